@@ -1,0 +1,214 @@
+//! The closed lists that packets are sorted into. Every number here is an index into a counter
+//! array of [`crate::totals::Totals`].
+
+macro_rules! list {
+    ($(#[$meta:meta])* $name:ident, $count:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of its index.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Position in the counter array.
+            #[inline(always)]
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
+
+            /// The name used in output.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+
+        const _: () = assert!($name::ALL.len() <= $count);
+    };
+}
+
+/// Room for [`Class`] in the counter array.
+pub const CLASSES: usize = 8;
+/// Room for [`Malformed`] in the counter array.
+pub const MALFORMED: usize = 16;
+/// Room for [`QuestionState`] in the counter array.
+pub const QUESTION_STATES: usize = 4;
+/// Room for [`TcpEvent`] in the counter array.
+pub const TCP_EVENTS: usize = 4;
+/// Room for [`IcmpType`] in the counter array.
+pub const ICMP_TYPES: usize = 8;
+/// Room for [`Quoted`] in the counter array.
+pub const QUOTED: usize = 4;
+/// Room for [`ErrorKind`] in the counter array.
+pub const ERROR_KINDS: usize = 8;
+
+list! {
+    /// What a packet is. Each packet has exactly one class.
+    Class, CLASSES {
+        /// Not one of the others: another protocol, another port, a tunnel.
+        NotDns = "not_dns",
+        /// UDP from or to a DNS port with a whole DNS header and QR 0 (RFC 1035, 4.1.1).
+        DnsQuery = "dns_query",
+        /// The same with QR 1.
+        DnsResponse = "dns_response",
+        /// TCP from or to a DNS port (RFC 7766).
+        DnsTcp = "dns_tcp",
+        /// ICMP destination unreachable, packet too big or time exceeded (RFC 792, RFC 4443).
+        IcmpError = "icmp_error",
+        /// An IP fragment other than the first: it has no ports.
+        Fragment = "fragment",
+        /// Headers that contradict themselves or end too early; see [`Malformed`].
+        Malformed = "malformed",
+    }
+}
+
+list! {
+    /// Why a packet is malformed.
+    Malformed, MALFORMED {
+        /// The frame ends inside its link-layer header.
+        LinkHeader = "link_header",
+        /// The frame ends inside a VLAN tag.
+        VlanTag = "vlan_tag",
+        /// IP header cut short, of the wrong version, or IPv4 with IHL below 5.
+        IpHeader = "ip_header",
+        /// IPv4 total length smaller than the header.
+        IpLength = "ip_length",
+        /// The frame ends inside an IPv6 extension header.
+        Ipv6Extension = "ipv6_extension",
+        /// More IPv6 extension headers than [`crate::settings::MAX_EXTENSION_HEADERS`].
+        Ipv6ExtensionCount = "ipv6_extension_count",
+        /// UDP header cut short by the frame or by the IP length.
+        UdpHeader = "udp_header",
+        /// DNS port, and the UDP length is under 8 or beyond the IP payload (RFC 768).
+        UdpLength = "udp_length",
+        /// TCP header cut short.
+        TcpHeader = "tcp_header",
+        /// ICMP header cut short.
+        IcmpHeader = "icmp_header",
+        /// DNS port, and the payload is shorter than the 12 bytes of a DNS header.
+        DnsHeader = "dns_header",
+    }
+}
+
+list! {
+    /// How far the question of a DNS query could be read.
+    QuestionState, QUESTION_STATES {
+        /// The question type is known.
+        Read = "read",
+        /// QDCOUNT is 0.
+        Absent = "absent",
+        /// More labels than [`crate::settings::MAX_LABELS`].
+        TooManyLabels = "too_many_labels",
+        /// A label over 63 bytes, a name over 255, or the message ends first.
+        Malformed = "malformed",
+    }
+}
+
+list! {
+    /// TCP segments on a DNS port that open or refuse a connection.
+    TcpEvent, TCP_EVENTS {
+        /// SYN without ACK.
+        Syn = "syn",
+        /// SYN with ACK.
+        SynAck = "syn_ack",
+        /// RST.
+        Rst = "rst",
+    }
+}
+
+list! {
+    /// ICMP types that report an undelivered packet.
+    IcmpType, ICMP_TYPES {
+        /// ICMPv4 type 3.
+        V4Unreachable = "v4:3",
+        /// ICMPv4 type 11.
+        V4TimeExceeded = "v4:11",
+        /// ICMPv6 type 1.
+        V6Unreachable = "v6:1",
+        /// ICMPv6 type 2.
+        V6TooBig = "v6:2",
+        /// ICMPv6 type 3.
+        V6TimeExceeded = "v6:3",
+    }
+}
+
+impl IcmpType {
+    /// `"v4"` or `"v6"`.
+    #[must_use]
+    pub const fn family(self) -> &'static str {
+        match self {
+            Self::V4Unreachable | Self::V4TimeExceeded => "v4",
+            Self::V6Unreachable | Self::V6TooBig | Self::V6TimeExceeded => "v6",
+        }
+    }
+
+    /// The number in the ICMP header.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V4Unreachable | Self::V6TimeExceeded => 3,
+            Self::V4TimeExceeded => 11,
+            Self::V6Unreachable => 1,
+            Self::V6TooBig => 2,
+        }
+    }
+}
+
+list! {
+    /// What an ICMP error quotes.
+    Quoted, QUOTED {
+        /// A DNS query: the error says that it did not reach the server.
+        Query = "query",
+        /// A DNS response: somebody did not want our answer (backscatter).
+        Response = "response",
+        /// Readable, and not DNS over UDP.
+        Other = "other",
+        /// Too short to tell.
+        Unreadable = "unreadable",
+    }
+}
+
+list! {
+    /// ICMP errors by what they say of the path to the destination, the same for both families.
+    ErrorKind, ERROR_KINDS {
+        /// Port unreachable: v4 3/3, v6 1/4.
+        Port = "port_unreachable",
+        /// Administratively prohibited: v4 3/9, 3/10, 3/13; v6 1/1, 1/5, 1/6.
+        Prohibited = "prohibited",
+        /// Host unreachable: v4 3/1, 3/5, 3/7, 3/8, 3/12; v6 1/3.
+        Host = "host_unreachable",
+        /// Network unreachable: v4 3/0, 3/6, 3/11; v6 1/0.
+        Network = "network_unreachable",
+        /// Fragmentation needed or packet too big: v4 3/4, v6 2.
+        TooBig = "too_big",
+        /// Time exceeded: v4 11, v6 3.
+        TimeExceeded = "time_exceeded",
+        /// Any other code.
+        Other = "other",
+    }
+}
+
+impl ErrorKind {
+    /// Sorts a type and code by what it means (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1,
+    /// RFC 4443 3.1).
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(icmp_type: IcmpType, code: u8) -> Self {
+        match (icmp_type, code) {
+            (IcmpType::V4Unreachable, 3) | (IcmpType::V6Unreachable, 4) => Self::Port,
+            (IcmpType::V4Unreachable, 9 | 10 | 13) | (IcmpType::V6Unreachable, 1 | 5 | 6) => {
+                Self::Prohibited
+            }
+            (IcmpType::V4Unreachable, 1 | 5 | 7 | 8 | 12) | (IcmpType::V6Unreachable, 3) => {
+                Self::Host
+            }
+            (IcmpType::V4Unreachable, 0 | 6 | 11) | (IcmpType::V6Unreachable, 0) => Self::Network,
+            (IcmpType::V4Unreachable, 4) | (IcmpType::V6TooBig, _) => Self::TooBig,
+            (IcmpType::V4TimeExceeded | IcmpType::V6TimeExceeded, _) => Self::TimeExceeded,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The boundary between the kernel half and the loader: names, keys, records and settings, and
+//! nothing else.
+//!
+//! Every type here is plain data with a fixed layout: no padding, no `bool`, no pointer. A change
+//! of any of them changes [`ABI_VERSION`], so that a loader never reads another object's maps.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod class;
+pub mod names;
+pub mod server;
+pub mod settings;
+pub mod totals;
+
+/// Version of everything in this crate. The loader refuses an object with another one.
+pub const ABI_VERSION: u32 = 1;

@@ -1,0 +1,26 @@
+//! Names by which the loader finds maps, programs and globals in the object.
+
+/// Array of [`crate::totals::Totals`]: one for each CPU and lane (see [`crate::settings`]).
+pub const TOTALS: &str = "TOTALS";
+/// Array of [`crate::server::ServerTable`]: one for each CPU.
+pub const SERVERS: &str = "SERVERS";
+/// Per-CPU array with one buffer, into which the start of a packet outside the linear part is
+/// copied before it is parsed.
+pub const SCRATCH: &str = "SCRATCH";
+
+/// XDP program, ingress. Takes multi-buffer frames.
+pub const PROGRAM_XDP: &str = "sensor_xdp";
+/// TC program, ingress.
+pub const PROGRAM_INGRESS: &str = "sensor_ingress";
+/// TC program, egress.
+pub const PROGRAM_EGRESS: &str = "sensor_egress";
+
+/// Global: [`crate::ABI_VERSION`] of the object.
+pub const ABI: &str = "SENSOR_ABI";
+/// Global: [`crate::settings::Settings`], written before the object is loaded.
+pub const SETTINGS: &str = "SETTINGS";
+
+/// All maps that the loader reads.
+pub const MAPS: [&str; 3] = [TOTALS, SERVERS, SCRATCH];
+/// All programs in the object.
+pub const PROGRAMS: [&str; 3] = [PROGRAM_XDP, PROGRAM_INGRESS, PROGRAM_EGRESS];

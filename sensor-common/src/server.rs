@@ -1,0 +1,101 @@
+//! Counters of each DNS server, in a set-associative table of fixed size.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::class::{ERROR_KINDS, TCP_EVENTS};
+use crate::totals::HEADER_CODES;
+
+/// IPv4, in [`ServerKey::family`].
+pub const FAMILY_V4: u8 = 4;
+/// IPv6, in [`ServerKey::family`].
+pub const FAMILY_V6: u8 = 6;
+
+/// A server's address. The family is part of it, so that an IPv4 server and the IPv6 server with
+/// the IPv4-mapped address are two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
+#[repr(C)]
+pub struct ServerKey {
+    /// Network byte order; IPv4 in the first four bytes, the others 0.
+    pub address: [u8; 16],
+    /// [`FAMILY_V4`], [`FAMILY_V6`], or 0 in an unused entry.
+    pub family: u8,
+    /// Always 0.
+    pub reserved: [u8; 7],
+}
+
+/// Counters of one server on one CPU. All are packets unless named otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ServerCounters {
+    /// Queries sent to it.
+    pub queries: u64,
+    /// Responses sent by it.
+    pub responses: u64,
+    /// Bytes of those queries.
+    pub query_bytes: u64,
+    /// Bytes of those responses.
+    pub response_bytes: u64,
+    /// Its responses by rcode.
+    pub rcode: [u64; HEADER_CODES],
+    /// Its responses with the TC bit.
+    pub truncated: u64,
+    /// TCP segments that open or refuse a connection to it, by [`crate::class::TcpEvent`].
+    pub tcp: [u64; TCP_EVENTS],
+    /// ICMP errors that quote a query to it, by [`crate::class::ErrorKind`].
+    pub errors: [u64; ERROR_KINDS],
+    /// Those of them that the server's own address sent.
+    pub errors_from_server: u64,
+    /// Those of them whose quote is too short to verify.
+    pub errors_unverifiable: u64,
+    /// ICMP errors that quote a response of it.
+    pub backscatter: u64,
+}
+
+/// One place of the table.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct ServerEntry {
+    /// Who it is; family 0 while unused.
+    pub key: ServerKey,
+    /// Sender of the last ICMP error that quotes a query to it; family 0 when there was none.
+    pub error_sender: ServerKey,
+    /// What was counted.
+    pub counters: ServerCounters,
+}
+
+/// Places in a set.
+pub const WAYS: usize = 4;
+/// Sets in a table; a power of two.
+pub const SETS: usize = 512;
+
+/// One set: what shares a hash index. The tags come first so that a look-up reads one cache line.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct ServerSet {
+    /// Keyed 64-bit hash of the key in each place; 0 while unused.
+    pub tags: [u64; WAYS],
+    /// 1 where a place was used since the hand last passed (second-chance eviction).
+    pub used: [u32; WAYS],
+    /// Odd while a place is being given to another server: a reader tries again.
+    pub sequence: u64,
+    /// The places.
+    pub entries: [ServerEntry; WAYS],
+}
+
+/// The table of one CPU.
+///
+/// `other` holds what evicted servers had counted, so the sum over entries and `other` is exact.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct ServerTable {
+    /// Servers that lost their place to another.
+    pub evicted: u64,
+    /// Counts of the servers that lost their place.
+    pub other: ServerCounters,
+    /// The sets.
+    pub sets: [ServerSet; SETS],
+}
+
+const _: () = assert!(size_of::<ServerKey>() == 24);
+const _: () = assert!(SETS.is_power_of_two() && SETS <= 1 << 16);
+const _: () = assert!(size_of::<ServerTable>() % 8 == 0 && align_of::<ServerTable>() == 8);

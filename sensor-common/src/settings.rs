@@ -1,0 +1,79 @@
+//! Settings that the loader writes into the object before it is loaded, and the caps on work that
+//! one packet can cause.
+
+use bytemuck::{Pod, Zeroable};
+
+/// DNS ports that can be watched at once.
+pub const MAX_PORTS: usize = 8;
+/// Interfaces that can be watched at once.
+pub const MAX_INTERFACES: usize = 8;
+/// Directions, and so lanes, of each interface.
+pub const DIRECTIONS: usize = 2;
+
+/// IPv6 extension headers walked before a packet is given up (RFC 8200, 4.1 names six kinds, one
+/// of them twice).
+pub const MAX_EXTENSION_HEADERS: usize = 8;
+/// Labels of a question name that are walked. RFC 1035 allows 127; names in use have fewer than
+/// ten, and each label costs about 1 ns.
+pub const MAX_LABELS: usize = 16;
+/// Bytes copied for parsing where the start of a packet is outside the linear part. A power of two.
+pub const SCRATCH_BYTES: usize = 2048;
+/// Longest read at one place in the copy: room behind it that keeps the verifier content.
+pub const SCRATCH_SLACK: usize = 64;
+
+/// Direction that a packet crosses the interface in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Direction {
+    /// Received.
+    Ingress = 0,
+    /// Sent.
+    Egress = 1,
+}
+
+/// What the loader decides and the programs only read.
+///
+/// A *slot* is the place of an interface, `(ifindex * slot_multiplier) >> 28` in 32 bits; the
+/// loader picks a multiplier that gives every watched interface its own. A *lane* is a slot and a
+/// direction, `slot * 2 + direction`, and has its own [`crate::totals::Totals`] on each CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Settings {
+    /// Secret of the hashes; makes collisions unpredictable from outside.
+    pub hash_key: u64,
+    /// See the type. 0 puts everything in slot 0.
+    pub slot_multiplier: u32,
+    /// Lanes of each CPU: slots times two.
+    pub lanes: u32,
+    /// Bit n set: packets of slot n begin with the IP header (tun, WireGuard).
+    pub layer3_slots: u32,
+    /// DNS ports in use, 1 to [`MAX_PORTS`].
+    pub port_count: u32,
+    /// DNS ports in network byte order; unused ones are 0.
+    pub ports: [u16; MAX_PORTS],
+    /// Interface indexes with a program on ingress; unused ones are 0. A packet that came in
+    /// through one of them was attributed to its server there.
+    pub ingress_interfaces: [u32; MAX_INTERFACES],
+}
+
+impl Settings {
+    /// One interface with an Ethernet header, port 53.
+    pub const DEFAULT: Self = Self {
+        hash_key: 0x243f_6a88_85a3_08d3,
+        slot_multiplier: 0,
+        lanes: DIRECTIONS as u32,
+        layer3_slots: 0,
+        port_count: 1,
+        ports: [53u16.to_be(), 0, 0, 0, 0, 0, 0, 0],
+        ingress_interfaces: [0; MAX_INTERFACES],
+    };
+
+    /// Slot of an interface under this multiplier, 0 to 15.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(slot_multiplier: u32, ifindex: u32) -> u32 {
+        ifindex.wrapping_mul(slot_multiplier) >> 28
+    }
+}
+
+const _: () = assert!(size_of::<Settings>() == 72 && align_of::<Settings>() == 8);

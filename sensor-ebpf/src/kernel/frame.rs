@@ -1,0 +1,264 @@
+//! Packets as the kernel shows them to a program.
+
+use core::arch::asm;
+use core::ffi::c_void;
+
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
+use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK};
+use sensor_ebpf::packet::Packet;
+
+use super::store::Maps;
+
+/// What a program is given for a packet.
+pub trait Context: Copy {
+    /// First byte that can be read directly.
+    fn data(this: *const Self) -> *const u8;
+    /// End of what can be read directly. Read anew for each check: a copy that the compiler moves
+    /// or adds to is no longer the end for the verifier.
+    fn data_end(this: *const Self) -> *const u8;
+    /// Interface that the program runs on.
+    fn ifindex(this: *const Self) -> u32;
+    /// Interface that the packet came in through; 0 if it was made here.
+    fn received_on(this: *const Self) -> u32;
+    /// Whether the packet had a VLAN tag that is not among its bytes.
+    fn tagged(this: *const Self) -> bool;
+    /// Length of the whole packet.
+    fn length(this: *const Self) -> usize;
+    /// Copies the first `length` bytes; 0 on success.
+    fn load(this: *const Self, to: *mut u8, length: u32) -> i64;
+}
+
+/// Reads a field of a context. Volatile, so that the load stays as written.
+macro_rules! field {
+    ($context:expr, $field:ident) => {
+        // SAFETY: the kernel passes a valid context, and the field is aligned.
+        unsafe { (&raw const (*$context).$field).read_volatile() }
+    };
+}
+
+impl Context for xdp_md {
+    #[inline(always)]
+    fn data(this: *const Self) -> *const u8 {
+        field!(this, data) as usize as *const u8
+    }
+
+    #[inline(always)]
+    fn data_end(this: *const Self) -> *const u8 {
+        field!(this, data_end) as usize as *const u8
+    }
+
+    #[inline(always)]
+    fn ifindex(this: *const Self) -> u32 {
+        field!(this, ingress_ifindex)
+    }
+
+    #[inline(always)]
+    fn received_on(_: *const Self) -> u32 {
+        0
+    }
+
+    #[inline(always)]
+    fn tagged(_: *const Self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn length(this: *const Self) -> usize {
+        // SAFETY: a valid context.
+        unsafe { bpf_xdp_get_buff_len(this.cast_mut()) as usize }
+    }
+
+    #[inline(always)]
+    fn load(this: *const Self, to: *mut u8, length: u32) -> i64 {
+        // SAFETY: a valid context, and `to` has room for `length` bytes.
+        unsafe { bpf_xdp_load_bytes(this.cast_mut(), 0, to.cast::<c_void>(), length) }
+    }
+}
+
+impl Context for __sk_buff {
+    #[inline(always)]
+    fn data(this: *const Self) -> *const u8 {
+        field!(this, data) as usize as *const u8
+    }
+
+    #[inline(always)]
+    fn data_end(this: *const Self) -> *const u8 {
+        field!(this, data_end) as usize as *const u8
+    }
+
+    #[inline(always)]
+    fn ifindex(this: *const Self) -> u32 {
+        field!(this, ifindex)
+    }
+
+    #[inline(always)]
+    fn received_on(this: *const Self) -> u32 {
+        field!(this, ingress_ifindex)
+    }
+
+    #[inline(always)]
+    fn tagged(this: *const Self) -> bool {
+        field!(this, vlan_present) != 0
+    }
+
+    #[inline(always)]
+    fn length(this: *const Self) -> usize {
+        field!(this, len) as usize
+    }
+
+    #[inline(always)]
+    fn load(this: *const Self, to: *mut u8, length: u32) -> i64 {
+        // SAFETY: a valid context, and `to` has room for `length` bytes.
+        unsafe { bpf_skb_load_bytes(this.cast::<c_void>(), 0, to.cast::<c_void>(), length) }
+    }
+}
+
+/// A cursor into the part of a packet that can be read directly.
+pub struct Linear<C> {
+    at: *const u8,
+    context: *const C,
+}
+
+impl<C> Clone for Linear<C> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Linear<C> {}
+
+impl<C: Context> Linear<C> {
+    /// A cursor at the first byte.
+    #[inline(always)]
+    pub fn new(context: *const C) -> Self {
+        Self {
+            at: C::data(context),
+            context,
+        }
+    }
+}
+
+impl<C: Context> Packet for Linear<C> {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self) -> Option<&[u8; N]> {
+        if self.at.wrapping_add(N) > C::data_end(self.context) {
+            return None;
+        }
+        // SAFETY: packet memory is never at address 0; telling so spares a check that the verifier
+        // would have to follow.
+        unsafe { core::hint::assert_unchecked(!self.at.is_null()) };
+        // SAFETY: the verifier has seen the comparison above: `N` bytes lie before the end.
+        Some(unsafe { &*self.at.cast() })
+    }
+
+    #[inline(always)]
+    fn byte(&self) -> Option<u8> {
+        if self.at >= C::data_end(self.context) {
+            return None;
+        }
+        // SAFETY: the byte lies before the end.
+        Some(unsafe { *self.at })
+    }
+
+    #[inline(always)]
+    fn skip(self, n: usize) -> Self {
+        let mut at = self.at.wrapping_add(n);
+        // The compiler may otherwise compute the sum twice, check one and read through the other,
+        // which the verifier refuses.
+        // SAFETY: moves a register to itself; an instruction, or line information would have a gap.
+        unsafe { asm!("{0} = {0}", inout(reg) at, options(pure, nomem, nostack)) };
+        Self { at, ..self }
+    }
+
+    #[inline(always)]
+    fn forget(n: usize) -> usize {
+        forget(n)
+    }
+}
+
+/// A cursor into the copied start of a packet.
+#[derive(Clone, Copy)]
+pub struct Scratch {
+    bytes: *const u8,
+    length: usize,
+    at: usize,
+}
+
+impl Scratch {
+    /// Copies the start of a packet of which only a part can be read directly. `None` if there is
+    /// no more of it.
+    #[inline(always)]
+    pub fn copy<C: Context>(context: *const C, store: &mut Maps) -> Option<Self> {
+        let length = C::length(context);
+        let linear = (C::data_end(context) as usize).wrapping_sub(C::data(context) as usize);
+        if length <= linear {
+            return None;
+        }
+        let bytes = store.scratch()?;
+        let length = length.min(SCRATCH_BYTES);
+        if length == 0 || C::load(context, bytes, length as u32) != 0 {
+            return None;
+        }
+        Some(Self {
+            bytes,
+            length,
+            at: 0,
+        })
+    }
+
+    /// The `n` bytes from the cursor on, which the buffer has in any case, if the packet has them.
+    #[inline(always)]
+    fn here(&self, n: usize) -> Option<*const u8> {
+        if self.at + n > self.length {
+            return None;
+        }
+        // The verifier does not connect the comparison with the pointer, so it is given a bound that
+        // the compiler cannot drop. It changes nothing: the length is at most the bound.
+        let at = forget(self.at) & (SCRATCH_BYTES - 1);
+        // SAFETY: `at` is within the buffer.
+        Some(unsafe { self.bytes.add(at) })
+    }
+}
+
+/// The same number, if it is below 65,536, of which neither the compiler nor the verifier knows any
+/// more than that: the verifier follows a number through memory only in whole, aligned words.
+#[inline(always)]
+fn forget(n: usize) -> usize {
+    let mut word = [0_u16; 4];
+    // SAFETY: an element of a local array.
+    unsafe {
+        let half = &raw mut word[1];
+        half.write_volatile(n as u16);
+        half.read_volatile() as usize
+    }
+}
+
+impl Packet for Scratch {
+    #[inline(always)]
+    fn bytes<const N: usize>(&self) -> Option<&[u8; N]> {
+        const { assert!(N <= SCRATCH_SLACK) };
+        // SAFETY: the buffer has `SCRATCH_SLACK` bytes behind every place in it.
+        self.here(N).map(|at| unsafe { &*at.cast() })
+    }
+
+    #[inline(always)]
+    fn byte(&self) -> Option<u8> {
+        // SAFETY: within the buffer.
+        self.here(1).map(|at| unsafe { *at })
+    }
+
+    #[inline(always)]
+    fn skip(self, n: usize) -> Self {
+        Self {
+            at: self.at.wrapping_add(n),
+            ..self
+        }
+    }
+
+    #[inline(always)]
+    fn forget(n: usize) -> usize {
+        forget(n)
+    }
+}

@@ -1,0 +1,41 @@
+//! Maps and globals. Their names are those of [`sensor_common::names`]; a test holds them together.
+
+use aya_ebpf::Global;
+use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, PerCpuArray};
+use sensor_common::ABI_VERSION;
+use sensor_common::server::ServerTable;
+use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
+use sensor_common::totals::Totals;
+
+/// Index: `cpu * lanes + lane`. The loader sets the number of entries.
+#[map]
+pub static TOTALS: Array<Totals> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Index: CPU. The loader sets the number of entries.
+#[map]
+pub static SERVERS: Array<ServerTable> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Where the start of a packet is copied if it cannot be read directly.
+#[map]
+pub static SCRATCH: PerCpuArray<[u8; SCRATCH_BYTES + SCRATCH_SLACK]> =
+    PerCpuArray::with_max_entries(1, 0);
+
+/// Checked by the loader.
+#[unsafe(no_mangle)]
+pub static SENSOR_ABI: Global<u32> = Global::new(ABI_VERSION);
+
+/// Written by the loader before the object is loaded. Read-only from then on, so the verifier takes
+/// each field for a constant and drops what it switches off.
+#[unsafe(no_mangle)]
+pub static SETTINGS: Settings = Settings::DEFAULT;
+
+/// Reads one field of [`SETTINGS`]. Volatile, or the compiler would insert the default.
+macro_rules! setting {
+    ($($field:tt)+) => {
+        // SAFETY: the place is a field of a static, aligned and initialised.
+        unsafe { (&raw const $crate::kernel::maps::SETTINGS.$($field)+).read_volatile() }
+    };
+}
+pub(crate) use setting;

@@ -1,0 +1,6 @@
+//! The binding of the library to the kernel: packets over the XDP and TC contexts, counters over
+//! maps.
+
+pub mod frame;
+pub mod maps;
+pub mod store;

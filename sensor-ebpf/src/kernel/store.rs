@@ -1,0 +1,126 @@
+//! Counters in maps.
+
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use sensor_common::server::ServerTable;
+use sensor_common::settings::{Direction, MAX_INTERFACES, MAX_PORTS, Settings};
+use sensor_common::totals::Totals;
+use sensor_ebpf::parse::Link;
+use sensor_ebpf::store::Store;
+
+use super::frame::Context;
+use super::maps::{SCRATCH, SERVERS, TOTALS, setting};
+
+/// The map values of the current CPU.
+///
+/// Plain additions are exact: XDP and TC programs run with bottom halves disabled, so no two of
+/// them interleave on one CPU, and each CPU has its own values.
+pub struct Maps {
+    totals: &'static mut Totals,
+    servers: &'static mut ServerTable,
+    slot: u32,
+    attributes: bool,
+}
+
+impl Maps {
+    /// The values for a packet at this hook. `None` cannot happen with maps of the right size; then
+    /// the packet passes uncounted, and the loader sees `seen` stand still.
+    #[inline(always)]
+    pub fn of<C: Context>(context: *const C, direction: Direction) -> Option<Self> {
+        let multiplier = setting!(slot_multiplier);
+        let slot = if multiplier == 0 {
+            0
+        } else {
+            Settings::slot(multiplier, C::ifindex(context))
+        };
+        // SAFETY: the helper has no preconditions.
+        let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
+        let lane = slot * 2 + direction as u32;
+        let totals = TOTALS.get_ptr_mut(cpu * setting!(lanes) + lane)?;
+        let servers = SERVERS.get_ptr_mut(cpu)?;
+        Some(Self {
+            // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
+            totals: unsafe { &mut *totals },
+            // SAFETY: as above.
+            servers: unsafe { &mut *servers },
+            slot,
+            attributes: match direction {
+                Direction::Ingress => true,
+                Direction::Egress => !received_by_us(C::received_on(context)),
+            },
+        })
+    }
+
+    /// What the packets of this interface begin with.
+    #[inline(always)]
+    pub fn link(&self) -> Link {
+        let layer3 = setting!(layer3_slots);
+        if layer3 != 0 && layer3 >> (self.slot & 31) & 1 != 0 {
+            Link::Layer3
+        } else {
+            Link::Ethernet
+        }
+    }
+
+    /// The copying buffer of this CPU.
+    #[inline(always)]
+    pub fn scratch(&mut self) -> Option<*mut u8> {
+        let scratch = SCRATCH.get_ptr_mut(0)?;
+        self.totals.copied += 1;
+        Some(scratch.cast())
+    }
+}
+
+/// Whether a packet that leaves came in through an interface that we watch.
+#[inline(always)]
+fn received_by_us(ifindex: u32) -> bool {
+    if ifindex == 0 {
+        return false;
+    }
+    let mut found = false;
+    let mut at = 0;
+    while at < MAX_INTERFACES {
+        found |= setting!(ingress_interfaces[at]) == ifindex;
+        at += 1;
+    }
+    found
+}
+
+/// A call, so that the loop is in the program once. Not reached with one port.
+#[inline(never)]
+fn is_further_port(port: u16) -> bool {
+    let mut found = false;
+    let mut at = 1;
+    while at < MAX_PORTS {
+        // Unused ports are 0, and so is no port.
+        found |= setting!(ports[at]) == port;
+        at += 1;
+    }
+    found && port != 0
+}
+
+impl Store for Maps {
+    #[inline(always)]
+    fn is_dns_port(&self, port: u16) -> bool {
+        setting!(ports[0]) == port || (setting!(port_count) > 1 && is_further_port(port))
+    }
+
+    #[inline(always)]
+    fn hash_key(&self) -> u64 {
+        setting!(hash_key)
+    }
+
+    #[inline(always)]
+    fn attributes(&self) -> bool {
+        self.attributes
+    }
+
+    #[inline(always)]
+    fn totals(&mut self) -> &mut Totals {
+        self.totals
+    }
+
+    #[inline(always)]
+    fn servers(&mut self) -> &mut ServerTable {
+        self.servers
+    }
+}

@@ -1,0 +1,71 @@
+//! The programs that the kernel runs. They only adapt: context in, verdict out.
+//!
+//! Every path passes the packet on. XDP returns `XDP_PASS`; TC returns `TC_ACT_UNSPEC`, which
+//! leaves the decision to the programs and filters behind (`TC_ACT_OK` would hide the packet from
+//! them).
+#![no_std]
+#![no_main]
+// Inline assembly for BPF, as in aya-ebpf; see `kernel/frame.rs`.
+#![feature(asm_experimental_arch)]
+
+use aya_ebpf::bindings::{__sk_buff, xdp_action::XDP_PASS, xdp_md};
+use aya_ebpf::macros::{classifier, xdp};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_log_ebpf::debug;
+use sensor_common::settings::Direction;
+use sensor_ebpf::account::account;
+
+mod kernel;
+
+use kernel::frame::{Context, Linear, Scratch};
+use kernel::store::Maps;
+
+const TC_ACT_UNSPEC: i32 = -1;
+
+/// Counts received packets before the stack sees them; multi-buffer frames too.
+#[xdp(frags)]
+pub fn sensor_xdp(context: XdpContext) -> u32 {
+    run::<xdp_md>(&context, context.ctx, Direction::Ingress);
+    XDP_PASS
+}
+
+/// Counts received packets where XDP would change the device.
+#[classifier]
+pub fn sensor_ingress(context: TcContext) -> i32 {
+    run::<__sk_buff>(&context, context.skb.skb, Direction::Ingress);
+    TC_ACT_UNSPEC
+}
+
+/// Counts sent packets.
+#[classifier]
+pub fn sensor_egress(context: TcContext) -> i32 {
+    run::<__sk_buff>(&context, context.skb.skb, Direction::Egress);
+    TC_ACT_UNSPEC
+}
+
+#[inline(always)]
+fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, direction: Direction) {
+    let Some(mut store) = Maps::of(context, direction) else {
+        return;
+    };
+    let result = account(
+        Linear::new(context),
+        |store: &mut Maps| Scratch::copy(context, store),
+        store.link(),
+        C::tagged(context),
+        &mut store,
+    );
+    if let Err(failure) = result {
+        debug!(log, "malformed packet: reason {}", failure.reason() as u64);
+    }
+}
+
+/// Reachable only through a bug, and then refused by the verifier: it loops forever.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

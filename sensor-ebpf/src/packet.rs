@@ -1,0 +1,91 @@
+//! Bounds-checked access to the bytes of one packet.
+
+/// A cursor into a packet. Copies are independent.
+pub trait Packet: Copy {
+    /// The `N` bytes from the cursor on, or `None` where the packet ends before.
+    fn bytes<const N: usize>(&self) -> Option<&[u8; N]>;
+
+    /// The byte under the cursor. Cheaper for the verifier than [`Packet::bytes`] in a loop.
+    fn byte(&self) -> Option<u8>;
+
+    /// The cursor `n` bytes further. It may lie past the end; the next read then fails.
+    #[must_use]
+    fn skip(self, n: usize) -> Self;
+
+    /// `n` itself, for `n` below 65,536. The kernel's verifier forgets what it knew of it: where a
+    /// loop can end at many places, it would otherwise follow the rest of the program once for each.
+    #[must_use]
+    fn forget(n: usize) -> usize {
+        n
+    }
+}
+
+/// A packet in ordinary memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Bytes<'a> {
+    /// A cursor at the first byte.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+}
+
+impl Packet for Bytes<'_> {
+    fn bytes<const N: usize>(&self) -> Option<&[u8; N]> {
+        self.bytes.get(self.at..)?.first_chunk()
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn skip(self, n: usize) -> Self {
+        Self {
+            at: self.at.saturating_add(n),
+            ..self
+        }
+    }
+}
+
+/// Reads a number from a slice whose length the caller chose, so that it compiles to one load:
+/// lists of single bytes do not.
+macro_rules! load {
+    ($type:ty, $bytes:expr, $at:expr) => {{
+        let mut word = [0; size_of::<$type>()];
+        word.copy_from_slice(&$bytes[$at..$at + size_of::<$type>()]);
+        <$type>::from_ne_bytes(word)
+    }};
+}
+
+/// Two bytes at `at`, as they lie in memory: for comparing with a constant in network order.
+#[inline(always)]
+#[must_use]
+pub fn raw16<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
+    load!(u16, bytes, at)
+}
+
+/// A big-endian number of two bytes at `at`.
+#[inline(always)]
+#[must_use]
+pub fn be16<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
+    u16::from_be(raw16(bytes, at))
+}
+
+/// Four bytes at `at`, as they lie in memory.
+#[inline(always)]
+#[must_use]
+pub fn raw32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
+    load!(u32, bytes, at)
+}
+
+/// Eight bytes at `at`, as they lie in memory.
+#[inline(always)]
+#[must_use]
+pub fn raw64<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    load!(u64, bytes, at)
+}

@@ -1,0 +1,218 @@
+//! IPv4 with options (RFC 791) and IPv6 with extension headers (RFC 8200).
+
+use sensor_common::class::{Class, Malformed};
+use sensor_common::settings::MAX_EXTENSION_HEADERS;
+
+use super::ethernet::{self, Network};
+use super::{Carriage, Parsed, Sink, icmp, tcp, udp};
+use crate::address::{V4, V6};
+use crate::packet::{Packet, be16, raw16, raw32, raw64};
+
+/// IPv4 header without options.
+pub(super) const V4_HEADER: usize = 20;
+/// IPv6 header without extensions.
+pub(super) const V6_HEADER: usize = 40;
+
+pub(super) const ICMP: u8 = 1;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMPV6: u8 = 58;
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+
+const V4_MORE_FRAGMENTS: u16 = 0x2000_u16.to_be();
+const V4_OFFSET: u16 = 0x1fff_u16.to_be();
+const V6_MORE_FRAGMENTS: u16 = 0x0001_u16.to_be();
+const V6_OFFSET: u16 = 0xfff8_u16.to_be();
+
+/// What an IP header hands to the transport.
+#[derive(Clone, Copy)]
+pub(super) struct Datagram<P, A> {
+    /// First byte of the transport header.
+    pub payload: P,
+    /// Bytes of payload that the IP header promises. The frame may hold more (padding) or less.
+    pub room: u32,
+    pub source: A,
+    pub destination: A,
+    pub carriage: Carriage,
+}
+
+/// The network layer of a device without a link-layer header: the version is in the first byte.
+#[inline(always)]
+pub(super) fn without_link<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Malformed> {
+    let ethertype = match packet.byte().ok_or(Malformed::IpHeader)? >> 4 {
+        4 => ethernet::IPV4,
+        6 => ethernet::IPV6,
+        _ => return Err(Malformed::IpHeader),
+    };
+    Ok(Network {
+        ethertype,
+        packet,
+        tagged,
+    })
+}
+
+#[inline(always)]
+pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Parsed {
+    let header = packet.bytes::<V4_HEADER>().ok_or(Malformed::IpHeader)?;
+    let length = v4_header_length(header).ok_or(Malformed::IpHeader)?;
+    let fragment = raw16(header, 6);
+    if fragment & V4_OFFSET != 0 {
+        return Ok(Class::Fragment);
+    }
+    let protocol = header[9];
+    if !matches!(protocol, UDP | TCP | ICMP) {
+        return Ok(Class::NotDns);
+    }
+    // 0 is what segmentation offload leaves in a packet over 64 KiB (BIG TCP): unknown then.
+    let total = match be16(header, 2) {
+        0 if protocol == TCP => u32::MAX,
+        total => u32::from(total),
+    };
+    let room = total
+        .checked_sub(u32::from(length))
+        .ok_or(Malformed::IpLength)?;
+    let datagram = Datagram {
+        payload: packet.skip(usize::from(length)),
+        room,
+        source: V4(raw32(header, 12)),
+        destination: V4(raw32(header, 16)),
+        carriage: Carriage {
+            tagged,
+            first_fragment: fragment & V4_MORE_FRAGMENTS != 0,
+        },
+    };
+    match protocol {
+        UDP => udp::parse(&datagram, sink),
+        TCP => tcp::parse(&datagram, sink),
+        _ => icmp::parse_v4(&datagram, sink),
+    }
+}
+
+/// Length of an IPv4 header with its options, 20 to 60; `None` for another version or IHL under 5.
+#[inline(always)]
+pub(super) fn v4_header_length(header: &[u8; V4_HEADER]) -> Option<u8> {
+    let length = (header[0] & 15) * 4;
+    (header[0] >> 4 == 4 && usize::from(length) >= V4_HEADER).then_some(length)
+}
+
+/// Whether a quoted IPv4 packet is a fragment without ports.
+#[inline(always)]
+pub(super) fn v4_is_later_fragment(header: &[u8; V4_HEADER]) -> bool {
+    raw16(header, 6) & V4_OFFSET != 0
+}
+
+#[inline(always)]
+pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Parsed {
+    let header = packet.bytes::<V6_HEADER>().ok_or(Malformed::IpHeader)?;
+    if header[0] >> 4 != 6 {
+        return Err(Malformed::IpHeader.into());
+    }
+    let (source, destination) = v6_addresses(header);
+    let room = match u32::from(be16(header, 4)) {
+        0 if header[6] == TCP => u32::MAX,
+        length => length,
+    };
+    let (protocol, payload, offset, first_fragment) =
+        match walk(packet.skip(V6_HEADER), header[6])? {
+            Walk::LaterFragment => return Ok(Class::Fragment),
+            Walk::Transport {
+                protocol,
+                payload,
+                offset,
+                first_fragment,
+            } => (protocol, payload, offset, first_fragment),
+        };
+    let datagram = Datagram {
+        payload,
+        // A packet that ends before its own extension headers do has no room left.
+        room: room.saturating_sub(offset as u32),
+        source,
+        destination,
+        carriage: Carriage {
+            tagged,
+            first_fragment,
+        },
+    };
+    match protocol {
+        UDP => udp::parse(&datagram, sink),
+        TCP => tcp::parse(&datagram, sink),
+        ICMPV6 => icmp::parse_v6(&datagram, sink),
+        _ => Ok(Class::NotDns),
+    }
+}
+
+#[inline(always)]
+pub(super) fn v6_addresses(header: &[u8; V6_HEADER]) -> (V6, V6) {
+    (
+        V6(raw64(header, 8), raw64(header, 16)),
+        V6(raw64(header, 24), raw64(header, 32)),
+    )
+}
+
+/// Where the extension headers lead.
+pub(super) enum Walk<P> {
+    /// To a transport, or to a protocol that is not walked (ESP, a tunnel).
+    Transport {
+        protocol: u8,
+        /// Its first byte.
+        payload: P,
+        /// Bytes from the first extension header to it.
+        offset: usize,
+        /// The packet is the first of several fragments.
+        first_fragment: bool,
+    },
+    /// Nowhere: the packet is a fragment without ports.
+    LaterFragment,
+}
+
+/// Walks IPv6 extension headers from `next` on.
+#[inline(always)]
+pub(super) fn walk<P: Packet>(start: P, next: u8) -> Result<Walk<P>, Malformed> {
+    let mut protocol = next;
+    let mut offset = 0;
+    let mut first_fragment = false;
+    for _ in 0..=MAX_EXTENSION_HEADERS {
+        let header = start.skip(offset);
+        let is_extension = matches!(
+            protocol,
+            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION
+        );
+        if !is_extension {
+            return Ok(Walk::Transport {
+                protocol,
+                payload: header,
+                offset,
+                first_fragment,
+            });
+        }
+        let header = header.bytes::<8>().ok_or(Malformed::Ipv6Extension)?;
+        let length = match protocol {
+            FRAGMENT => {
+                let fragment = raw16(header, 2);
+                if fragment & V6_OFFSET != 0 {
+                    return Ok(Walk::LaterFragment);
+                }
+                // Neither offset nor more to come: an atomic fragment (RFC 6946), whole.
+                first_fragment |= fragment & V6_MORE_FRAGMENTS != 0;
+                8
+            }
+            // RFC 4302, 2.2: in words of four bytes, minus two.
+            AUTHENTICATION => (usize::from(header[1]) + 2) * 4,
+            _ => (usize::from(header[1]) + 1) * 8,
+        };
+        protocol = header[0];
+        offset = P::forget(offset + length);
+        if offset > MAX_EXTENSION_BYTES {
+            return Err(Malformed::Ipv6Extension);
+        }
+    }
+    Err(Malformed::Ipv6ExtensionCount)
+}
+
+/// Bytes that all extension headers may have together. Eight of the longest are 16,384.
+const MAX_EXTENSION_BYTES: usize = 16_384;

@@ -1,0 +1,203 @@
+//! From the bytes of a packet to its class.
+//!
+//! Each layer is one file and hands on to the next. What is worth counting beyond the class goes to
+//! a [`Sink`], and only once the packet is known to be whole: a parse that fails has told the sink
+//! nothing and can be repeated with more bytes.
+
+use sensor_common::class::{Class, IcmpType, Malformed, Quoted, TcpEvent};
+
+use crate::address::Address;
+use crate::packet::Packet;
+
+mod dns;
+pub mod ethernet;
+mod icmp;
+mod ip;
+mod tcp;
+mod udp;
+
+pub use dns::Question;
+
+/// What precedes the IP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// An Ethernet header.
+    Ethernet,
+    /// Nothing: tun, `WireGuard` and other devices without a link-layer header.
+    Layer3,
+}
+
+/// Receives what a packet tells beyond its class.
+pub trait Sink {
+    /// Whether a port, in network byte order, is one of the DNS ports.
+    fn is_dns_port(&self, port: u16) -> bool;
+
+    /// A UDP packet on a DNS port with a whole DNS header.
+    fn dns<A: Address>(&mut self, message: &Message<A>);
+
+    /// A TCP segment on a DNS port that opens or refuses a connection.
+    fn tcp<A: Address>(&mut self, server: A, event: TcpEvent);
+
+    /// An ICMP error.
+    fn icmp_error<A: Address>(&mut self, error: &IcmpError<A>);
+}
+
+/// A DNS message over UDP.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<A> {
+    /// Sender of the packet.
+    pub source: A,
+    /// Receiver of the packet.
+    pub destination: A,
+    /// Second word of the header: QR, opcode, AA, TC, RD, RA, Z, RCODE (RFC 1035, 4.1.1).
+    pub flags: Flags,
+    /// What the question asks; of a response, always [`QuestionState::Absent`](sensor_common::class::QuestionState::Absent): it is not read.
+    pub question: Question,
+    /// Bytes of the message, by the UDP length.
+    pub length: u32,
+    /// How the packet came.
+    pub carriage: Carriage,
+}
+
+/// The flags word of a DNS header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(pub u16);
+
+impl Flags {
+    /// QR: a response.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_response(self) -> bool {
+        self.0 & 0x8000 != 0
+    }
+
+    /// Opcode, 0 to 15.
+    #[inline(always)]
+    #[must_use]
+    pub fn opcode(self) -> usize {
+        usize::from(self.0 >> 11 & 15)
+    }
+
+    /// Rcode, 0 to 15.
+    #[inline(always)]
+    #[must_use]
+    pub fn rcode(self) -> usize {
+        usize::from(self.0 & 15)
+    }
+
+    /// TC: the message was truncated.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_truncated(self) -> bool {
+        self.0 & 0x0200 != 0
+    }
+}
+
+/// How a packet came, apart from its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carriage {
+    /// With a VLAN tag.
+    pub tagged: bool,
+    /// As the first of several fragments.
+    pub first_fragment: bool,
+}
+
+/// An ICMP error and what it quotes.
+#[derive(Clone, Copy, Debug)]
+pub struct IcmpError<A> {
+    /// Who sent the error: the server's host, a router or a firewall.
+    pub sender: A,
+    /// Type, with its family.
+    pub icmp_type: IcmpType,
+    /// Code.
+    pub code: u8,
+    /// What the quoted packet was.
+    pub quoted: Quoted,
+    /// The DNS server in the quoted packet. Meaningless unless `quoted` is a query or a response.
+    pub server: A,
+    /// Whether 12 bytes of DNS were quoted, so that QR and not the ports told query from response.
+    pub verifiable: bool,
+}
+
+/// Why a packet is malformed and, of a DNS message shorter than its header, what is known of it.
+///
+/// One word, because a larger value would travel over the stack in pieces that the verifier
+/// refuses: bits 0 to 7 the reason, 8 to 11 the marks below, 16 to 31 the DNS flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure(u32);
+
+const SHORT_DNS: u32 = 1 << 8;
+const FLAGS_KNOWN: u32 = 1 << 9;
+const TAGGED: u32 = 1 << 10;
+const FIRST_FRAGMENT: u32 = 1 << 11;
+
+impl Failure {
+    /// A DNS message that ends inside its header, with its flags if it has at least four bytes.
+    #[inline(always)]
+    fn short_dns(carriage: Carriage, flags: Option<Flags>) -> Self {
+        let mut word = Malformed::DnsHeader as u32 | SHORT_DNS;
+        if carriage.tagged {
+            word |= TAGGED;
+        }
+        if carriage.first_fragment {
+            word |= FIRST_FRAGMENT;
+        }
+        if let Some(flags) = flags {
+            word |= FLAGS_KNOWN | u32::from(flags.0) << 16;
+        }
+        Self(word)
+    }
+
+    /// Index of the [`Malformed`] reason.
+    #[inline(always)]
+    #[must_use]
+    pub fn reason(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
+
+    /// How a short DNS message came; `None` for any other reason.
+    #[inline(always)]
+    #[must_use]
+    pub fn carriage(self) -> Option<Carriage> {
+        (self.0 & SHORT_DNS != 0).then_some(Carriage {
+            tagged: self.0 & TAGGED != 0,
+            first_fragment: self.0 & FIRST_FRAGMENT != 0,
+        })
+    }
+
+    /// Flags of a short DNS message, where they could be read.
+    #[inline(always)]
+    #[must_use]
+    pub fn flags(self) -> Option<Flags> {
+        (self.0 & FLAGS_KNOWN != 0).then_some(Flags((self.0 >> 16) as u16))
+    }
+}
+
+impl From<Malformed> for Failure {
+    #[inline(always)]
+    fn from(reason: Malformed) -> Self {
+        Self(reason as u32)
+    }
+}
+
+type Parsed = Result<Class, Failure>;
+
+/// Finds the class of a packet.
+///
+/// `tagged` tells that the packet had a VLAN tag that is no longer among its bytes.
+///
+/// # Errors
+/// The reason why the packet is malformed; the sink was told nothing.
+#[inline(always)]
+pub fn parse<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Parsed {
+    let network = match link {
+        Link::Ethernet => ethernet::parse(packet, tagged)?,
+        Link::Layer3 => ip::without_link(packet, tagged)?,
+    };
+    // Lengths below 0x600 (LLC, SNAP) are not_dns too: Linux does not take IP over them either.
+    match network.ethertype {
+        ethernet::IPV4 => ip::parse_v4(network.packet, network.tagged, sink),
+        ethernet::IPV6 => ip::parse_v6(network.packet, network.tagged, sink),
+        _ => Ok(Class::NotDns),
+    }
+}

@@ -1,0 +1,51 @@
+//! TCP (RFC 9293): only segments on a DNS port that open or refuse a connection.
+
+use sensor_common::class::{Class, Malformed, TcpEvent};
+
+use super::ip::Datagram;
+use super::{Parsed, Sink};
+use crate::address::Address;
+use crate::packet::{Packet, raw16};
+
+/// Up to the flags.
+const TO_FLAGS: usize = 14;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+#[inline(always)]
+pub(super) fn parse<P: Packet, A: Address, S: Sink>(
+    datagram: &Datagram<P, A>,
+    sink: &mut S,
+) -> Parsed {
+    let header = datagram
+        .payload
+        .bytes::<TO_FLAGS>()
+        .filter(|_| datagram.room >= TO_FLAGS as u32)
+        .ok_or(Malformed::TcpHeader)?;
+    let to_server = sink.is_dns_port(raw16(header, 2));
+    if !to_server && !sink.is_dns_port(raw16(header, 0)) {
+        return Ok(Class::NotDns);
+    }
+    let flags = header[13];
+    let event = if flags & RST != 0 {
+        Some(TcpEvent::Rst)
+    } else if flags & SYN == 0 {
+        None
+    } else if flags & ACK != 0 {
+        Some(TcpEvent::SynAck)
+    } else {
+        Some(TcpEvent::Syn)
+    };
+    if let Some(event) = event {
+        // Both ports may be DNS ports; the handshake tells who is the server, a reset does not.
+        let server = match event {
+            TcpEvent::SynAck => datagram.source,
+            TcpEvent::Syn => datagram.destination,
+            TcpEvent::Rst if to_server => datagram.destination,
+            TcpEvent::Rst => datagram.source,
+        };
+        sink.tcp(server, event);
+    }
+    Ok(Class::DnsTcp)
+}
