@@ -79,7 +79,7 @@ impl<S: Store> Accountant<'_, S> {
         if carriage.tagged {
             totals.vlan += 1;
         }
-        if carriage.first_fragment {
+        if carriage.more_fragments != 0 {
             totals.first_fragment += 1;
         }
     }

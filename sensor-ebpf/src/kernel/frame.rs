@@ -226,12 +226,15 @@ impl Scratch {
 /// more than that: the verifier follows a number through memory only in whole, aligned words.
 #[inline(always)]
 fn forget(n: usize) -> usize {
-    let mut word = [0_u16; 4];
-    // SAFETY: an element of a local array.
+    let mut word = 0_u64;
+    let word = &raw mut word;
+    // SAFETY: a local variable, and two aligned bytes inside it. The first store keeps the compiler
+    // from giving the two bytes a word of their own.
     unsafe {
-        let half = &raw mut word[1];
-        half.write_volatile(n as u16);
-        half.read_volatile() as usize
+        word.write_volatile(0);
+        let inside = word.cast::<u16>().add(1);
+        inside.write_volatile(n as u16);
+        inside.read_volatile() as usize
     }
 }
 

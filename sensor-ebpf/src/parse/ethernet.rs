@@ -28,23 +28,32 @@ pub(super) struct Network<P> {
 pub(super) fn parse<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Malformed> {
     let header = packet.bytes::<HEADER>().ok_or(Malformed::LinkHeader)?;
     let mut ethertype = raw16(header, 12);
-    let mut packet = packet.skip(HEADER);
-    let mut tagged = tagged;
-    // Two tags at most (QinQ); what has three is not_dns.
-    if is_tag(ethertype) {
-        ethertype = raw16(packet.bytes::<TAG>().ok_or(Malformed::VlanTag)?, 2);
-        packet = packet.skip(TAG);
-        tagged = true;
-        if is_tag(ethertype) {
-            ethertype = raw16(packet.bytes::<TAG>().ok_or(Malformed::VlanTag)?, 2);
-            packet = packet.skip(TAG);
-        }
+    if !is_tag(ethertype) {
+        return Ok(Network {
+            ethertype,
+            packet: packet.skip(HEADER),
+            tagged,
+        });
     }
+    // Two tags at most (QinQ); what has three is not_dns.
+    let mut length = HEADER + TAG;
+    ethertype = raw16(&tag(packet.skip(HEADER))?, 2);
+    if is_tag(ethertype) {
+        ethertype = raw16(&tag(packet.skip(length))?, 2);
+        length += TAG;
+    }
+    // One tag or two: the rest of the program need not be followed once for each.
+    let length = P::forget(length) & 31;
     Ok(Network {
         ethertype,
-        packet,
-        tagged,
+        packet: packet.skip(length),
+        tagged: true,
     })
+}
+
+#[inline(always)]
+fn tag<P: Packet>(packet: P) -> Result<[u8; TAG], Malformed> {
+    packet.bytes().copied().ok_or(Malformed::VlanTag)
 }
 
 #[inline(always)]

@@ -83,7 +83,7 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         destination: V4(raw32(header, 16)),
         carriage: Carriage {
             tagged,
-            first_fragment: fragment & V4_MORE_FRAGMENTS != 0,
+            more_fragments: fragment & V4_MORE_FRAGMENTS,
         },
     };
     match protocol {
@@ -117,15 +117,15 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         0 if header[6] == TCP => u32::MAX,
         length => length,
     };
-    let (protocol, payload, offset, first_fragment) =
+    let (protocol, payload, offset, more_fragments) =
         match walk(packet.skip(V6_HEADER), header[6])? {
             Walk::LaterFragment => return Ok(Class::Fragment),
             Walk::Transport {
                 protocol,
                 payload,
                 offset,
-                first_fragment,
-            } => (protocol, payload, offset, first_fragment),
+                more_fragments,
+            } => (protocol, payload, offset, more_fragments),
         };
     let datagram = Datagram {
         payload,
@@ -135,7 +135,7 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         destination,
         carriage: Carriage {
             tagged,
-            first_fragment,
+            more_fragments,
         },
     };
     match protocol {
@@ -163,8 +163,8 @@ pub(super) enum Walk<P> {
         payload: P,
         /// Bytes from the first extension header to it.
         offset: usize,
-        /// The packet is the first of several fragments.
-        first_fragment: bool,
+        /// See [`Carriage::more_fragments`].
+        more_fragments: u16,
     },
     /// Nowhere: the packet is a fragment without ports.
     LaterFragment,
@@ -175,7 +175,7 @@ pub(super) enum Walk<P> {
 pub(super) fn walk<P: Packet>(start: P, next: u8) -> Result<Walk<P>, Malformed> {
     let mut protocol = next;
     let mut offset = 0;
-    let mut first_fragment = false;
+    let mut more_fragments = 0;
     for _ in 0..=MAX_EXTENSION_HEADERS {
         let header = start.skip(offset);
         let is_extension = matches!(
@@ -187,7 +187,7 @@ pub(super) fn walk<P: Packet>(start: P, next: u8) -> Result<Walk<P>, Malformed> 
                 protocol,
                 payload: header,
                 offset,
-                first_fragment,
+                more_fragments,
             });
         }
         let header = header.bytes::<8>().ok_or(Malformed::Ipv6Extension)?;
@@ -198,7 +198,7 @@ pub(super) fn walk<P: Packet>(start: P, next: u8) -> Result<Walk<P>, Malformed> 
                     return Ok(Walk::LaterFragment);
                 }
                 // Neither offset nor more to come: an atomic fragment (RFC 6946), whole.
-                first_fragment |= fragment & V6_MORE_FRAGMENTS != 0;
+                more_fragments |= fragment & V6_MORE_FRAGMENTS;
                 8
             }
             // RFC 4302, 2.2: in words of four bytes, minus two.

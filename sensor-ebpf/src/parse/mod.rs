@@ -98,8 +98,9 @@ impl Flags {
 pub struct Carriage {
     /// With a VLAN tag.
     pub tagged: bool,
-    /// As the first of several fragments.
-    pub first_fragment: bool,
+    /// The more-fragments bit of the IP header, where it lay: not 0 in the first of several fragments.
+    /// Kept as a number, because the verifier follows each value of a `bool` on its own.
+    pub more_fragments: u16,
 }
 
 /// An ICMP error and what it quotes.
@@ -139,7 +140,7 @@ impl Failure {
         if carriage.tagged {
             word |= TAGGED;
         }
-        if carriage.first_fragment {
+        if carriage.more_fragments != 0 {
             word |= FIRST_FRAGMENT;
         }
         if let Some(flags) = flags {
@@ -161,7 +162,7 @@ impl Failure {
     pub fn carriage(self) -> Option<Carriage> {
         (self.0 & SHORT_DNS != 0).then_some(Carriage {
             tagged: self.0 & TAGGED != 0,
-            first_fragment: self.0 & FIRST_FRAGMENT != 0,
+            more_fragments: (self.0 & FIRST_FRAGMENT) as u16,
         })
     }
 

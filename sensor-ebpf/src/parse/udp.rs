@@ -72,7 +72,7 @@ fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) ->
 #[inline(always)]
 fn checked_length<P, A>(datagram: &Datagram<P, A>, length: u16) -> Result<u32, Malformed> {
     let length = u32::from(length);
-    let too_long = length > datagram.room && !datagram.carriage.first_fragment;
+    let too_long = length > datagram.room && datagram.carriage.more_fragments == 0;
     if length < HEADER as u32 || too_long {
         return Err(Malformed::UdpLength);
     }
