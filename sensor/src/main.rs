@@ -1,1 +1,38 @@
-fn main(){}
+//! The program: parses the command line, runs one command, turns its result into an exit code.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use sensor::cli::{Arguments, Command};
+use sensor::command::{Outcome, demo, doctor, replay, watch};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    env_logger::Builder::new()
+        .filter_level(arguments.log)
+        .format_timestamp(None)
+        .init();
+    match run(&arguments) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::NotFine) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Outcome> {
+    // One thread: what is awaited here is slow, and network namespaces belong to threads.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    match &arguments.command {
+        Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
+        Command::Watch(arguments) => runtime.block_on(watch::run(arguments)),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
+    }
+}

@@ -1,1 +1,49 @@
-fn main(){}
+//! Chores of the workspace. `cargo xtask --help` lists them.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bpf;
+#[path = "../../sensor/build/lock.rs"]
+mod lock;
+mod process;
+mod setup;
+mod test;
+mod toolchain;
+mod workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Chores of the sensor workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test; as root also those that need a kernel.
+    Test(test::Options),
+    /// Install what building the BPF object needs, and say so first.
+    Setup,
+    /// Build the BPF object and its lock from the sources.
+    BuildEbpf,
+    /// Rebuild the BPF object and compare it with the committed one.
+    VerifyEbpf,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Setup => setup::run(),
+        Task::BuildEbpf => bpf::build(),
+        Task::VerifyEbpf => bpf::verify(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

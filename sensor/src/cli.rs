@@ -1,0 +1,187 @@
+//! The command line, and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::kernel::attach::HookChoice;
+use crate::present::output::Format;
+
+/// Tells a DNS failure from a DNS flood, on a live interface, and says why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sensor",
+    version,
+    after_help = "\
+Try it:
+  sensor demo                  a DNS outage on a private network, counted live (as root)
+  sensor watch -i eth0         live counters of an interface (as root)
+  sensor replay incident.pcap  the same counting over a capture
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Log lines on standard error: off, error, warn, info, debug, trace. From debug on, the kernel
+    /// half logs each malformed packet.
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]
+    pub log: log::LevelFilter,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Stage a DNS outage on a private network and watch it live.
+    ///
+    /// Makes two network namespaces with a DNS server and its clients, attaches the sensor, and
+    /// stops the server after a while: the kernel then answers queries with ICMP "port
+    /// unreachable". Ends by itself within 30 seconds, leaves nothing behind and touches no
+    /// interface of this host. Without the privileges it plays a capture of the same outage.
+    #[command(after_help = "Example:\n  sudo sensor demo")]
+    Demo(DemoArguments),
+
+    /// Show live counters of one or more interfaces.
+    #[command(after_help = "\
+Examples:
+  sensor watch -i eth0                        one line a second
+  sensor watch -i eth0 -i eth1 --interval 5
+  sensor watch -i eth0 --output json | jq .classes
+  sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
+    Watch(WatchArguments),
+
+    /// Count a capture file (pcap or pcapng).
+    #[command(after_help = "\
+Examples:
+  sensor replay incident.pcap
+  sensor replay incident.pcap --output json
+  sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
+    Replay(ReplayArguments),
+
+    /// Check whether and how this host can run the sensor, and what it would change.
+    #[command(after_help = "Examples:\n  sensor doctor\n  sensor doctor -i eth0 --output json")]
+    Doctor(DoctorArguments),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Play the recorded outage even where a live one could be staged.
+    #[arg(long)]
+    pub recorded: bool,
+}
+
+/// Arguments of `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArguments {
+    /// Interface to watch; may be given up to eight times.
+    #[arg(short, long = "interface", value_name = "NAME", required = true)]
+    pub interfaces: Vec<String>,
+
+    /// Where to count received packets.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub hook: HookChoice,
+
+    /// Do not count sent packets.
+    #[arg(long)]
+    pub ingress_only: bool,
+
+    /// DNS port; may be given up to eight times. 53 if not given.
+    #[arg(long = "port", value_name = "PORT")]
+    pub ports: Vec<u16>,
+
+    /// Seconds between two lines.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    pub interval: f64,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// The capture.
+    pub file: PathBuf,
+
+    /// Which engine counts; `auto` is the host's, which needs no privileges.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub engine: EngineChoice,
+
+    /// DNS port; may be given up to eight times. 53 if not given.
+    #[arg(long = "port", value_name = "PORT")]
+    pub ports: Vec<u16>,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Interface to check; all if not given.
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub interfaces: Vec<String>,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Who counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// Whichever fits the command.
+    Auto,
+    /// The program in the kernel.
+    Kernel,
+    /// The same program in this process.
+    Host,
+}
+
+/// Seconds from a tenth to an hour.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.1..=3600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("between 0.1 and 3600 seconds".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            assert!(
+                help.is_some_and(|help| help.contains("Example")),
+                "{} teaches nothing",
+                command.get_name()
+            );
+        }
+    }
+
+    #[test]
+    fn intervals_are_bounded() {
+        assert_eq!(seconds("0.5"), Ok(0.5));
+        assert!(seconds("0").is_err());
+        assert!(seconds("nan").is_err());
+        assert!(seconds("soon").is_err());
+    }
+}

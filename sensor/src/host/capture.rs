@@ -1,0 +1,360 @@
+//! Capture files: pcap and pcapng, and their link layers.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use pcap_parser::traits::PcapReaderIterator;
+use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
+
+/// Memory for blocks of a capture; it grows where a block is larger.
+const BUFFER: usize = 1 << 20;
+/// No capture has larger blocks: tcpdump's largest snapshot is 256 KiB.
+const MAX_BUFFER: usize = 64 << 20;
+
+/// Ethernet header that is put in front of packets that have none.
+const ETHERNET_HEADER: usize = 14;
+
+/// Why a capture cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// The file cannot be opened.
+    #[error("cannot open {path}: {source}")]
+    Open {
+        /// As given.
+        path: String,
+        /// From the system.
+        source: std::io::Error,
+    },
+    /// Not a capture at all.
+    #[error(
+        "{path} is no capture: it begins neither as pcap nor as pcapng; write one with `tcpdump -w FILE`"
+    )]
+    Unrecognised {
+        /// As given.
+        path: String,
+    },
+    /// The file breaks off or is damaged.
+    #[error(
+        "{path} is damaged at byte {offset}, after {frames} frames: {what}; `editcap` may save what follows"
+    )]
+    Damaged {
+        /// As given.
+        path: String,
+        /// Bytes from the start of the file to the block that cannot be read.
+        offset: u64,
+        /// Frames read before.
+        frames: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A link layer that is not read here.
+    #[error(
+        "{path}: link type {link} is not supported (Ethernet, Linux cooked, raw IP and BSD loopback are)"
+    )]
+    LinkType {
+        /// As given.
+        path: String,
+        /// Number of the tcpdump.org registry.
+        link: i32,
+    },
+}
+
+/// One packet of a capture.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    /// Time since 1970; zero in a pcapng block without a time.
+    pub time: Duration,
+    /// The frame with an Ethernet header; where the capture has another link layer, one was made.
+    pub bytes: &'a [u8],
+    /// The snapshot length cut it short.
+    pub is_cut: bool,
+}
+
+/// An interface of a capture: how its frames and times are to be read.
+#[derive(Clone, Copy)]
+struct Interface {
+    link: LinkLayer,
+    /// Units of a time stamp in a second.
+    resolution: u64,
+    /// Seconds to add.
+    offset: i64,
+    snap_length: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LinkLayer {
+    Ethernet,
+    Raw,
+    Cooked,
+    Cooked2,
+    Loopback,
+}
+
+impl LinkLayer {
+    /// By the numbers of <https://www.tcpdump.org/linktypes.html>.
+    fn of(link: Linktype) -> Option<Self> {
+        match link.0 {
+            1 => Some(Self::Ethernet),
+            // 12 and 14 are what some systems write for raw IP; 228 and 229 are IPv4 and IPv6.
+            12 | 14 | 101 | 228 | 229 => Some(Self::Raw),
+            113 => Some(Self::Cooked),
+            276 => Some(Self::Cooked2),
+            0 | 108 => Some(Self::Loopback),
+            _ => None,
+        }
+    }
+
+    /// The `EtherType` and where the network layer begins; `None` for a header cut short.
+    fn network(self, frame: &[u8]) -> Option<([u8; 2], usize)> {
+        let two = |at: usize| frame.get(at..at + 2)?.first_chunk::<2>().copied();
+        match self {
+            Self::Ethernet => None,
+            Self::Raw => Some((by_version(frame.first()?), 0)),
+            Self::Cooked => Some((two(14)?, 16)),
+            Self::Cooked2 => frame.get(..20).and(Some((two(0)?, 20))),
+            Self::Loopback => {
+                // A protocol family in the byte order of the machine that wrote it; 2 is IPv4
+                // everywhere, and what IPv6 is depends on the system.
+                let family = frame.first_chunk::<4>()?;
+                let family = u32::from_le_bytes(*family).min(u32::from_be_bytes(*family));
+                let ethertype = match family {
+                    2 => [0x08, 0x00],
+                    10 | 24 | 28 | 30 => [0x86, 0xdd],
+                    _ => [0, 0],
+                };
+                Some((ethertype, 4))
+            }
+        }
+    }
+}
+
+fn by_version(first: &u8) -> [u8; 2] {
+    if first >> 4 == 6 {
+        [0x86, 0xdd]
+    } else {
+        // Anything else is malformed as IPv4, which is what it will be counted as.
+        [0x08, 0x00]
+    }
+}
+
+/// A capture, read from its beginning to its end.
+pub struct Capture<'r> {
+    path: String,
+    reader: Box<dyn PcapReaderIterator + Send + 'r>,
+    interfaces: Vec<Interface>,
+    /// Bytes before the block to be read next.
+    offset: u64,
+    frames: u64,
+    ethernet: Vec<u8>,
+}
+
+impl Capture<'static> {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no capture.
+    pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        let file = File::open(path).map_err(|source| CaptureError::Open {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::new(path.display().to_string(), file)
+    }
+}
+
+impl<'r> Capture<'r> {
+    /// Reads a capture from anywhere. `path` is for messages.
+    ///
+    /// # Errors
+    /// It is no capture.
+    pub fn new(path: String, source: impl Read + Send + 'r) -> Result<Self, CaptureError> {
+        let reader = create_reader(BUFFER, source)
+            .map_err(|_| CaptureError::Unrecognised { path: path.clone() })?;
+        Ok(Self {
+            path,
+            reader,
+            interfaces: Vec::new(),
+            offset: 0,
+            frames: 0,
+            ethernet: Vec::new(),
+        })
+    }
+
+    /// Hands each frame to `take`, until the end.
+    ///
+    /// # Errors
+    /// The capture is damaged or has a link layer that is not supported; the frames before were
+    /// taken.
+    pub fn for_each(mut self, mut take: impl FnMut(Frame<'_>)) -> Result<(), CaptureError> {
+        loop {
+            match self.reader.next() {
+                Ok((used, block)) => {
+                    read_block(
+                        &block,
+                        &mut self.interfaces,
+                        &mut self.ethernet,
+                        &mut |frame| {
+                            self.frames += 1;
+                            take(frame);
+                        },
+                    )
+                    .map_err(|error| match error {
+                        BlockError::LinkType(link) => CaptureError::LinkType {
+                            path: self.path.clone(),
+                            link,
+                        },
+                        BlockError::NoInterface => CaptureError::Damaged {
+                            path: self.path.clone(),
+                            offset: self.offset,
+                            frames: self.frames,
+                            what: "a packet of an interface that was not described".into(),
+                        },
+                    })?;
+                    drop(block);
+                    self.reader.consume(used);
+                    self.offset += used as u64;
+                }
+                Err(PcapError::Eof) => return Ok(()),
+                Err(PcapError::Incomplete(_)) => {
+                    if self.reader.reader_exhausted() {
+                        return Err(self.damaged("the file ends inside a packet"));
+                    }
+                    self.refill()?;
+                }
+                Err(PcapError::BufferTooSmall) => self.grow()?,
+                Err(PcapError::UnexpectedEof) => {
+                    return Err(self.damaged("the file ends inside a packet"));
+                }
+                Err(PcapError::ReadError) => {
+                    return Err(self.damaged("the file cannot be read on"));
+                }
+                Err(_) => return Err(self.damaged("not a packet header")),
+            }
+        }
+    }
+
+    fn refill(&mut self) -> Result<(), CaptureError> {
+        match self.reader.refill() {
+            Ok(()) => Ok(()),
+            Err(PcapError::BufferTooSmall) => self.grow(),
+            Err(_) => Err(self.damaged("the file cannot be read on")),
+        }
+    }
+
+    fn grow(&mut self) -> Result<(), CaptureError> {
+        let size = self.reader.data().len().max(BUFFER) * 2;
+        if size > MAX_BUFFER || !self.reader.grow(size) {
+            return Err(self.damaged("a packet of more than 32 MiB"));
+        }
+        self.refill()
+    }
+
+    fn damaged(&self, what: &str) -> CaptureError {
+        CaptureError::Damaged {
+            path: self.path.clone(),
+            offset: self.offset,
+            frames: self.frames,
+            what: what.into(),
+        }
+    }
+}
+
+enum BlockError {
+    LinkType(i32),
+    NoInterface,
+}
+
+fn read_block(
+    block: &PcapBlockOwned<'_>,
+    interfaces: &mut Vec<Interface>,
+    ethernet: &mut Vec<u8>,
+    take: &mut impl FnMut(Frame<'_>),
+) -> Result<(), BlockError> {
+    let supported = |link: Linktype| LinkLayer::of(link).ok_or(BlockError::LinkType(link.0));
+    let (interface, time, captured, original) = match block {
+        PcapBlockOwned::LegacyHeader(header) => {
+            // The upper bits of the field are for the length of an FCS.
+            let link = supported(Linktype(header.network.0 & 0xffff))?;
+            interfaces.push(Interface {
+                link,
+                resolution: if header.is_nanosecond_precision() {
+                    1_000_000_000
+                } else {
+                    1_000_000
+                },
+                offset: 0,
+                snap_length: header.snaplen,
+            });
+            return Ok(());
+        }
+        PcapBlockOwned::Legacy(packet) => {
+            let interface = interfaces.last().ok_or(BlockError::NoInterface)?;
+            let units = u64::from(packet.ts_sec) * interface.resolution + u64::from(packet.ts_usec);
+            (interface, units, packet.data, packet.origlen)
+        }
+        PcapBlockOwned::NG(Block::SectionHeader(_)) => {
+            interfaces.clear();
+            return Ok(());
+        }
+        PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
+            interfaces.push(Interface {
+                link: supported(description.linktype)?,
+                resolution: description.ts_resolution().unwrap_or(1_000_000).max(1),
+                offset: description.if_tsoffset,
+                snap_length: description.snaplen,
+            });
+            return Ok(());
+        }
+        PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
+            let interface = interfaces.get(packet.if_id as usize).ok_or(BlockError::NoInterface)?;
+            let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
+            let captured = packet
+                .data
+                .get(..packet.caplen as usize)
+                .unwrap_or(packet.data);
+            (interface, units, captured, packet.origlen)
+        }
+        PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
+            let interface = interfaces.first().ok_or(BlockError::NoInterface)?;
+            // It has no captured length: that is the original or the snapshot length.
+            let limit = match interface.snap_length {
+                0 => packet.origlen,
+                snap => packet.origlen.min(snap),
+            };
+            let captured = packet.data.get(..limit as usize).unwrap_or(packet.data);
+            (interface, 0, captured, packet.origlen)
+        }
+        PcapBlockOwned::NG(_) => return Ok(()),
+    };
+    take(Frame {
+        time: time_of(time, interface),
+        bytes: as_ethernet(interface.link, captured, ethernet),
+        is_cut: captured.len() < original as usize,
+    });
+    Ok(())
+}
+
+fn time_of(units: u64, interface: &Interface) -> Duration {
+    let seconds = (units / interface.resolution).saturating_add_signed(interface.offset);
+    let rest = u128::from(units % interface.resolution) * 1_000_000_000;
+    // The remainder is smaller than the resolution, so this is under 10^9.
+    let nanoseconds = (rest / u128::from(interface.resolution)) as u32;
+    Duration::new(seconds, nanoseconds)
+}
+
+/// The frame with an Ethernet header, made in `buffer` where it has another link layer.
+fn as_ethernet<'a>(link: LinkLayer, frame: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
+    if link == LinkLayer::Ethernet {
+        return frame;
+    }
+    buffer.clear();
+    // A frame that ends inside its own link-layer header stays too short for one.
+    if let Some((ethertype, start)) = link.network(frame) {
+        buffer.resize(ETHERNET_HEADER - ethertype.len(), 0);
+        buffer.extend(ethertype);
+        buffer.extend(frame.get(start..).unwrap_or_default());
+    }
+    buffer
+}

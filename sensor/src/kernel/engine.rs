@@ -1,0 +1,207 @@
+//! Live interfaces, counted in the kernel.
+
+use std::time::Instant;
+
+use sensor_common::names;
+use sensor_common::server::ServerTable;
+use sensor_common::settings::{DIRECTIONS, Direction, MAX_INTERFACES, Settings};
+use sensor_common::totals::Totals;
+
+use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
+use super::interface::{Interface, InterfaceError};
+use super::load::{LoadError, LoadOptions, Loaded, load, map_data};
+use super::maps::MappedArray;
+use super::preflight::Host;
+use crate::counters::Counters;
+use crate::settings::{SettingsError, slots};
+use crate::snapshot::{Lane, Snapshot};
+
+/// Why interfaces cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The interface.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Loading.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Attaching.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// Mapping the maps.
+    #[error("cannot map the kernel's counters into memory: {0}")]
+    Map(#[from] std::io::Error),
+}
+
+/// What to watch and how.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// Names of interfaces.
+    pub interfaces: Vec<String>,
+    /// Ingress hook.
+    pub hook: HookChoice,
+    /// Leave egress alone.
+    pub ingress_only: bool,
+    /// Ports and the like; the interfaces are filled in.
+    pub settings: Settings,
+    /// See [`LoadOptions::log_level`].
+    pub log_level: Option<log::Level>,
+    /// How TC programs are attached; `None` for what the kernel offers.
+    pub tc: Option<TcFlavour>,
+}
+
+/// Counters of loaded programs.
+pub struct Counts {
+    totals: MappedArray<Totals>,
+    servers: MappedArray<ServerTable>,
+    cpus: u32,
+    lanes: u32,
+}
+
+impl Counts {
+    /// Maps the counters of loaded programs.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn of(loaded: &Loaded) -> Result<Self, KernelError> {
+        let lanes = loaded.settings.lanes;
+        let totals = map_data(&loaded.ebpf, names::TOTALS)?;
+        let servers = map_data(&loaded.ebpf, names::SERVERS)?;
+        Ok(Self {
+            totals: MappedArray::new(totals.fd(), loaded.cpus * lanes)?,
+            servers: MappedArray::new(servers.fd(), loaded.cpus)?,
+            cpus: loaded.cpus,
+            lanes,
+        })
+    }
+
+    /// Totals of one lane, over all CPUs.
+    #[must_use]
+    pub fn lane(&self, slot: u32, direction: Direction) -> Totals {
+        let lane = slot * DIRECTIONS as u32 + direction as u32;
+        let mut sum: Totals = bytemuck::Zeroable::zeroed();
+        for cpu in 0..self.cpus {
+            sum.add(&self.totals.get(cpu * self.lanes + lane));
+        }
+        sum
+    }
+
+    /// Adds the servers of all CPUs to a snapshot.
+    pub fn add_servers(&self, snapshot: &mut Snapshot) {
+        for cpu in 0..self.cpus {
+            snapshot.add_table(cpu, &self.servers.table(cpu));
+        }
+    }
+}
+
+/// Interfaces under watch. Dropping it detaches from all of them.
+pub struct KernelEngine {
+    attached: Vec<Attached>,
+    counts: Counts,
+    started: Instant,
+    loaded: Loaded,
+}
+
+impl KernelEngine {
+    /// Loads the program and attaches it to interfaces of this thread's network namespace.
+    ///
+    /// # Errors
+    /// Nothing is attached then.
+    pub async fn watch(options: &WatchOptions) -> Result<Self, KernelError> {
+        let interfaces = Interface::find(&options.interfaces).await?;
+        let settings = with_interfaces(options.settings, &interfaces)?;
+        let mut loaded = load(LoadOptions {
+            settings,
+            log_level: options.log_level,
+        })?;
+        let counts = Counts::of(&loaded)?;
+        let kernel = Host::look().kernel;
+        let attach_options = AttachOptions {
+            hook: options.hook,
+            ingress_only: options.ingress_only,
+            tc: options.tc.unwrap_or_else(|| TcFlavour::of(kernel)),
+            kernel,
+        };
+        let started = Instant::now();
+        let attached = interfaces
+            .into_iter()
+            .map(|interface| attach(&mut loaded, interface, &attach_options))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            attached,
+            counts,
+            started,
+            loaded,
+        })
+    }
+
+    /// The interfaces and how they are watched.
+    #[must_use]
+    pub fn attached(&self) -> &[Attached] {
+        &self.attached
+    }
+
+    /// Programs and maps, for what reads more than counters.
+    pub fn loaded(&mut self) -> &mut Loaded {
+        &mut self.loaded
+    }
+
+    /// All counters now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::empty(self.started.elapsed());
+        let multiplier = self.loaded.settings.slot_multiplier;
+        for attached in &self.attached {
+            let slot = Settings::slot(multiplier, attached.interface.index);
+            let mut lane = |direction| {
+                snapshot.lanes.push(Lane {
+                    interface: attached.interface.name.clone(),
+                    direction,
+                    totals: self.counts.lane(slot, direction),
+                });
+            };
+            lane(Direction::Ingress);
+            if attached.egress {
+                lane(Direction::Egress);
+            }
+        }
+        self.counts.add_servers(&mut snapshot);
+        snapshot
+    }
+}
+
+/// Fills in what the program must know of its interfaces, and a fresh hash key.
+fn with_interfaces(
+    settings: Settings,
+    interfaces: &[Interface],
+) -> Result<Settings, SettingsError> {
+    let indexes: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
+    let (slot_multiplier, slots) = slots(&indexes)?;
+    let mut ingress_interfaces = [0; MAX_INTERFACES];
+    for (place, index) in ingress_interfaces.iter_mut().zip(&indexes) {
+        *place = *index;
+    }
+    let layer3_slots = interfaces
+        .iter()
+        .filter(|interface| !interface.has_ethernet)
+        .fold(0, |bits, interface| {
+            bits | 1 << Settings::slot(slot_multiplier, interface.index)
+        });
+    Ok(Settings {
+        hash_key: random_key(),
+        slot_multiplier,
+        lanes: slots * DIRECTIONS as u32,
+        layer3_slots,
+        ingress_interfaces,
+        ..settings
+    })
+}
+
+/// A key from the same source as the standard library's hash maps.
+fn random_key() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one("sensor")
+}

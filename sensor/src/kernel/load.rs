@@ -1,0 +1,292 @@
+//! From the embedded object to loaded programs.
+
+use aya::maps::{Map, MapData};
+use aya::programs::{ProgramError, SchedClassifier, Xdp};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use object::{Object, ObjectSection, ObjectSymbol};
+use sensor_common::server::ServerTable;
+use sensor_common::settings::Settings;
+use sensor_common::totals::Totals;
+use sensor_common::{ABI_VERSION, names};
+
+use super::preflight::{Host, PreflightError, XDP_KERNEL};
+
+/// The compiled kernel half.
+pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
+/// SHA-256 of [`OBJECT`], in hexadecimal.
+pub const OBJECT_SHA256: &str = env!("SENSOR_BPF_SHA256");
+
+/// Lines of the verifier's log that are shown.
+const LOG_LINES: usize = 25;
+
+/// Why the program could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Something about the host.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The object is of another version.
+    #[error(
+        "the embedded BPF object has ABI version {found:?}, and this loader wants {ABI_VERSION}: \
+         rebuild it with `cargo xtask build-ebpf`"
+    )]
+    Abi {
+        /// In the object; `None` where it says nothing.
+        found: Option<u32>,
+    },
+    /// The object's records have another size.
+    #[error(
+        "map {map} of the BPF object has records of {found} bytes, and this loader wants {wanted}: \
+         rebuild the object with `cargo xtask build-ebpf`"
+    )]
+    RecordSize {
+        /// Name of the map.
+        map: &'static str,
+        /// In the object.
+        found: u32,
+        /// In this loader.
+        wanted: usize,
+    },
+    /// The kernel refused a program.
+    #[error(
+        "the kernel's verifier refused {program}: {reason}\n{log}\nThis is a bug of sensor; please \
+         report it with these lines and `uname -r`"
+    )]
+    Refused {
+        /// Name of the program.
+        program: &'static str,
+        /// From the system.
+        reason: String,
+        /// The end of the verifier's log.
+        log: String,
+    },
+    /// The kernel's permission is missing although the capabilities are there.
+    #[error(
+        "the kernel does not permit to load BPF programs ({0}): a lockdown, a container's seccomp \
+         profile or another security module forbids it"
+    )]
+    Forbidden(String),
+    /// Anything else.
+    #[error("cannot load the BPF object: {0}")]
+    Other(String),
+}
+
+/// Options of a load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// For the packet program.
+    pub settings: Settings,
+    /// Log lines of the kernel half that are kept; the verifier removes the others.
+    pub log_level: Option<log::Level>,
+}
+
+/// Loaded programs and their maps, not attached.
+pub struct Loaded {
+    /// Owns programs and links: dropping it detaches.
+    pub ebpf: Ebpf,
+    /// CPUs that the maps have room for.
+    pub cpus: u32,
+    /// As loaded.
+    pub settings: Settings,
+}
+
+/// Loads every program that this kernel can run.
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn load(options: LoadOptions) -> Result<Loaded, LoadError> {
+    load_object(OBJECT, options)
+}
+
+/// Loads another object than the embedded one.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadError> {
+    let host = Host::look();
+    host.check()?;
+    check_abi(object)?;
+    let cpus = possible_cpus()?;
+    let log_level = aya_log_level(options.log_level);
+    let settings = PodSettings(options.settings);
+    let mut loader = EbpfLoader::new();
+    loader
+        .override_global(names::SETTINGS, &settings, true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .map_max_entries(names::TOTALS, cpus * options.settings.lanes)
+        .map_max_entries(names::SERVERS, cpus);
+    let mut ebpf = loader
+        .load(object)
+        .map_err(|error| LoadError::Other(chain(&error)))?;
+    check_size(&mut ebpf, names::TOTALS, size_of::<Totals>())?;
+    check_size(&mut ebpf, names::SERVERS, size_of::<ServerTable>())?;
+    if host.kernel >= XDP_KERNEL {
+        let program: &mut Xdp = program(&mut ebpf, names::PROGRAM_XDP)?;
+        program
+            .load()
+            .map_err(|error| refused(names::PROGRAM_XDP, error))?;
+    }
+    for name in [names::PROGRAM_INGRESS, names::PROGRAM_EGRESS] {
+        let program: &mut SchedClassifier = program(&mut ebpf, name)?;
+        program.load().map_err(|error| refused(name, error))?;
+    }
+    log::info!("loaded BPF object {OBJECT_SHA256} for {cpus} CPUs");
+    Ok(Loaded {
+        ebpf,
+        cpus,
+        settings: options.settings,
+    })
+}
+
+/// A program of the object by its name.
+pub(super) fn program<'e, P>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut P, LoadError>
+where
+    &'e mut P: TryFrom<&'e mut aya::programs::Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name)
+        .ok_or_else(|| LoadError::Other(format!("the object has no program {name}")))?
+        .try_into()
+        .map_err(|error: ProgramError| LoadError::Other(chain(&error)))
+}
+
+/// `Settings` as aya wants it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PodSettings(Settings);
+
+// SAFETY: `Settings` is bytemuck::Pod, which asks for more.
+unsafe impl aya::Pod for PodSettings {}
+
+fn aya_log_level(level: Option<log::Level>) -> u8 {
+    // Both count from 1, error, to 5, trace.
+    level.map_or(0, |level| level as u8)
+}
+
+/// CPUs that can ever be online: the kernel numbers them from 0 to this.
+fn possible_cpus() -> Result<u32, LoadError> {
+    let cpus = aya::util::nr_cpus()
+        .map_err(|(file, error)| LoadError::Other(format!("cannot read {file}: {error}")))?;
+    u32::try_from(cpus).map_err(|_| LoadError::Other(format!("{cpus} CPUs are too many")))
+}
+
+/// Reads `SENSOR_ABI` of an object, before anything of it is believed.
+fn check_abi(bytes: &[u8]) -> Result<(), LoadError> {
+    match abi_of(bytes) {
+        Some(ABI_VERSION) => Ok(()),
+        found => Err(LoadError::Abi { found }),
+    }
+}
+
+fn abi_of(bytes: &[u8]) -> Option<u32> {
+    let object = object::File::parse(bytes).ok()?;
+    let symbol = object
+        .symbols()
+        .find(|symbol| symbol.name() == Ok(names::ABI))?;
+    let section = object.section_by_index(symbol.section_index()?).ok()?;
+    let at = usize::try_from(symbol.address()).ok()?;
+    let word = section.data().ok()?.get(at..at + 4)?;
+    Some(u32::from_le_bytes(word.try_into().ok()?))
+}
+
+fn check_size(ebpf: &mut Ebpf, map: &'static str, wanted: usize) -> Result<(), LoadError> {
+    let found = map_data(ebpf, map)?
+        .info()
+        .map_err(|error| LoadError::Other(chain(&error)))?
+        .value_size();
+    if found as usize == wanted {
+        Ok(())
+    } else {
+        Err(LoadError::RecordSize { map, found, wanted })
+    }
+}
+
+/// The descriptor of an array map.
+pub(super) fn map_data<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e MapData, LoadError> {
+    match ebpf.map(name) {
+        Some(Map::Array(data)) => Ok(data),
+        _ => Err(LoadError::Other(format!("the object has no array {name}"))),
+    }
+}
+
+fn refused(program: &'static str, error: ProgramError) -> LoadError {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            if log.trim().is_empty() && io_error.raw_os_error() == Some(libc::EPERM) {
+                return LoadError::Forbidden(io_error.to_string());
+            }
+            let lines: Vec<&str> = log.lines().collect();
+            let from = lines.len().saturating_sub(LOG_LINES);
+            LoadError::Refused {
+                program,
+                reason: io_error.to_string(),
+                log: lines[from..].join("\n"),
+            }
+        }
+        other => LoadError::Other(chain(&other)),
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_object_has_our_abi() {
+        assert_eq!(abi_of(OBJECT), Some(ABI_VERSION));
+    }
+
+    #[test]
+    fn another_abi_is_refused_before_loading() {
+        let mut object = OBJECT.to_vec();
+        let (section, at) = {
+            let file = object::File::parse(&*object).expect("our object");
+            let symbol = file
+                .symbols()
+                .find(|symbol| symbol.name() == Ok(names::ABI))
+                .expect("SENSOR_ABI");
+            let section = file
+                .section_by_index(symbol.section_index().expect("defined"))
+                .expect("a section");
+            (
+                section.file_range().expect("has bytes").0,
+                symbol.address(),
+            )
+        };
+        object[(section + at) as usize] = 99;
+        let error = check_abi(&object).expect_err("ABI 99");
+        assert!(matches!(error, LoadError::Abi { found: Some(99) }));
+        assert!(error.to_string().contains("cargo xtask build-ebpf"));
+        assert!(matches!(
+            check_abi(b"no object"),
+            Err(LoadError::Abi { found: None })
+        ));
+    }
+
+    #[test]
+    fn names_are_those_of_the_object() {
+        let file = object::File::parse(OBJECT).expect("our object");
+        let symbols: Vec<_> = file.symbols().filter_map(|s| s.name().ok()).collect();
+        for name in names::MAPS.iter().chain(&names::PROGRAMS) {
+            assert!(symbols.contains(name), "{name} is not in the object");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Reading map values that the kernel writes meanwhile.
+//!
+//! Arrays are mapped into memory: a read costs no system call. Each counter is one aligned word that
+//! one CPU writes, so each is whole; a server's entry is read again if it was given to another
+//! server meanwhile.
+
+use std::marker::PhantomData;
+use std::mem::offset_of;
+use std::os::fd::{AsFd, AsRawFd};
+
+use bytemuck::AnyBitPattern;
+use memmap2::{MmapOptions, MmapRaw};
+use sensor_common::server::{ServerCounters, ServerSet, ServerTable};
+
+/// Times that a set is read again while it is being written; then the newest reading is taken.
+const RETRIES: usize = 8;
+
+/// An array map of `T`, mapped read-only.
+pub struct MappedArray<T> {
+    memory: MmapRaw,
+    length: u32,
+    of: PhantomData<T>,
+}
+
+impl<T: AnyBitPattern> MappedArray<T> {
+    /// Maps `length` values of the array behind a descriptor.
+    ///
+    /// # Errors
+    /// From the system.
+    pub fn new(descriptor: impl AsFd, length: u32) -> std::io::Result<Self> {
+        const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() <= 8) };
+        let memory = MmapOptions::new()
+            .len(size_of::<T>() * length as usize)
+            .map_raw_read_only(descriptor.as_fd().as_raw_fd())?;
+        Ok(Self {
+            memory,
+            length,
+            of: PhantomData,
+        })
+    }
+
+    /// Copies words of the value at `index`, from byte `offset` on.
+    ///
+    /// # Panics
+    /// Beyond the array: a bug.
+    fn copy(&self, index: u32, offset: usize, words: &mut [u64]) {
+        let start = size_of::<T>() * index as usize + offset;
+        assert!(
+            index < self.length && offset + size_of_val(words) <= size_of::<T>() && offset % 8 == 0
+        );
+        for (at, word) in words.iter_mut().enumerate() {
+            // SAFETY: inside the mapping, by the assertion, and aligned; volatile because the
+            // kernel writes it meanwhile.
+            *word = unsafe {
+                self.memory
+                    .as_ptr()
+                    .add(start + at * 8)
+                    .cast::<u64>()
+                    .read_volatile()
+            };
+        }
+    }
+
+    /// Copies a part of the value at `index`.
+    fn part<P: bytemuck::Pod>(&self, index: u32, offset: usize) -> P {
+        let mut part = P::zeroed();
+        let words: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut part));
+        self.copy(index, offset, words);
+        part
+    }
+}
+
+impl<T: bytemuck::Pod> MappedArray<T> {
+    /// A copy of the value at `index`.
+    #[must_use]
+    pub fn get(&self, index: u32) -> T {
+        self.part(index, 0)
+    }
+}
+
+impl MappedArray<ServerTable> {
+    /// A copy of the table of a CPU. Sets that nobody uses are not read.
+    #[must_use]
+    pub fn table(&self, cpu: u32) -> Box<ServerTable> {
+        let mut table: Box<ServerTable> = bytemuck::zeroed_box();
+        // Before the sets: a server that loses its place in between is then counted in neither for
+        // one tick, and never in both.
+        table.evicted = self.part(cpu, offset_of!(ServerTable, evicted));
+        table.other = self.part::<ServerCounters>(cpu, offset_of!(ServerTable, other));
+        for (at, set) in table.sets.iter_mut().enumerate() {
+            let offset = offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
+            let tags: [u64; 4] = self.part(cpu, offset);
+            if tags.iter().all(|tag| *tag == 0) {
+                continue;
+            }
+            for _ in 0..RETRIES {
+                let before: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
+                *set = self.part(cpu, offset);
+                let after: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
+                if before == after && before % 2 == 0 {
+                    break;
+                }
+            }
+        }
+        table
+    }
+}

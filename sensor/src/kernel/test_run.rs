@@ -1,0 +1,95 @@
+//! Frames of a capture through the loaded program, without an interface (`BPF_PROG_TEST_RUN`).
+
+use std::time::Duration;
+
+use aya::programs::{TestRun, TestRunOptions, Xdp};
+use sensor_common::names::PROGRAM_XDP;
+use sensor_common::settings::{Direction, Settings};
+use sensor_ebpf::parse::Link;
+
+use super::engine::{Counts, KernelError};
+use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
+use crate::counters::Counters;
+use crate::host::engine::HostEngine;
+use crate::snapshot::{Lane, Snapshot};
+
+/// The kernel refuses test frames shorter than an Ethernet header.
+const SHORTEST: usize = 14;
+
+/// `XDP_PASS` (linux/bpf.h).
+pub const XDP_PASS: u32 = 2;
+
+/// Counts frames in the kernel.
+pub struct TestRunEngine {
+    name: String,
+    loaded: Loaded,
+    counts: Counts,
+    /// Takes the frames that the kernel refuses. They can only be malformed.
+    refused: HostEngine,
+}
+
+impl TestRunEngine {
+    /// Loads the program. `name` stands where an interface's name would.
+    ///
+    /// # Errors
+    /// As for a live interface.
+    pub fn new(name: impl Into<String>, settings: Settings) -> Result<Self, KernelError> {
+        let name = name.into();
+        let loaded = load(LoadOptions {
+            settings,
+            log_level: None,
+        })?;
+        Ok(Self {
+            counts: Counts::of(&loaded)?,
+            loaded,
+            refused: HostEngine::new(name.clone(), settings),
+            name,
+        })
+    }
+
+    /// Counts one Ethernet frame and returns the program's verdict.
+    ///
+    /// # Errors
+    /// The kernel refuses the run, for example because the frame is longer than it takes.
+    pub fn count(&mut self, frame: &[u8]) -> Result<u32, LoadError> {
+        if frame.len() < SHORTEST {
+            self.refused.count(frame, Link::Ethernet);
+            return Ok(XDP_PASS);
+        }
+        let xdp: &mut Xdp = program(&mut self.loaded.ebpf, PROGRAM_XDP)?;
+        let run = xdp
+            .test_run(TestRunOptions {
+                data_in: Some(frame),
+                ..TestRunOptions::default()
+            })
+            .map_err(|error| {
+                LoadError::Other(format!(
+                    "the kernel refuses a test frame of {} bytes: {}",
+                    frame.len(),
+                    chain(&error)
+                ))
+            })?;
+        Ok(run.return_value)
+    }
+
+    /// Programs, for tests that run others than XDP.
+    pub fn loaded(&mut self) -> &mut Loaded {
+        &mut self.loaded
+    }
+
+    /// All counters of one direction. `at` is the time of the capture.
+    #[must_use]
+    pub fn snapshot(&self, at: Duration, direction: Direction) -> Snapshot {
+        let mut snapshot = self.refused.snapshot(at);
+        let mut totals = self.counts.lane(0, direction);
+        totals.add(&snapshot.totals());
+        snapshot.lanes = vec![Lane {
+            interface: self.name.clone(),
+            direction,
+            totals,
+        }];
+        self.counts.add_servers(&mut snapshot);
+        snapshot
+    }
+}
+

@@ -1,0 +1,15 @@
+//! The loader: reads what the packet program counts, detects, presents.
+//!
+//! Data flows one way: `kernel` or `host` (an engine) -> `snapshot` -> `window` -> `present`.
+//! `sensor/docs/ARCHITECTURE.md` is the map, and a test holds the direction of imports.
+
+pub mod cli;
+pub mod command;
+pub mod counters;
+pub mod host;
+pub mod kernel;
+pub mod present;
+pub mod settings;
+pub mod snapshot;
+pub mod stage;
+pub mod window;

@@ -1,0 +1,16 @@
+//! Server keys as addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use sensor_common::server::{FAMILY_V4, ServerKey};
+
+/// The address of a key.
+#[must_use]
+pub fn ip(key: &ServerKey) -> IpAddr {
+    let [a, b, c, d, ..] = key.address;
+    if key.family == FAMILY_V4 {
+        Ipv4Addr::new(a, b, c, d).into()
+    } else {
+        Ipv6Addr::from(key.address).into()
+    }
+}

@@ -1,0 +1,97 @@
+//! One line an interval.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use sensor_common::class::{Class, ErrorKind, IcmpType, Quoted};
+use sensor_common::totals::{ICMP_CODES, Totals};
+
+use super::names;
+use crate::window::Window;
+
+/// Rcodes and ICMP kinds that are named in a line.
+const NAMED: usize = 3;
+
+/// The header above the lines.
+pub const HEADER: &str =
+    "    time  interface        packets/s   queries/s responses/s  ICMP errors about DNS";
+
+/// An interval of one interface.
+#[must_use]
+pub fn interval(at: Duration, interface: &str, totals: &Totals, window: &Window) -> String {
+    let classes = &totals.classes;
+    let mut line = format!(
+        "{:>7.1}s  {interface:<15} {:>10.1}  {:>10.1}  {:>10.1}  {:>6}",
+        at.as_secs_f64(),
+        window.rate(totals.seen),
+        window.rate(classes[Class::DnsQuery.index()]),
+        window.rate(classes[Class::DnsResponse.index()]),
+        errors_about_queries(totals),
+    );
+    let mut notes = Vec::new();
+    notes.extend(most(&error_kinds(totals)));
+    notes.extend(most(&rcodes_of_note(totals)));
+    let count = |class: Class| classes[class.index()];
+    for class in [Class::Malformed, Class::Fragment] {
+        if count(class) != 0 {
+            notes.push(format!("{} {}", count(class), class.name()));
+        }
+    }
+    if window.evicted != 0 {
+        notes.push(format!("{} servers evicted", window.evicted));
+    }
+    if !notes.is_empty() {
+        // Writing to a string cannot fail.
+        let _ = write!(line, "  {}", notes.join(", "));
+    }
+    line
+}
+
+/// ICMP errors that quote a DNS query.
+#[must_use]
+pub fn errors_about_queries(totals: &Totals) -> u64 {
+    totals
+        .icmp_error
+        .iter()
+        .flatten()
+        .map(|counts| counts[Quoted::Query.index()])
+        .sum()
+}
+
+/// ICMP errors that quote a DNS query, by what they say.
+#[must_use]
+pub fn error_kinds(totals: &Totals) -> Vec<(String, u64)> {
+    let mut kinds = vec![0; ErrorKind::ALL.len()];
+    for icmp_type in IcmpType::ALL {
+        for code in 0..ICMP_CODES {
+            let number = u8::try_from(code).unwrap_or(u8::MAX);
+            kinds[ErrorKind::of(*icmp_type, number).index()] +=
+                totals.icmp_error[icmp_type.index()][code][Quoted::Query.index()];
+        }
+    }
+    ErrorKind::ALL
+        .iter()
+        .map(|kind| (kind.name().replace('_', " "), kinds[kind.index()]))
+        .collect()
+}
+
+/// Rcodes other than NOERROR.
+fn rcodes_of_note(totals: &Totals) -> Vec<(String, u64)> {
+    totals
+        .rcode
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(number, count)| (names::rcode(number), *count))
+        .collect()
+}
+
+fn most(counts: &[(String, u64)]) -> Vec<String> {
+    let mut counts: Vec<_> = counts.iter().filter(|(_, count)| *count != 0).collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts
+        .iter()
+        .take(NAMED)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect()
+}

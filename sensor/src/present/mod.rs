@@ -1,0 +1,8 @@
+//! What people and programs see. Nothing is computed here: only named and laid out.
+
+pub mod address;
+pub mod line;
+pub mod names;
+pub mod output;
+pub mod summary;
+pub mod totals;

@@ -1,0 +1,67 @@
+//! A capture, or a whole run, for people.
+
+use std::fmt::Write;
+
+use sensor_common::class::{Class, Malformed};
+use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::totals::Totals;
+
+use super::address::ip;
+use super::line::error_kinds;
+use super::names;
+
+/// Servers that are listed.
+const SERVERS: usize = 10;
+
+/// Totals and the busiest servers. `cut` frames were cut short by a snapshot length.
+#[must_use]
+pub fn summary(totals: &Totals, servers: &[(ServerKey, ServerCounters)], cut: u64) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let mut put = |line: String| {
+        let _ = writeln!(text, "{line}");
+    };
+    put(format!("{:>12}  packets", totals.seen));
+    for class in Class::ALL {
+        let count = totals.classes[class.index()];
+        if count != 0 {
+            put(format!("{count:>12}  {}", class.name()));
+        }
+    }
+    for reason in Malformed::ALL {
+        let count = totals.malformed[reason.index()];
+        if count != 0 {
+            put(format!("{count:>12}    malformed: {}", reason.name()));
+        }
+    }
+    for (number, count) in totals.rcode.iter().enumerate() {
+        if *count != 0 {
+            put(format!("{count:>12}    rcode {}", names::rcode(number)));
+        }
+    }
+    for (kind, count) in error_kinds(totals) {
+        if count != 0 {
+            put(format!("{count:>12}    ICMP {kind} about a DNS query"));
+        }
+    }
+    if cut != 0 {
+        put(format!("{cut:>12}  frames cut short by the snapshot length"));
+    }
+    if !servers.is_empty() {
+        put("\nserver                                     queries   responses  ICMP errors".into());
+    }
+    for (key, counters) in servers.iter().take(SERVERS) {
+        let errors: u64 = counters.errors.iter().sum();
+        put(format!(
+            "{:<39} {:>10}  {:>10}  {errors:>11}",
+            ip(key).to_string(),
+            counters.queries,
+            counters.responses,
+        ));
+    }
+    if servers.len() > SERVERS {
+        put(format!("and {} more servers", servers.len() - SERVERS));
+    }
+    text.pop();
+    text
+}

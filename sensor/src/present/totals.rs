@@ -1,0 +1,160 @@
+//! The totals object: counters by the names that are documented and stable.
+
+use std::collections::BTreeMap;
+
+use sensor_common::class::{Class, IcmpType, Malformed, Quoted, QuestionState, TcpEvent};
+use sensor_common::totals::{ICMP_CODES, Totals};
+use serde::Serialize;
+
+use super::names;
+
+/// Version of all JSON that is written here.
+pub const SCHEMA: u32 = 1;
+
+type ByName = BTreeMap<String, u64>;
+/// By family (`v4`, `v6`), type and code.
+type ByCode = BTreeMap<&'static str, BTreeMap<String, ByName>>;
+
+/// Counters of an interface in an interval, or of a whole capture. Counters that are 0 are left out
+/// of the maps, except classes.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct TotalsObject {
+    schema: u32,
+    kind: &'static str,
+    /// `kernel` or `host`.
+    engine: &'static str,
+    /// Interface or file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// Milliseconds from the beginning of the run to the end of the interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_ms: Option<u64>,
+    /// Milliseconds of the interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval_ms: Option<u64>,
+    seen: u64,
+    classes: BTreeMap<&'static str, u64>,
+    malformed: ByName,
+    rcode: ByName,
+    qtype: ByName,
+    opcode: ByName,
+    question: ByName,
+    truncated: u64,
+    vlan: u64,
+    first_fragment: u64,
+    query_bytes: u64,
+    response_bytes: u64,
+    tcp: ByName,
+    icmp_error: ByCode,
+    quoting_dns: BTreeMap<&'static str, ByCode>,
+    unverifiable: u64,
+    /// Packets parsed from a copy, because they were not in one piece of memory.
+    copied: u64,
+    /// Frames that the snapshot length of a capture cut short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<u64>,
+    /// Servers that lost their place in the table; their counts are kept, without their address.
+    evicted_servers: u64,
+}
+
+/// What a totals object says beside the counters.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// `kernel` or `host`.
+    pub engine: &'static str,
+    /// Interface or file.
+    pub source: Option<String>,
+    /// End of the interval since the beginning, in milliseconds.
+    pub at_ms: Option<u64>,
+    /// Length of the interval, in milliseconds.
+    pub interval_ms: Option<u64>,
+    /// Frames cut by the snapshot length.
+    pub cut: Option<u64>,
+    /// Servers evicted.
+    pub evicted_servers: u64,
+}
+
+impl TotalsObject {
+    /// Names the counters.
+    #[must_use]
+    pub fn new(totals: &Totals, about: About) -> Self {
+        Self {
+            schema: SCHEMA,
+            kind: "totals",
+            engine: about.engine,
+            source: about.source,
+            at_ms: about.at_ms,
+            interval_ms: about.interval_ms,
+            seen: totals.seen,
+            classes: Class::ALL
+                .iter()
+                .map(|class| (class.name(), totals.classes[class.index()]))
+                .collect(),
+            malformed: named(Malformed::ALL, |r| r.name().into(), |r| {
+                totals.malformed[r.index()]
+            }),
+            rcode: numbered(&totals.rcode, names::rcode),
+            qtype: numbered(&totals.qtype, names::qtype),
+            opcode: numbered(&totals.opcode, names::opcode),
+            question: named(QuestionState::ALL, |s| s.name().into(), |s| {
+                totals.question[s.index()]
+            }),
+            truncated: totals.truncated,
+            vlan: totals.vlan,
+            first_fragment: totals.first_fragment,
+            query_bytes: totals.query_bytes,
+            response_bytes: totals.response_bytes,
+            tcp: named(TcpEvent::ALL, |e| e.name().into(), |e| totals.tcp[e.index()]),
+            icmp_error: by_code(totals, Quoted::ALL),
+            quoting_dns: [Quoted::Query, Quoted::Response]
+                .into_iter()
+                .map(|quoted| (quoted.name(), by_code(totals, &[quoted])))
+                .collect(),
+            unverifiable: totals.unverifiable,
+            copied: totals.copied,
+            cut: about.cut,
+            evicted_servers: about.evicted_servers,
+        }
+    }
+}
+
+fn named<T: Copy>(all: &[T], name: impl Fn(T) -> String, count: impl Fn(T) -> u64) -> ByName {
+    all.iter()
+        .map(|item| (name(*item), count(*item)))
+        .filter(|(_, count)| *count != 0)
+        .collect()
+}
+
+fn numbered(counters: &[u64], name: impl Fn(usize) -> String) -> ByName {
+    counters
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count != 0)
+        .map(|(number, count)| (name(number), *count))
+        .collect()
+}
+
+/// ICMP errors that quote any of these.
+fn by_code(totals: &Totals, quoting: &[Quoted]) -> ByCode {
+    let mut families = ByCode::new();
+    for icmp_type in IcmpType::ALL {
+        for (code, counts) in totals.icmp_error[icmp_type.index()].iter().enumerate() {
+            let count: u64 = quoting.iter().map(|quoted| counts[quoted.index()]).sum();
+            if count == 0 {
+                continue;
+            }
+            let code = if code == ICMP_CODES - 1 {
+                "other".into()
+            } else {
+                code.to_string()
+            };
+            families
+                .entry(icmp_type.family())
+                .or_default()
+                .entry(icmp_type.number().to_string())
+                .or_default()
+                .insert(code, count);
+        }
+    }
+    families
+}

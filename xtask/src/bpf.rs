@@ -1,0 +1,194 @@
+//! `cargo xtask build-ebpf` and `verify-ebpf`: the committed object and its lock.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::lock::{Inputs, Lock, PROFILE, RUSTC_FLAGS, sha256};
+use crate::process::{output, run};
+use crate::toolchain::{self, Installed, TARGET};
+use crate::workspace;
+
+/// Builds the object and writes it and its lock.
+///
+/// # Errors
+/// What failed; the committed files are then as before.
+pub fn build() -> Result<()> {
+    let root = workspace::root();
+    let toolchain = toolchain::installed()?;
+    let built = compile(&toolchain)?;
+    let inputs = Inputs::read(&root).map_err(|reason| anyhow!(reason))?;
+    let lock = Lock {
+        object: sha256(&built),
+        abi_version: abi_version(&root)?,
+        toolchain: toolchain.versions,
+        flags: inputs.flags,
+        sources: inputs.sources,
+        dependencies: inputs.dependencies,
+    };
+    let text = toml::to_string(&lock)?;
+    fs::write(workspace::object(), &built)?;
+    fs::write(
+        workspace::lock(),
+        format!("# Written by `cargo xtask build-ebpf`.\n{text}"),
+    )?;
+    println!("built {} ({} bytes)", workspace::object().display(), built.len());
+    Ok(())
+}
+
+/// Rebuilds the object and compares it with the committed one.
+///
+/// # Errors
+/// They differ although the toolchain is the same, or the build failed.
+pub fn verify() -> Result<()> {
+    let text = fs::read_to_string(workspace::lock()).context("no lock")?;
+    let lock: Lock = toml::from_str(&text).context("the lock cannot be read")?;
+    let root = workspace::root();
+    let inputs = Inputs::read(&root).map_err(|reason| anyhow!(reason))?;
+    if let Some(what) = inputs.difference(&lock) {
+        bail!("the lock is not of these sources ({what} differs): run `cargo xtask build-ebpf`");
+    }
+    if abi_version(&root)? != lock.abi_version {
+        bail!("the lock is of another ABI version: run `cargo xtask build-ebpf`");
+    }
+    let committed = fs::read(workspace::object())?;
+    if sha256(&committed) != lock.object {
+        bail!("sensor.bpf.o is not the object that its lock names: run `cargo xtask build-ebpf`");
+    }
+    let toolchain = toolchain::installed()?;
+    let rebuilt = compile(&toolchain)?;
+    let path = rebuilt_path();
+    fs::write(&path, &rebuilt)?;
+    println!("rebuilt object: {}", path.display());
+    if toolchain.versions != lock.toolchain {
+        println!(
+            "not verified: toolchain differs\n  locked: {:?}\n  here:   {:?}",
+            lock.toolchain, toolchain.versions
+        );
+        return Ok(());
+    }
+    if rebuilt != committed {
+        show_difference(&path);
+        bail!("the committed object is not what its sources give: run `cargo xtask build-ebpf`");
+    }
+    println!("verified: sensor.bpf.o is what its sources give, byte for byte");
+    Ok(())
+}
+
+/// Where `verify` leaves what it built.
+pub fn rebuilt_path() -> PathBuf {
+    workspace::bpf_target().join("rebuilt.bpf.o")
+}
+
+/// Compiles the kernel half and strips what is not for the kernel.
+fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
+    let root = workspace::root();
+    let target = workspace::bpf_target();
+    let artifact = target.join(TARGET).join("release/sensor");
+    // A failed build must not leave an older object to be taken for its result.
+    if artifact.exists() {
+        fs::remove_file(&artifact)?;
+    }
+    let mut flags: Vec<OsString> = RUSTC_FLAGS.iter().map(Into::into).collect();
+    flags.extend(remaps(&root)?);
+    let flags = flags
+        .iter()
+        .map(|flag| flag.to_str().context("a path here is not UTF-8"))
+        .collect::<Result<Vec<_>>>()?
+        .join("\u{1f}");
+    let mut command = toolchain.compiler.cargo_build();
+    command
+        .current_dir(&root)
+        .args(["--locked", "--release", "--package", "sensor-ebpf"])
+        .args(["--bin", "sensor", "--features", "kernel", "--target", TARGET])
+        .arg("--target-dir")
+        .arg(&target)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .env("PATH", path_with(&toolchain.linker)?)
+        .env_remove("RUSTFLAGS")
+        .env_remove("RUSTC_WRAPPER");
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    run(&mut command)?;
+    strip(&artifact)?;
+    fs::read(&artifact).context("the build left no object")
+}
+
+/// Flags that keep this machine's paths out of the object.
+fn remaps(root: &Path) -> Result<Vec<OsString>> {
+    let mut remaps = vec![remap(root, "")];
+    let home = match std::env::var_os("CARGO_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cargo"),
+    };
+    // One folder for each registry; its name depends on where the registry is mirrored.
+    for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
+        remaps.push(remap(&registry?.path(), "registry"));
+    }
+    if let Some(sysroot) = output(Command::new("rustc").args(["+nightly", "--print", "sysroot"])) {
+        let library = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
+        remaps.push(remap(&library, "rust"));
+    }
+    Ok(remaps)
+}
+
+fn remap(from: &Path, to: &str) -> OsString {
+    let mut flag = OsString::from("--remap-path-prefix=");
+    flag.push(from);
+    flag.push("=");
+    flag.push(to);
+    flag
+}
+
+fn path_with(first: &Path) -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(first.to_path_buf()).chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
+}
+
+/// Removes DWARF, and keeps BTF, which the kernel reads.
+fn strip(object: &Path) -> Result<()> {
+    let objcopy = toolchain::llvm_tool("llvm-objcopy")
+        .context("no llvm-objcopy; `cargo xtask setup` installs it")?;
+    run(Command::new(objcopy).arg("--strip-debug").arg(object))
+}
+
+/// The number in `sensor-common`, read as text so that xtask needs no kernel half to be built.
+fn abi_version(root: &Path) -> Result<u32> {
+    let source = fs::read_to_string(root.join("sensor-common/src/lib.rs"))?;
+    source
+        .lines()
+        .find_map(|line| line.strip_prefix("pub const ABI_VERSION: u32 = "))
+        .and_then(|rest| rest.trim_end_matches(';').parse().ok())
+        .context("sensor-common/src/lib.rs has no ABI_VERSION")
+}
+
+/// Prints how the disassembly of the committed object and of another differ.
+fn show_difference(rebuilt: &Path) {
+    let disassemble = |object: &Path| {
+        let tool = toolchain::llvm_tool("llvm-objdump")?;
+        output(Command::new(tool).args(["-d", "--no-show-raw-insn"]).arg(object))
+    };
+    let folder = workspace::bpf_target();
+    let (Some(then), Some(now)) = (disassemble(&workspace::object()), disassemble(rebuilt)) else {
+        println!("(no llvm-objdump here to show how they differ)");
+        return;
+    };
+    let (then_path, now_path) = (folder.join("committed.txt"), folder.join("rebuilt.txt"));
+    if fs::write(&then_path, then).is_ok() && fs::write(&now_path, now).is_ok() {
+        // `diff` ends with 1 where there are differences.
+        let diff = Command::new("diff")
+            .arg("-u")
+            .args([&then_path, &now_path])
+            .output();
+        if let Ok(diff) = diff {
+            for line in String::from_utf8_lossy(&diff.stdout).lines().take(60) {
+                println!("{line}");
+            }
+        }
+    }
+}
