@@ -11,6 +11,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     env_logger::Builder::new()
         .filter_level(arguments.log)
+        // It warns of every netlink attribute that the kernel has since made longer.
+        .filter_module("netlink_packet_route", log::LevelFilter::Error)
         .format_timestamp(None)
         .init();
     match run(&arguments) {

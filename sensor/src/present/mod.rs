@@ -4,5 +4,6 @@ pub mod address;
 pub mod line;
 pub mod names;
 pub mod output;
+pub mod story;
 pub mod summary;
 pub mod totals;
