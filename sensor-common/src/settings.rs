@@ -5,6 +5,8 @@ use bytemuck::{Pod, Zeroable};
 
 /// DNS ports that can be watched at once.
 pub const MAX_PORTS: usize = 8;
+/// Words of the set of DNS ports: a bit for each of the 65,536.
+pub const PORT_WORDS: usize = 65_536 / 64;
 /// Interfaces that can be watched at once.
 pub const MAX_INTERFACES: usize = 8;
 /// Directions, and so lanes, of each interface.
@@ -47,13 +49,14 @@ pub struct Settings {
     pub lanes: u32,
     /// Bit n set: packets of slot n begin with the IP header (tun, WireGuard).
     pub layer3_slots: u32,
-    /// DNS ports in use, 1 to [`MAX_PORTS`].
-    pub port_count: u32,
-    /// DNS ports in network byte order; unused ones are 0.
-    pub ports: [u16; MAX_PORTS],
+    /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
+    /// them. The common case costs one comparison.
+    pub single_port: u32,
     /// Interface indexes with a program on ingress; unused ones are 0. A packet that came in
     /// through one of them was attributed to its server there.
     pub ingress_interfaces: [u32; MAX_INTERFACES],
+    /// Bit n % 64 of word n / 64 set: n, in network byte order, is a DNS port.
+    pub port_set: [u64; PORT_WORDS],
 }
 
 impl Settings {
@@ -63,10 +66,17 @@ impl Settings {
         slot_multiplier: 0,
         lanes: DIRECTIONS as u32,
         layer3_slots: 0,
-        port_count: 1,
-        ports: [53u16.to_be(), 0, 0, 0, 0, 0, 0, 0],
+        single_port: 53_u16.to_be() as u32,
         ingress_interfaces: [0; MAX_INTERFACES],
+        port_set: [0; PORT_WORDS],
     };
+
+    /// Whether a port, in network byte order, is in `port_set`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn in_set(word: u64, port: u16) -> bool {
+        word >> (port & 63) & 1 != 0
+    }
 
     /// Slot of an interface under this multiplier, 0 to 15.
     #[inline(always)]
@@ -76,4 +86,4 @@ impl Settings {
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 72 && align_of::<Settings>() == 8);
+const _: () = assert!(size_of::<Settings>() == 56 + 8 * PORT_WORDS && align_of::<Settings>() == 8);

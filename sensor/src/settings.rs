@@ -31,13 +31,13 @@ pub fn for_ports(ports: &[u16]) -> Result<Settings, SettingsError> {
         return Err(SettingsError::PortZero);
     }
     let mut settings = Settings::DEFAULT;
-    if !ports.is_empty() {
-        settings.ports = [0; MAX_PORTS];
-        for (place, port) in settings.ports.iter_mut().zip(&ports) {
-            *place = port.to_be();
+    if ports.len() == 1 {
+        settings.single_port = ports.iter().map(|port| u32::from(port.to_be())).sum();
+    } else if !ports.is_empty() {
+        settings.single_port = 0;
+        for port in ports.iter().map(|port| port.to_be()) {
+            settings.port_set[usize::from(port >> 6)] |= 1 << (port & 63);
         }
-        // At most MAX_PORTS.
-        settings.port_count = ports.len() as u32;
     }
     Ok(settings)
 }
@@ -75,12 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_in_network_order_and_counted() {
+    fn ports_are_in_network_order() {
+        let has = |settings: &Settings, port: u16| {
+            let port = port.to_be();
+            Settings::in_set(settings.port_set[usize::from(port >> 6)], port)
+        };
         let settings = for_ports(&[5353, 53, 53]).expect("two ports");
-        assert_eq!(settings.port_count, 2);
-        assert_eq!(settings.ports[0], 53u16.to_be());
-        assert_eq!(settings.ports[1], 5353u16.to_be());
-        assert_eq!(for_ports(&[]).expect("default").ports[0], 53u16.to_be());
+        assert_eq!(settings.single_port, 0);
+        assert!(has(&settings, 53) && has(&settings, 5353) && !has(&settings, 54));
+        let one = for_ports(&[5353]).expect("one port");
+        assert_eq!(one.single_port, u32::from(5353_u16.to_be()));
+        assert_eq!(for_ports(&[]).expect("default"), Settings::DEFAULT);
     }
 
     #[test]

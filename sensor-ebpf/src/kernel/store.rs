@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use sensor_common::server::ServerTable;
-use sensor_common::settings::{Direction, MAX_INTERFACES, MAX_PORTS, Settings};
+use sensor_common::settings::{Direction, MAX_INTERFACES, Settings};
 use sensor_common::totals::Totals;
 use sensor_ebpf::parse::Link;
 use sensor_ebpf::store::Store;
@@ -85,23 +85,13 @@ fn received_by_us(ifindex: u32) -> bool {
     found
 }
 
-/// A call, so that the loop is in the program once. Not reached with one port.
-#[inline(never)]
-fn is_further_port(port: u16) -> bool {
-    let mut found = false;
-    let mut at = 1;
-    while at < MAX_PORTS {
-        // Unused ports are 0, and so is no port.
-        found |= setting!(ports[at]) == port;
-        at += 1;
-    }
-    found && port != 0
-}
-
 impl Store for Maps {
     #[inline(always)]
     fn is_dns_port(&self, port: u16) -> bool {
-        setting!(ports[0]) == port || (setting!(port_count) > 1 && is_further_port(port))
+        match setting!(single_port) {
+            0 => Settings::in_set(setting!(port_set[usize::from(port >> 6)]), port),
+            single => u32::from(port) == single,
+        }
     }
 
     #[inline(always)]

@@ -22,8 +22,10 @@ struct Memory {
 
 impl Store for Memory {
     fn is_dns_port(&self, port: u16) -> bool {
-        let count = self.settings.port_count as usize;
-        self.settings.ports.iter().take(count).any(|p| *p == port)
+        match self.settings.single_port {
+            0 => Settings::in_set(self.settings.port_set[usize::from(port >> 6)], port),
+            single => u32::from(port) == single,
+        }
     }
 
     fn hash_key(&self) -> u64 {

@@ -1,0 +1,216 @@
+//! Named frames through both engines: the same counters, and always the verdict that passes.
+
+mod support;
+
+use std::time::Duration;
+
+use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
+use sensor::counters::Counters;
+use sensor::host::engine::HostEngine;
+use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::settings::for_ports;
+use sensor::snapshot::Snapshot;
+use sensor::window::Window;
+use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS};
+use sensor_common::settings::Direction;
+use sensor_common::totals::QTYPES;
+use sensor_ebpf::parse::Link;
+use support::frames::{Expect, corpus};
+
+const TC_ACT_UNSPEC: i32 = -1;
+
+/// Counts one frame with the host engine, and checks that it landed where it must.
+fn host(name: &str, frame: &[u8], expect: Expect) -> Window {
+    let mut engine = HostEngine::new("test", for_ports(&[]).expect("port 53"));
+    let then = engine.snapshot(Duration::ZERO);
+    engine.count(frame, Link::Ethernet);
+    let window = Window::between(&then, &engine.snapshot(Duration::ZERO));
+    let totals = window.totals();
+    assert_eq!(totals.seen, 1, "{name}");
+    assert_eq!(totals.classes[expect.class().index()], 1, "{name}: {:?}", totals.classes);
+    assert_eq!(totals.classes.iter().sum::<u64>(), 1, "{name}");
+    match expect {
+        Expect::Class(_) => {}
+        Expect::Malformed(reason) => {
+            assert_eq!(totals.malformed[reason.index()], 1, "{name}: {:?}", totals.malformed);
+        }
+        Expect::Query(state, qtype) => {
+            assert_eq!(totals.question[state.index()], 1, "{name}: {:?}", totals.question);
+            let read = totals.question[0];
+            assert_eq!(totals.qtype[usize::from(qtype).min(QTYPES - 1)], read, "{name}");
+        }
+        Expect::Response(rcode) => assert_eq!(totals.rcode[rcode], 1, "{name}"),
+        Expect::Tcp(event) => assert_eq!(totals.tcp[event.index()], 1, "{name}"),
+        Expect::Icmp(icmp_type, code, quoted) => {
+            let codes = &totals.icmp_error[icmp_type.index()];
+            let code = usize::from(code).min(codes.len() - 1);
+            assert_eq!(codes[code][quoted.index()], 1, "{name}: {codes:?}");
+        }
+    }
+    window
+}
+
+fn assert_same(name: &str, host: &Window, kernel: &Window) {
+    let (host_totals, kernel_totals) = (host.totals(), kernel.totals());
+    assert!(
+        host_totals.as_words() == kernel_totals.as_words(),
+        "{name}: totals differ: {:?} and {:?}, malformed {:?} and {:?}",
+        host_totals.classes,
+        kernel_totals.classes,
+        host_totals.malformed,
+        kernel_totals.malformed,
+    );
+    let servers = |window: &Window| {
+        window
+            .servers
+            .iter()
+            .map(|(key, server)| (*key, server.counters, server.error_sender))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(servers(host), servers(kernel), "{name}");
+}
+
+#[test]
+fn every_frame_lands_in_its_class_on_the_host() {
+    for named in corpus() {
+        host(&named.name, &named.frame, named.expect);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn xdp_counts_as_the_host_does() {
+    let mut kernel = engine();
+    for named in corpus() {
+        let then = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        let verdict = kernel.count(&named.frame).expect(&named.name);
+        assert_eq!(verdict, XDP_PASS, "{}", named.name);
+        let now = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        let host = host(&named.name, &named.frame, named.expect);
+        assert_same(&named.name, &host, &Window::between(&then, &now));
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn tc_counts_as_the_host_does() {
+    for (program, direction) in [
+        (PROGRAM_INGRESS, Direction::Ingress),
+        (PROGRAM_EGRESS, Direction::Egress),
+    ] {
+        let mut kernel = engine();
+        for named in corpus().into_iter().filter(|n| is_taken_by_tc(&n.frame)) {
+            let then = kernel.snapshot(Duration::ZERO, direction);
+            let verdict = run_tc(&mut kernel, program, &named.frame);
+            assert_eq!(verdict, TC_ACT_UNSPEC, "{program}: {}", named.name);
+            let now = kernel.snapshot(Duration::ZERO, direction);
+            let host = host(&named.name, &named.frame, named.expect);
+            assert_same(&named.name, &host, &Window::between(&then, &now));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_jumbo_frame_in_several_buffers_is_counted_by_xdp() {
+    let mut kernel = engine();
+    // An XDP test frame of more than one page is handed over in several buffers.
+    for length in [3_000, 5_000, 9_000] {
+        let mut payload = sensor::stage::client::query(1, "jumbo.example.org");
+        payload.resize(length, 0);
+        let frame = support::frames::ethernet(
+            support::frames::IPV4,
+            support::frames::v4(17, support::frames::udp(40_000, 53, payload)),
+        );
+        let then = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        assert_eq!(kernel.count(&frame).expect("a jumbo frame"), XDP_PASS);
+        let window = Window::between(&then, &kernel.snapshot(Duration::ZERO, Direction::Ingress));
+        assert_eq!(window.totals().qtype[1], 1, "{length} bytes");
+        // The message alone: the datagram without its UDP header.
+        assert_eq!(window.totals().query_bytes, length as u64);
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn eight_ports_are_watched_and_a_ninth_is_not() {
+    let ports: Vec<u16> = (1..=8).map(|n| n * 1_000 + 53).collect();
+    let settings = for_ports(&ports).expect("eight ports");
+    let mut kernel = TestRunEngine::new("test", settings).expect("a kernel");
+    let mut host = HostEngine::new("test", settings);
+    for port in ports.iter().chain(&[53, 9_053, 0]) {
+        let payload = sensor::stage::client::query(1, "example.org");
+        let frame = support::frames::ethernet(
+            support::frames::IPV4,
+            support::frames::v4(17, support::frames::udp(40_000, *port, payload)),
+        );
+        kernel.count(&frame).expect("a frame");
+        host.count(&frame, Link::Ethernet);
+    }
+    let kernel = kernel.snapshot(Duration::ZERO, Direction::Ingress).totals();
+    let host = host.snapshot(Duration::ZERO).totals();
+    assert_eq!(kernel.qtype[1], 8);
+    assert_eq!(kernel.classes[0], 3);
+    assert!(kernel.as_words() == host.as_words());
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn evicted_servers_are_counted_and_nothing_is_lost() {
+    let settings = for_ports(&[]).expect("port 53");
+    let mut kernel = TestRunEngine::new("test", settings).expect("a kernel");
+    let mut host = HostEngine::new("test", settings);
+    let servers = 20_000_u32;
+    for server in 0..servers {
+        let payload = sensor::stage::client::query(1, "example.org");
+        let mut packet = support::frames::v4(17, support::frames::udp(40_000, 53, payload));
+        packet[16..20].copy_from_slice(&(0x0a00_0000 + server).to_be_bytes());
+        let frame = support::frames::ethernet(support::frames::IPV4, packet);
+        kernel.count(&frame).expect("a frame");
+        host.count(&frame, Link::Ethernet);
+    }
+    let check = |snapshot: &Snapshot| {
+        let kept: u64 = snapshot.servers().values().map(|s| s.queries).sum();
+        assert_eq!(kept + snapshot.other.queries, u64::from(servers));
+        assert_eq!(snapshot.other.queries, snapshot.evicted);
+        assert!(snapshot.evicted > 0 && kept > 1_000, "{kept} kept");
+    };
+    let (kernel, host) = (
+        kernel.snapshot(Duration::ZERO, Direction::Ingress),
+        host.snapshot(Duration::ZERO),
+    );
+    check(&kernel);
+    check(&host);
+}
+
+fn engine() -> TestRunEngine {
+    TestRunEngine::new("test", for_ports(&[]).expect("port 53")).expect("a kernel")
+}
+
+/// A test packet for TC must hold the whole IP header that its EtherType announces.
+fn is_taken_by_tc(frame: &[u8]) -> bool {
+    let header = match frame[12..14] {
+        [0x08, 0x00] => 20,
+        [0x86, 0xdd] => 40,
+        _ => 1,
+    };
+    frame.len() >= 14 + header
+}
+
+fn run_tc(engine: &mut TestRunEngine, name: &str, frame: &[u8]) -> i32 {
+    let program: &mut SchedClassifier = engine
+        .loaded()
+        .ebpf
+        .program_mut(name)
+        .expect(name)
+        .try_into()
+        .expect("a classifier");
+    program
+        .test_run(TestRunOptions {
+            data_in: Some(frame),
+            ..TestRunOptions::default()
+        })
+        .expect("a test run")
+        .return_value
+        .cast_signed()
+}

@@ -1,0 +1,94 @@
+//! Private networks for tests.
+
+use std::net::{IpAddr, SocketAddr};
+
+use sensor::kernel::attach::HookChoice;
+use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
+use sensor::settings::for_ports;
+use sensor::stage::namespace::Namespace;
+
+/// A server and a client on one veth pair, with IPv4 and IPv6.
+pub struct Pair {
+    pub server: Namespace,
+    pub client: Namespace,
+}
+
+pub const SERVER_DEVICE: &str = "server0";
+pub const CLIENT_DEVICE: &str = "client0";
+
+/// The addresses of a family: 4 or 6.
+pub struct Addresses {
+    pub server: IpAddr,
+    pub client: IpAddr,
+}
+
+pub fn addresses(family: u8) -> Addresses {
+    let (server, client) = match family {
+        4 => ("192.0.2.53", "192.0.2.7"),
+        _ => ("2001:db8::53", "2001:db8::7"),
+    };
+    Addresses {
+        server: server.parse().expect("an address"),
+        client: client.parse().expect("an address"),
+    }
+}
+
+pub fn dns(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, 53)
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        let server = Namespace::new().expect("a namespace");
+        let client = Namespace::new().expect("a namespace");
+        server
+            .connect(SERVER_DEVICE, &client, CLIENT_DEVICE)
+            .expect("a veth pair");
+        for family in [4, 6] {
+            let prefix = if family == 4 { 24 } else { 64 };
+            let addresses = addresses(family);
+            server
+                .address(SERVER_DEVICE, addresses.server, prefix)
+                .expect("an address");
+            client
+                .address(CLIENT_DEVICE, addresses.client, prefix)
+                .expect("an address");
+        }
+        server.unlimit_icmp();
+        Self { server, client }
+    }
+}
+
+/// For exact counts: Linux otherwise limits the ICMP errors that it sends.
+pub trait UnlimitIcmp {
+    fn unlimit_icmp(&self);
+}
+
+impl UnlimitIcmp for Namespace {
+    fn unlimit_icmp(&self) {
+        for (name, value) in [
+            ("ipv4/icmp_ratelimit", "0"),
+            ("ipv4/icmp_ratemask", "0"),
+            ("ipv6/icmp/ratelimit", "0"),
+        ] {
+            self.sysctl(name, value).expect("a setting");
+        }
+    }
+}
+
+pub fn options(device: &str, hook: HookChoice) -> WatchOptions {
+    WatchOptions {
+        interfaces: vec![device.into()],
+        hook,
+        ingress_only: false,
+        settings: for_ports(&[]).expect("port 53"),
+        log_level: None,
+        tc: None,
+    }
+}
+
+pub fn watch(namespace: &Namespace, options: &WatchOptions) -> Result<KernelEngine, KernelError> {
+    namespace
+        .block_on(|| KernelEngine::watch(options))
+        .expect("the namespace can be entered")
+}
