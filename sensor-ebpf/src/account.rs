@@ -1,11 +1,11 @@
 //! What to add where. Every packet adds one to `seen` and to exactly one class.
 
-use sensor_common::class::{Class, ErrorKind, ICMP_TYPES, QuestionState, Quoted, TcpEvent};
+use sensor_common::class::{ErrorKind, ICMP_TYPES, QuestionState, Quoted, TcpEvent};
 use sensor_common::totals::{ICMP_CODES, QTYPES};
 
 use crate::address::Address;
 use crate::packet::Packet;
-use crate::parse::{Carriage, Failure, Flags, IcmpError, Link, Message, Sink, parse};
+use crate::parse::{Carriage, Flags, IcmpError, Link, Message, Outcome, Sink, parse};
 use crate::servers;
 use crate::store::Store;
 
@@ -13,9 +13,6 @@ use crate::store::Store;
 ///
 /// Where the packet cannot be parsed, `whole` is asked once for more of it than `packet` could
 /// reach: the kernel may hold part of a packet outside the memory that a program reads directly.
-///
-/// # Errors
-/// Why the packet is malformed; it was counted as such.
 #[inline(always)]
 pub fn account<P: Packet, W: Packet, S: Store>(
     packet: P,
@@ -23,41 +20,31 @@ pub fn account<P: Packet, W: Packet, S: Store>(
     link: Link,
     tagged: bool,
     store: &mut S,
-) -> Result<(), Failure> {
+) -> Outcome {
     store.totals().seen += 1;
-    let result = match parse(packet, link, tagged, &mut Accountant(store)) {
-        Err(failure) => match whole(store) {
-            Some(whole) => parse(whole, link, tagged, &mut Accountant(store)),
-            None => Err(failure),
-        },
-        parsed => parsed,
-    };
-    match result {
-        Ok(class) => {
-            if let Some(counter) = store.totals().classes.get_mut(class.index()) {
-                *counter += 1;
-            }
-            Ok(())
+    let mut outcome = parse(packet, link, tagged, &mut Accountant(store));
+    if outcome.is_malformed() {
+        if let Some(whole) = whole(store) {
+            outcome = parse(whole, link, tagged, &mut Accountant(store));
         }
-        Err(failure) => {
-            malformed(failure, store);
-            Err(failure)
+        if outcome.is_malformed() {
+            malformed(outcome, store);
         }
     }
+    if let Some(counter) = store.totals().classes.get_mut(outcome.class()) {
+        *counter += 1;
+    }
+    outcome
 }
 
 #[inline(always)]
-fn malformed<S: Store>(failure: Failure, store: &mut S) {
-    let totals = store.totals();
-    totals.classes[Class::Malformed.index()] += 1;
-    if let Some(counter) = totals.malformed.get_mut(failure.reason()) {
-        *counter += 1;
-    }
+fn malformed<S: Store>(outcome: Outcome, store: &mut S) {
+    store.totals().malformed[outcome.reason()] += 1;
     let mut accountant = Accountant(store);
-    if let Some(carriage) = failure.carriage() {
+    if let Some(carriage) = outcome.carriage() {
         accountant.carriage(carriage);
     }
-    if let Some(flags) = failure.flags() {
+    if let Some(flags) = outcome.flags() {
         accountant.header(flags);
     }
 }

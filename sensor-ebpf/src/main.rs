@@ -48,15 +48,15 @@ fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, directio
     let Some(mut store) = Maps::of(context, direction) else {
         return;
     };
-    let result = account(
+    let outcome = account(
         Linear::new(context),
         |store: &mut Maps| Scratch::copy(context, store),
         store.link(),
         C::tagged(context),
         &mut store,
     );
-    if let Err(failure) = result {
-        debug!(log, "malformed packet: reason {}", failure.reason() as u64);
+    if outcome.is_malformed() {
+        debug!(log, "malformed packet: reason {}", outcome.reason() as u64);
     }
 }
 

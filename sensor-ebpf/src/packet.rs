@@ -5,7 +5,8 @@ pub trait Packet: Copy {
     /// The `N` bytes from the cursor on, or `None` where the packet ends before.
     fn bytes<const N: usize>(&self) -> Option<&[u8; N]>;
 
-    /// The byte under the cursor. Cheaper for the verifier than [`Packet::bytes`] in a loop.
+    /// The byte under the cursor. Cheaper for the verifier than [`Packet::bytes`] in a loop, and
+    /// refused by it at the very first byte of a packet.
     fn byte(&self) -> Option<u8>;
 
     /// The cursor `n` bytes further. It may lie past the end; the next read then fails.

@@ -7,12 +7,13 @@ use std::time::Duration;
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use sensor::counters::Counters;
 use sensor::host::engine::HostEngine;
+use sensor::kernel::load::{LoadOptions, load};
 use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
 use sensor::settings::for_ports;
 use sensor::snapshot::Snapshot;
 use sensor::window::Window;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS};
-use sensor_common::settings::Direction;
+use sensor_common::settings::{Direction, Settings};
 use sensor_common::totals::QTYPES;
 use sensor_ebpf::parse::Link;
 use support::frames::{Expect, corpus};
@@ -181,6 +182,32 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
     );
     check(&kernel);
     check(&host);
+}
+
+/// The verifier drops what settings switch off, so each setting is another program to it.
+#[test]
+#[ignore = "needs a kernel"]
+fn the_verifier_accepts_every_setting() {
+    let several = for_ports(&[53, 5353]).expect("two ports");
+    for ports in [Settings::DEFAULT, several] {
+        for slot_multiplier in [0, 0x9e37_79b1] {
+            for layer3_slots in [0, 0xffff] {
+                for log_level in [None, Some(log::Level::Trace)] {
+                    let settings = Settings {
+                        slot_multiplier,
+                        layer3_slots,
+                        lanes: 32,
+                        ..ports
+                    };
+                    load(LoadOptions {
+                        settings,
+                        log_level,
+                    })
+                    .unwrap_or_else(|error| panic!("{layer3_slots:#x} {log_level:?}: {error}"));
+                }
+            }
+        }
+    }
 }
 
 fn engine() -> TestRunEngine {

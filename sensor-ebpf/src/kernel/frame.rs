@@ -134,10 +134,20 @@ impl<C: Context> Linear<C> {
     #[inline(always)]
     pub fn new(context: *const C) -> Self {
         Self {
-            at: C::data(context),
+            at: settled(C::data(context)),
             context,
         }
     }
+}
+
+/// The same pointer, of which the compiler does not know how it was computed. It may otherwise
+/// compute it twice, check one and read through the other, or compare only its lower half: the
+/// verifier refuses both.
+#[inline(always)]
+fn settled(mut pointer: *const u8) -> *const u8 {
+    // SAFETY: moves a register to itself; an instruction, or line information would have a gap.
+    unsafe { asm!("{0} = {0}", inout(reg) pointer, options(pure, nomem, nostack)) };
+    pointer
 }
 
 impl<C: Context> Packet for Linear<C> {
@@ -164,12 +174,10 @@ impl<C: Context> Packet for Linear<C> {
 
     #[inline(always)]
     fn skip(self, n: usize) -> Self {
-        let mut at = self.at.wrapping_add(n);
-        // The compiler may otherwise compute the sum twice, check one and read through the other,
-        // which the verifier refuses.
-        // SAFETY: moves a register to itself; an instruction, or line information would have a gap.
-        unsafe { asm!("{0} = {0}", inout(reg) at, options(pure, nomem, nostack)) };
-        Self { at, ..self }
+        Self {
+            at: settled(self.at.wrapping_add(n)),
+            ..self
+        }
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, IcmpType, Malformed, Quoted};
 
 use super::ip::{self, Datagram, V4_HEADER, V6_HEADER, Walk};
-use super::{Flags, IcmpError, Parsed, Sink, dns, udp};
+use super::{Flags, IcmpError, Outcome, Sink, dns, udp, whole};
 use crate::address::{Address, V4, V6};
 use crate::packet::{Packet, be16, raw16, raw32};
 
@@ -11,12 +11,12 @@ use crate::packet::{Packet, be16, raw16, raw32};
 const HEADER: usize = 8;
 
 #[inline(always)]
-pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mut S) -> Parsed {
-    let (number, code) = header(datagram)?;
+pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mut S) -> Outcome {
+    let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
     let icmp_type = match number {
         3 => IcmpType::V4Unreachable,
         11 => IcmpType::V4TimeExceeded,
-        _ => return Ok(Class::NotDns),
+        _ => return Class::NotDns.into(),
     };
     let quote = quoted_v4(
         datagram.payload.skip(HEADER),
@@ -27,13 +27,13 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mu
 }
 
 #[inline(always)]
-pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P, V6>, sink: &mut S) -> Parsed {
-    let (number, code) = header(datagram)?;
+pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P, V6>, sink: &mut S) -> Outcome {
+    let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
     let icmp_type = match number {
         1 => IcmpType::V6Unreachable,
         2 => IcmpType::V6TooBig,
         3 => IcmpType::V6TimeExceeded,
-        _ => return Ok(Class::NotDns),
+        _ => return Class::NotDns.into(),
     };
     let quote = quoted_v6(
         datagram.payload.skip(HEADER),
@@ -45,13 +45,9 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P, V6>, sink: &mu
 
 /// Type and code.
 #[inline(always)]
-fn header<P: Packet, A>(datagram: &Datagram<P, A>) -> Result<(u8, u8), Malformed> {
-    let header = datagram
-        .payload
-        .bytes::<HEADER>()
-        .filter(|_| datagram.room >= HEADER as u32)
-        .ok_or(Malformed::IcmpHeader)?;
-    Ok((header[0], header[1]))
+fn header<P: Packet, A>(datagram: &Datagram<P, A>) -> Option<(u8, u8)> {
+    let header = datagram.payload.bytes::<HEADER>()?;
+    (datagram.room >= HEADER as u32).then_some((header[0], header[1]))
 }
 
 #[inline(always)]
@@ -61,7 +57,7 @@ fn report<P, A: Address, S: Sink>(
     code: u8,
     quote: Quote<A>,
     sink: &mut S,
-) -> Parsed {
+) -> Outcome {
     sink.icmp_error(&IcmpError {
         sender: datagram.source,
         icmp_type,
@@ -70,7 +66,7 @@ fn report<P, A: Address, S: Sink>(
         server: quote.server.unwrap_or(datagram.source),
         verifiable: quote.verifiable,
     });
-    Ok(Class::IcmpError)
+    Class::IcmpError.into()
 }
 
 struct Quote<A> {

@@ -4,7 +4,7 @@ use sensor_common::class::{Class, Malformed};
 use sensor_common::settings::MAX_EXTENSION_HEADERS;
 
 use super::ethernet::{self, Network};
-use super::{Carriage, Parsed, Sink, icmp, tcp, udp};
+use super::{Carriage, Outcome, Sink, icmp, tcp, udp, whole};
 use crate::address::{V4, V6};
 use crate::packet::{Packet, be16, raw16, raw32, raw64};
 
@@ -44,7 +44,8 @@ pub(super) struct Datagram<P, A> {
 /// The network layer of a device without a link-layer header: the version is in the first byte.
 #[inline(always)]
 pub(super) fn without_link<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Malformed> {
-    let ethertype = match packet.byte().ok_or(Malformed::IpHeader)? >> 4 {
+    let [first] = packet.bytes::<1>().ok_or(Malformed::IpHeader)?;
+    let ethertype = match first >> 4 {
         4 => ethernet::IPV4,
         6 => ethernet::IPV6,
         _ => return Err(Malformed::IpHeader),
@@ -57,25 +58,23 @@ pub(super) fn without_link<P: Packet>(packet: P, tagged: bool) -> Result<Network
 }
 
 #[inline(always)]
-pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Parsed {
-    let header = packet.bytes::<V4_HEADER>().ok_or(Malformed::IpHeader)?;
-    let length = v4_header_length(header).ok_or(Malformed::IpHeader)?;
+pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Outcome {
+    let header = whole!(packet.bytes::<V4_HEADER>(), Malformed::IpHeader);
+    let length = whole!(v4_header_length(header), Malformed::IpHeader);
     let fragment = raw16(header, 6);
     if fragment & V4_OFFSET != 0 {
-        return Ok(Class::Fragment);
+        return Class::Fragment.into();
     }
     let protocol = header[9];
     if !matches!(protocol, UDP | TCP | ICMP) {
-        return Ok(Class::NotDns);
+        return Class::NotDns.into();
     }
     // 0 is what segmentation offload leaves in a packet over 64 KiB (BIG TCP): unknown then.
     let total = match be16(header, 2) {
         0 if protocol == TCP => u32::MAX,
         total => u32::from(total),
     };
-    let room = total
-        .checked_sub(u32::from(length))
-        .ok_or(Malformed::IpLength)?;
+    let room = whole!(total.checked_sub(u32::from(length)), Malformed::IpLength);
     let datagram = Datagram {
         payload: packet.skip(usize::from(length)),
         room,
@@ -107,10 +106,10 @@ pub(super) fn v4_is_later_fragment(header: &[u8; V4_HEADER]) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Parsed {
-    let header = packet.bytes::<V6_HEADER>().ok_or(Malformed::IpHeader)?;
+pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Outcome {
+    let header = whole!(packet.bytes::<V6_HEADER>(), Malformed::IpHeader);
     if header[0] >> 4 != 6 {
-        return Err(Malformed::IpHeader.into());
+        return Malformed::IpHeader.into();
     }
     let (source, destination) = v6_addresses(header);
     let room = match u32::from(be16(header, 4)) {
@@ -118,14 +117,15 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         length => length,
     };
     let (protocol, payload, offset, more_fragments) =
-        match walk(packet.skip(V6_HEADER), header[6])? {
-            Walk::LaterFragment => return Ok(Class::Fragment),
-            Walk::Transport {
+        match walk(packet.skip(V6_HEADER), header[6]) {
+            Err(reason) => return reason.into(),
+            Ok(Walk::LaterFragment) => return Class::Fragment.into(),
+            Ok(Walk::Transport {
                 protocol,
                 payload,
                 offset,
                 more_fragments,
-            } => (protocol, payload, offset, more_fragments),
+            }) => (protocol, payload, offset, more_fragments),
         };
     let datagram = Datagram {
         payload,
@@ -142,7 +142,7 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         UDP => udp::parse(&datagram, sink),
         TCP => tcp::parse(&datagram, sink),
         ICMPV6 => icmp::parse_v6(&datagram, sink),
-        _ => Ok(Class::NotDns),
+        _ => Class::NotDns.into(),
     }
 }
 

@@ -120,23 +120,24 @@ pub struct IcmpError<A> {
     pub verifiable: bool,
 }
 
-/// Why a packet is malformed and, of a DNS message shorter than its header, what is known of it.
+/// What a packet was found to be: its class and, if it is malformed, why and what is known of it.
 ///
-/// One word, because a larger value would travel over the stack in pieces that the verifier
-/// refuses: bits 0 to 7 the reason, 8 to 11 the marks below, 16 to 31 the DNS flags.
+/// One word and not an enum. Where paths of the program meet, an enum has parts that only some of
+/// them have set, and the verifier refuses to touch the others: bits 0 to 3 the class, 4 to 7 the
+/// reason, 8 to 11 the marks below, 16 to 31 the flags of a short DNS message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure(u32);
+pub struct Outcome(u32);
 
 const SHORT_DNS: u32 = 1 << 8;
 const FLAGS_KNOWN: u32 = 1 << 9;
 const TAGGED: u32 = 1 << 10;
 const FIRST_FRAGMENT: u32 = 1 << 11;
 
-impl Failure {
+impl Outcome {
     /// A DNS message that ends inside its header, with its flags if it has at least four bytes.
     #[inline(always)]
     fn short_dns(carriage: Carriage, flags: Option<Flags>) -> Self {
-        let mut word = Malformed::DnsHeader as u32 | SHORT_DNS;
+        let mut word = Self::from(Malformed::DnsHeader).0 | SHORT_DNS;
         if carriage.tagged {
             word |= TAGGED;
         }
@@ -149,14 +150,28 @@ impl Failure {
         Self(word)
     }
 
+    /// Index of the class.
+    #[inline(always)]
+    #[must_use]
+    pub fn class(self) -> usize {
+        (self.0 & 15) as usize
+    }
+
+    /// Whether the class is [`Class::Malformed`].
+    #[inline(always)]
+    #[must_use]
+    pub fn is_malformed(self) -> bool {
+        self.class() == Class::Malformed.index()
+    }
+
     /// Index of the [`Malformed`] reason.
     #[inline(always)]
     #[must_use]
     pub fn reason(self) -> usize {
-        (self.0 & 0xff) as usize
+        (self.0 >> 4 & 15) as usize
     }
 
-    /// How a short DNS message came; `None` for any other reason.
+    /// How a short DNS message came; `None` for anything else.
     #[inline(always)]
     #[must_use]
     pub fn carriage(self) -> Option<Carriage> {
@@ -174,31 +189,49 @@ impl Failure {
     }
 }
 
-impl From<Malformed> for Failure {
+impl From<Class> for Outcome {
     #[inline(always)]
-    fn from(reason: Malformed) -> Self {
-        Self(reason as u32)
+    fn from(class: Class) -> Self {
+        Self(class as u32)
     }
 }
 
-type Parsed = Result<Class, Failure>;
+impl From<Malformed> for Outcome {
+    #[inline(always)]
+    fn from(reason: Malformed) -> Self {
+        Self(Class::Malformed as u32 | (reason as u32) << 4)
+    }
+}
+
+/// The value, or return the packet as malformed.
+macro_rules! whole {
+    ($value:expr, $reason:expr) => {
+        match $value {
+            Some(value) => value,
+            None => return $crate::parse::Outcome::from($reason),
+        }
+    };
+}
+use whole;
 
 /// Finds the class of a packet.
 ///
 /// `tagged` tells that the packet had a VLAN tag that is no longer among its bytes.
-///
-/// # Errors
-/// The reason why the packet is malformed; the sink was told nothing.
+/// A malformed packet has told the sink nothing.
 #[inline(always)]
-pub fn parse<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Parsed {
+pub fn parse<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Outcome {
     let network = match link {
-        Link::Ethernet => ethernet::parse(packet, tagged)?,
-        Link::Layer3 => ip::without_link(packet, tagged)?,
+        Link::Ethernet => ethernet::parse(packet, tagged),
+        Link::Layer3 => ip::without_link(packet, tagged),
+    };
+    let network = match network {
+        Ok(network) => network,
+        Err(reason) => return reason.into(),
     };
     // Lengths below 0x600 (LLC, SNAP) are not_dns too: Linux does not take IP over them either.
     match network.ethertype {
         ethernet::IPV4 => ip::parse_v4(network.packet, network.tagged, sink),
         ethernet::IPV6 => ip::parse_v6(network.packet, network.tagged, sink),
-        _ => Ok(Class::NotDns),
+        _ => Class::NotDns.into(),
     }
 }

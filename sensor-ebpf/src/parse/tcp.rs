@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, Malformed, TcpEvent};
 
 use super::ip::Datagram;
-use super::{Parsed, Sink};
+use super::{Outcome, Sink, whole};
 use crate::address::Address;
 use crate::packet::{Packet, raw16};
 
@@ -17,15 +17,14 @@ const ACK: u8 = 0x10;
 pub(super) fn parse<P: Packet, A: Address, S: Sink>(
     datagram: &Datagram<P, A>,
     sink: &mut S,
-) -> Parsed {
-    let header = datagram
-        .payload
-        .bytes::<TO_FLAGS>()
-        .filter(|_| datagram.room >= TO_FLAGS as u32)
-        .ok_or(Malformed::TcpHeader)?;
+) -> Outcome {
+    let header = whole!(datagram.payload.bytes::<TO_FLAGS>(), Malformed::TcpHeader);
+    if datagram.room < TO_FLAGS as u32 {
+        return Malformed::TcpHeader.into();
+    }
     let to_server = sink.is_dns_port(raw16(header, 2));
     if !to_server && !sink.is_dns_port(raw16(header, 0)) {
-        return Ok(Class::NotDns);
+        return Class::NotDns.into();
     }
     let flags = header[13];
     let event = if flags & RST != 0 {
@@ -47,5 +46,5 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
         };
         sink.tcp(server, event);
     }
-    Ok(Class::DnsTcp)
+    Class::DnsTcp.into()
 }

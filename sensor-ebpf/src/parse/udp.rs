@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, Malformed};
 
 use super::ip::Datagram;
-use super::{Failure, Flags, Parsed, Sink, dns};
+use super::{Flags, Outcome, Sink, dns, whole};
 use crate::address::Address;
 use crate::packet::{Packet, be16, raw16};
 
@@ -18,63 +18,61 @@ const TO_QUESTION: usize = HEADER + dns::HEADER;
 pub(super) fn parse<P: Packet, A: Address, S: Sink>(
     datagram: &Datagram<P, A>,
     sink: &mut S,
-) -> Parsed {
+) -> Outcome {
     let packet = datagram.payload;
     // One check covers both headers; whoever is shorter takes the other way.
     let Some(headers) = packet.bytes::<TO_QUESTION>() else {
         return short(datagram, sink);
     };
     if datagram.room < HEADER as u32 {
-        return Err(Malformed::UdpHeader.into());
+        return Malformed::UdpHeader.into();
     }
     if !sink.is_dns_port(raw16(headers, 2)) && !sink.is_dns_port(raw16(headers, 0)) {
-        return Ok(Class::NotDns);
+        return Class::NotDns.into();
     }
-    let length = checked_length(datagram, be16(headers, 4))?;
+    let length = whole!(checked_length(datagram, be16(headers, 4)), Malformed::UdpLength);
     let flags = Flags(be16(headers, 10));
     let present = length.min(datagram.room);
     if present < TO_QUESTION as u32 {
         let flags = (present >= TO_FLAGS as u32).then_some(flags);
-        return Err(Failure::short_dns(datagram.carriage, flags));
+        return Outcome::short_dns(datagram.carriage, flags);
     }
-    Ok(dns::parse(
+    dns::parse(
         datagram,
         flags,
         be16(headers, 12),
         packet.skip(TO_QUESTION),
         length - HEADER as u32,
         sink,
-    ))
+    )
+    .into()
 }
 
 /// A datagram whose frame ends before a DNS header would.
 #[inline(always)]
-fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) -> Parsed {
-    let header = datagram
-        .payload
-        .bytes::<HEADER>()
-        .ok_or(Malformed::UdpHeader)?;
+fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) -> Outcome {
+    let header = whole!(datagram.payload.bytes::<HEADER>(), Malformed::UdpHeader);
     if datagram.room < HEADER as u32 {
-        return Err(Malformed::UdpHeader.into());
+        return Malformed::UdpHeader.into();
     }
     if !sink.is_dns_port(raw16(header, 2)) && !sink.is_dns_port(raw16(header, 0)) {
-        return Ok(Class::NotDns);
+        return Class::NotDns.into();
     }
-    let length = checked_length(datagram, be16(header, 4))?;
+    let length = whole!(checked_length(datagram, be16(header, 4)), Malformed::UdpLength);
     let flags = match datagram.payload.bytes::<TO_FLAGS>() {
         Some(bytes) if length.min(datagram.room) >= TO_FLAGS as u32 => Some(Flags(be16(bytes, 10))),
         _ => None,
     };
-    Err(Failure::short_dns(datagram.carriage, flags))
+    Outcome::short_dns(datagram.carriage, flags)
 }
 
 /// The UDP length, if the IP payload can hold it. The first of several fragments holds only a part.
 #[inline(always)]
-fn checked_length<P, A>(datagram: &Datagram<P, A>, length: u16) -> Result<u32, Malformed> {
+fn checked_length<P, A>(datagram: &Datagram<P, A>, length: u16) -> Option<u32> {
     let length = u32::from(length);
     let too_long = length > datagram.room && datagram.carriage.more_fragments == 0;
     if length < HEADER as u32 || too_long {
-        return Err(Malformed::UdpLength);
+        return None;
     }
-    Ok(length)
+    Some(length)
 }
