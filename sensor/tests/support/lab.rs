@@ -69,6 +69,9 @@ impl UnlimitIcmp for Namespace {
         for (name, value) in [
             ("ipv4/icmp_ratelimit", "0"),
             ("ipv4/icmp_ratemask", "0"),
+            // Both families draw on these.
+            ("ipv4/icmp_msgs_per_sec", "1000000"),
+            ("ipv4/icmp_msgs_burst", "100000"),
             ("ipv6/icmp/ratelimit", "0"),
         ] {
             self.sysctl(name, value).expect("a setting");

@@ -1,0 +1,118 @@
+//! The direction of imports, which is the direction of data (see `docs/ARCHITECTURE.md`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All Rust files below a folder, or the file itself.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.into()];
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())) {
+        found.extend(files(&entry.expect("an entry").path()));
+    }
+    found.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    found
+}
+
+/// Names after `crate::` in a file, tests included.
+fn imports(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("readable");
+    text.match_indices("crate::")
+        .map(|(at, found)| {
+            text[at + found.len()..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect()
+        })
+        .collect()
+}
+
+/// Each module and those that it may import: what lies before it on the way of the data, and what
+/// all share.
+const LOADER: [(&str, &[&str]); 11] = [
+    ("counters.rs", &[]),
+    ("settings.rs", &[]),
+    ("snapshot.rs", &["counters"]),
+    ("window.rs", &["counters", "snapshot"]),
+    ("host", &["snapshot"]),
+    ("kernel", &["counters", "settings", "snapshot", "host"]),
+    ("stage", &["stage"]),
+    // Presenting computes nothing; it may look at what it names.
+    ("present", &["snapshot", "window"]),
+    ("cli.rs", &["kernel", "present"]),
+    (
+        "command",
+        &["cli", "counters", "host", "kernel", "present", "settings", "snapshot", "stage", "window"],
+    ),
+    ("lib.rs", &[]),
+];
+
+const PROGRAM: [(&str, &[&str]); 7] = [
+    ("packet.rs", &[]),
+    ("address.rs", &[]),
+    ("parse", &["address", "packet", "parse"]),
+    ("servers.rs", &["address"]),
+    ("store.rs", &[]),
+    ("account.rs", &["address", "packet", "parse", "servers", "store"]),
+    ("lib.rs", &[]),
+];
+
+fn check(source: &Path, modules: &[(&str, &[&str])]) {
+    for (module, allowed) in modules {
+        let found = files(&source.join(module));
+        assert!(!found.is_empty(), "{module} has no files");
+        for file in found {
+            for import in imports(&file) {
+                assert!(
+                    allowed.contains(&import.as_str()),
+                    "{} imports {import}, which does not lie before it",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_loader_imports_backwards_only() {
+    check(&root().join("sensor/src"), &LOADER);
+}
+
+#[test]
+fn the_packet_program_imports_backwards_only() {
+    check(&root().join("sensor-ebpf/src"), &PROGRAM);
+}
+
+#[test]
+fn every_module_has_its_place() {
+    for (source, modules) in [
+        ("sensor/src", &LOADER[..]),
+        ("sensor-ebpf/src", &PROGRAM[..]),
+    ] {
+        for entry in fs::read_dir(root().join(source)).expect("readable") {
+            let name = entry.expect("an entry").file_name();
+            let name = name.to_string_lossy();
+            let known = modules.iter().any(|(module, _)| *module == name)
+                || matches!(&*name, "main.rs" | "kernel");
+            assert!(known, "{source}/{name} is in no list of this test");
+        }
+    }
+}
+
+#[test]
+fn the_packet_program_knows_no_aya_and_no_unsafe_code() {
+    for (module, _) in PROGRAM {
+        for file in files(&root().join("sensor-ebpf/src").join(module)) {
+            let text = fs::read_to_string(&file).expect("readable");
+            assert!(!text.contains("aya"), "{}", file.display());
+        }
+    }
+    let library = fs::read_to_string(root().join("sensor-ebpf/src/lib.rs")).expect("readable");
+    assert!(library.contains("#![forbid(unsafe_code)]"));
+}

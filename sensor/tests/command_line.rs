@@ -1,0 +1,199 @@
+//! The program as a user meets it: output, exit codes and what errors say.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
+
+fn sensor(arguments: &[&str]) -> Output {
+    Command::new(SENSOR)
+        .args(arguments)
+        .output()
+        .expect("sensor runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A file of this process's own.
+fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("sensor-test-{}-{name}", std::process::id()));
+    std::fs::File::create(&path)
+        .and_then(|mut file| file.write_all(bytes))
+        .expect("a temporary file");
+    path
+}
+
+/// A pcap header of this link type.
+fn pcap(link: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, link] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes
+}
+
+fn packet(bytes: &mut Vec<u8>, captured: &[u8], original: u32) {
+    for word in [1_u32, 500, captured.len() as u32, original] {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(captured);
+}
+
+/// An IPv4 packet with a DNS query.
+fn query() -> Vec<u8> {
+    let mut packet = vec![
+        0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 7, 192, 0, 2, 53,
+    ];
+    let dns = sensor::stage::client::query(1, "www.example.org");
+    packet.extend([0x9c, 0x40, 0, 53, 0, 8 + dns.len() as u8, 0, 0]);
+    packet.extend(dns);
+    packet[3] = packet.len() as u8;
+    packet
+}
+
+fn replayed(path: &std::path::Path) -> serde_json::Value {
+    let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_str(stdout(&output).trim()).expect("JSON")
+}
+
+#[test]
+fn every_link_layer_is_read() {
+    let ipv6_family_of_bsd = 30_u32;
+    let mut ethernet = vec![0; 12];
+    ethernet.extend([8, 0]);
+    let mut cooked = vec![0; 14];
+    cooked.extend([8, 0]);
+    let mut cooked2 = vec![8, 0];
+    cooked2.resize(20, 0);
+    let headers: [(u32, Vec<u8>); 7] = [
+        (1, ethernet),
+        (101, vec![]),
+        (228, vec![]),
+        (113, cooked),
+        (276, cooked2),
+        (0, 2_u32.to_le_bytes().to_vec()),
+        (108, 2_u32.to_be_bytes().to_vec()),
+    ];
+    for (link, header) in headers {
+        let mut bytes = pcap(link);
+        let frame = [header, query()].concat();
+        packet(&mut bytes, &frame, frame.len() as u32);
+        let totals = replayed(&file(&format!("link-{link}.pcap"), &bytes));
+        assert_eq!(totals["classes"]["dns_query"], 1, "link type {link}");
+        assert_eq!(totals["qtype"]["A"], 1, "link type {link}");
+    }
+    // IPv6 has another number on each BSD; the packet is too short, but it is IPv6.
+    let mut bytes = pcap(0);
+    packet(&mut bytes, &ipv6_family_of_bsd.to_le_bytes(), 4);
+    let totals = replayed(&file("null6.pcap", &bytes));
+    assert_eq!(totals["malformed"]["ip_header"], 1);
+}
+
+#[test]
+fn frames_cut_by_the_snapshot_length_are_counted_as_such() {
+    let whole = query();
+    let mut bytes = pcap(101);
+    packet(&mut bytes, &whole, whole.len() as u32);
+    packet(&mut bytes, &whole[..45], whole.len() as u32);
+    packet(&mut bytes, &whole[..30], whole.len() as u32);
+    let totals = replayed(&file("cut.pcap", &bytes));
+    assert_eq!(totals["cut"], 2);
+    assert_eq!(totals["seen"], 3);
+    // What is left of the second still shows that it is a query.
+    assert_eq!(totals["classes"]["dns_query"], 2);
+    assert_eq!(totals["malformed"]["dns_header"], 1);
+}
+
+#[test]
+fn a_capture_that_breaks_off_says_where_and_shows_what_it_had() {
+    let whole = query();
+    let mut bytes = pcap(101);
+    packet(&mut bytes, &whole, whole.len() as u32);
+    let second = bytes.len();
+    packet(&mut bytes, &whole, whole.len() as u32);
+    bytes.truncate(bytes.len() - 5);
+    let path = file("broken.pcap", &bytes);
+    let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = stderr(&output);
+    assert!(error.contains(&format!("damaged at byte {second}, after 1 frames")), "{error}");
+    let totals: serde_json::Value = serde_json::from_str(stdout(&output).trim()).expect("JSON");
+    assert_eq!(totals["seen"], 1);
+}
+
+#[test]
+fn what_is_no_capture_is_refused() {
+    let path = file("text.pcap", b"this is a text, and long enough for a header of any kind");
+    let output = sensor(&["replay", &path.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is no capture"), "{}", stderr(&output));
+    let output = sensor(&["replay", "/nowhere.pcap"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot open /nowhere.pcap"));
+    let path = file("ieee80211.pcap", &pcap(105));
+    let output = sensor(&["replay", &path.display().to_string()]);
+    assert!(stderr(&output).contains("link type 105 is not supported"), "{}", stderr(&output));
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for arguments in [
+        &["watch"][..],
+        &["watch", "-i", "lo", "--interval", "0"],
+        &["watch", "-i", "lo", "--hook", "magic"],
+        &["replay"],
+        &["nonsense"],
+    ] {
+        assert_eq!(sensor(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_teaches_by_example() {
+    for command in ["demo", "watch", "replay", "doctor"] {
+        let output = sensor(&[command, "--help"]);
+        assert!(output.status.success());
+        assert!(stdout(&output).contains("Example"), "{command}");
+    }
+}
+
+#[test]
+fn too_many_ports_and_interfaces_are_refused() {
+    let ports: Vec<String> = (1..=9).map(|port| format!("--port={port}")).collect();
+    let mut arguments = vec!["replay", "/nowhere.pcap"];
+    arguments.extend(ports.iter().map(String::as_str));
+    let output = sensor(&arguments);
+    assert!(stderr(&output).contains("at most 8"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_closed_pipe_is_the_end_and_no_error() {
+    let mut bytes = pcap(101);
+    packet(&mut bytes, &query(), 100);
+    let path = file("pipe.pcap", &bytes);
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("({SENSOR} replay {}; echo $? >&2) | true", path.display()))
+        .output()
+        .expect("sh runs");
+    assert_eq!(stderr(&output).trim(), "0");
+}
+
+#[test]
+fn the_recorded_demo_tells_the_same_story() {
+    let output = sensor(&["demo", "--recorded"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let story = text.lines().last().expect("a sentence");
+    assert!(story.contains("192.0.2.53 answered 255 of 255 queries"), "{story}");
+    assert!(story.contains("after that it answered 0 of 395"), "{story}");
+    assert!(story.contains("udp port 53 unreachable"), "{story}");
+}

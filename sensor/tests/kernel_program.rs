@@ -1,0 +1,253 @@
+//! The program itself with a real kernel: signals, privileges, output, nothing left behind.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sensor::kernel::interface::Interface;
+use serde_json::Value;
+use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};
+use support::wait_for;
+
+const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
+
+fn spawn(pair: &Pair, arguments: &[&str]) -> Child {
+    pair.server
+        .enter(|| {
+            Command::new(SENSOR)
+                .args(arguments)
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+        })
+        .expect("entered")
+        .expect("sensor runs")
+}
+
+fn xdp(pair: &Pair) -> Option<u32> {
+    let found = pair
+        .server
+        .block_on(|| async { Interface::find(&[SERVER_DEVICE.to_string()]).await })
+        .expect("entered");
+    found.expect("the device")[0].xdp
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).expect("a process");
+    kill(Pid::from_raw(pid), signal).expect("signalled");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
+    for stop in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let pair = Pair::new();
+        let mut child = spawn(
+            &pair,
+            &["watch", "-i", SERVER_DEVICE, "--hook", "xdp", "--interval", "0.1", "--output", "json"],
+        );
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut next = || -> Value {
+            let line = lines.next().expect("a line").expect("text");
+            serde_json::from_str(&line).expect("JSON")
+        };
+        next();
+        assert!(xdp(&pair).is_some());
+        let client = pair
+            .client
+            .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+            .expect("entered")
+            .expect("bound");
+        for id in 0..30 {
+            let query = sensor::stage::client::query(id, "example.org");
+            client.send_to(&query, dns(addresses(4).server)).expect("sent");
+        }
+        let mut queries = 0;
+        while queries < 30 {
+            let object = next();
+            assert_eq!(object["schema"], 1);
+            assert_eq!(object["kind"], "totals");
+            assert_eq!(object["engine"], "kernel");
+            assert_eq!(object["source"], SERVER_DEVICE);
+            queries += object["classes"]["dns_query"].as_u64().expect("a count");
+        }
+        assert_eq!(queries, 30);
+        signal(&child, stop);
+        assert_eq!(child.wait().expect("it ends").code(), Some(0), "{stop}");
+        wait_for("detached", || xdp(&pair).is_none());
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_killed_watch_leaves_nothing_attached() {
+    let pair = Pair::new();
+    let mut child = spawn(
+        &pair,
+        &["watch", "-i", SERVER_DEVICE, "--hook", "xdp", "--interval", "0.1"],
+    );
+    wait_for("attached", || xdp(&pair).is_some());
+    signal(&child, Signal::SIGKILL);
+    child.wait().expect("it ends");
+    wait_for("detached", || xdp(&pair).is_none());
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn errors_say_what_to_do() {
+    let pair = Pair::new();
+    let run = |arguments: &[&str]| -> Output {
+        spawn(&pair, arguments).wait_with_output().expect("it ends")
+    };
+    let unknown = run(&["watch", "-i", "server9"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(text.contains("no interface server9; did you mean server0?"), "{text}");
+
+    let _first = spawn(&pair, &["watch", "-i", SERVER_DEVICE, "--hook", "xdp"]);
+    let _held = Held(_first);
+    wait_for("attached", || xdp(&pair).is_some());
+    let taken = run(&["watch", "-i", SERVER_DEVICE, "--hook", "xdp"]);
+    assert_eq!(taken.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(text.contains("already has an XDP program") && text.contains("--hook tc"), "{text}");
+}
+
+/// Killed when the test is over, however it ends.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the program as nobody, with these capabilities and no others.
+fn unprivileged(arguments: &[&str], capabilities: &str) -> Output {
+    Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args([
+            format!("--inh-caps=-all{capabilities}"),
+            format!("--ambient-caps=-all{capabilities}"),
+        ])
+        .arg(SENSOR)
+        .args(arguments)
+        .output()
+        .expect("setpriv runs (package util-linux)")
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn without_privileges_it_names_what_is_missing() {
+    let output = unprivileged(&["watch", "-i", "lo"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("missing CAP_BPF") && text.contains("run as root"), "{text}");
+    let doctor = unprivileged(&["doctor", "--output", "json"], "");
+    assert_eq!(doctor.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    let failed: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|check: &Value| check["ok"] == false)
+        .collect();
+    assert!(failed.iter().any(|check| check["check"] == "privileges"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn three_capabilities_are_enough() {
+    let output = unprivileged(&["doctor"], ",+bpf,+perfmon,+net_admin");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("the kernel accepts the programs"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn doctor_says_what_an_attach_would_change() {
+    let pair = Pair::new();
+    let output = spawn(&pair, &["doctor", "-i", SERVER_DEVICE])
+        .wait_with_output()
+        .expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("veth") && text.contains("TC ingress"), "{text}");
+    drop(pair);
+    // The other end exists in the other namespace only.
+    let pair = Pair::new();
+    let wrong = spawn(&pair, &["doctor", "-i", CLIENT_DEVICE])
+        .wait_with_output()
+        .expect("it ends");
+    assert_eq!(wrong.status.code(), Some(1));
+}
+
+/// Names of all interfaces of this network namespace.
+fn interfaces() -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let all = runtime.block_on(Interface::all()).expect("interfaces");
+    all.into_iter().map(|interface| interface.name).collect()
+}
+
+/// Network namespaces that a process is in or holds open.
+fn namespaces_of(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .filter(|target| target.to_string_lossy().starts_with("net:["))
+        .count()
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn the_demo_ends_by_itself_and_tells_what_it_saw() {
+    let before = interfaces();
+    let start = Instant::now();
+    let output = Command::new(SENSOR).arg("demo").output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(text.contains("native XDP and TC egress"), "not live: {text}");
+    let story = text.lines().last().expect("a sentence");
+    assert!(story.contains("after that it answered 0 of"), "{story}");
+    assert!(story.contains("udp port 53 unreachable"), "{story}");
+    assert!(story.contains("nothing listens on UDP port 53"), "{story}");
+    assert_eq!(interfaces(), before);
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_demo_that_is_stopped_or_killed_leaves_nothing_behind() {
+    for (stop, code) in [(Signal::SIGINT, Some(0)), (Signal::SIGKILL, None)] {
+        let before = interfaces();
+        let mut child = Command::new(SENSOR)
+            .arg("demo")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        // The introduction, the header, and the first interval: the network is up.
+        for _ in 0..3 {
+            lines.next().expect("a line").expect("text");
+        }
+        assert_eq!(namespaces_of(child.id()), 2);
+        assert_eq!(interfaces(), before, "it must not touch this namespace");
+        signal(&child, stop);
+        assert_eq!(child.wait().expect("it ends").code(), code);
+        // Nothing has a name, so nothing can outlive the process.
+        assert_eq!(interfaces(), before);
+        let named = std::fs::read_dir("/run/netns").into_iter().flatten().count();
+        assert_eq!(named, 0, "a named namespace");
+    }
+}

@@ -1,0 +1,138 @@
+//! Any bytes: no panic, bounded work, and the sum holds.
+
+mod support;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sensor::host::engine::HostEngine;
+use sensor::settings::for_ports;
+use sensor_common::class::Class;
+use sensor_common::totals::Totals;
+use sensor_ebpf::packet::{Bytes, Packet};
+use sensor_ebpf::parse::{IcmpError, Link, Message, Outcome, Sink, parse};
+use support::frames::corpus;
+
+const LINKS: [Link; 2] = [Link::Ethernet, Link::Layer3];
+
+fn count(frame: &[u8], link: Link) -> Totals {
+    let mut engine = HostEngine::new("test", for_ports(&[53, 5353]).expect("ports"));
+    engine.count(frame, link);
+    engine.snapshot(Duration::ZERO).totals()
+}
+
+/// What must hold of every packet.
+fn check(totals: &Totals) {
+    assert_eq!(totals.seen, 1);
+    assert_eq!(totals.classes.iter().sum::<u64>(), 1);
+    let class = |class: Class| totals.classes[class.index()];
+    assert_eq!(totals.malformed.iter().sum::<u64>(), class(Class::Malformed));
+    assert_eq!(totals.question.iter().sum::<u64>(), class(Class::DnsQuery));
+    assert_eq!(totals.qtype.iter().sum::<u64>(), totals.question[0]);
+    let errors: u64 = totals.icmp_error.as_flattened().as_flattened().iter().sum();
+    assert_eq!(errors, class(Class::IcmpError));
+    assert!(totals.rcode.iter().sum::<u64>() <= totals.opcode.iter().sum::<u64>());
+}
+
+/// Counts how often a packet is read.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    bytes: Bytes<'a>,
+    reads: &'a std::cell::Cell<usize>,
+}
+
+impl Packet for Counted<'_> {
+    fn bytes<const N: usize>(&self) -> Option<&[u8; N]> {
+        self.reads.set(self.reads.get() + 1);
+        self.bytes.bytes()
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.reads.set(self.reads.get() + 1);
+        self.bytes.byte()
+    }
+
+    fn skip(self, n: usize) -> Self {
+        Self {
+            bytes: self.bytes.skip(n),
+            ..self
+        }
+    }
+}
+
+struct Nobody;
+
+impl Sink for Nobody {
+    fn is_dns_port(&self, port: u16) -> bool {
+        port == 53_u16.to_be()
+    }
+
+    fn dns<A: sensor_ebpf::address::Address>(&mut self, _: &Message<A>) {}
+
+    fn tcp<A: sensor_ebpf::address::Address>(&mut self, _: A, _: sensor_common::class::TcpEvent) {}
+
+    fn icmp_error<A: sensor_ebpf::address::Address>(&mut self, _: &IcmpError<A>) {}
+}
+
+/// Reads of the worst packet: the link, two tags, IP, nine extension headers, ICMP, the quoted IP
+/// with nine more, UDP twice; or the headers, 17 labels and the type.
+const MOST_READS: usize = 36;
+
+fn work(frame: &[u8], link: Link) -> usize {
+    let reads = std::cell::Cell::new(0);
+    let packet = Counted {
+        bytes: Bytes::new(frame),
+        reads: &reads,
+    };
+    let _: Outcome = parse(packet, link, false, &mut Nobody);
+    reads.get()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn any_bytes_land_in_one_class(frame in proptest::collection::vec(any::<u8>(), 0..600)) {
+        for link in LINKS {
+            check(&count(&frame, link));
+            prop_assert!(work(&frame, link) <= MOST_READS);
+        }
+    }
+
+    /// Real frames with some bytes changed get further than random ones.
+    #[test]
+    fn damaged_frames_land_in_one_class(
+        which in any::<proptest::sample::Index>(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..8),
+        length in any::<proptest::sample::Index>(),
+    ) {
+        let corpus = corpus();
+        let mut frame = which.get(&corpus).frame.clone();
+        for (at, byte) in damage {
+            let at = at.index(frame.len());
+            frame[at] = byte;
+        }
+        let cut = length.index(frame.len() + 1);
+        for frame in [&frame[..], &frame[..cut]] {
+            for link in LINKS {
+                check(&count(frame, link));
+                prop_assert!(work(frame, link) <= MOST_READS);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_truncation_of_every_frame_lands_in_one_class() {
+    for named in corpus() {
+        for length in 0..=named.frame.len() {
+            let frame = &named.frame[..length];
+            check(&count(frame, Link::Ethernet));
+            assert!(work(frame, Link::Ethernet) <= MOST_READS, "{}", named.name);
+            // Without its Ethernet header the frame is what a tun device carries.
+            if length >= 14 {
+                check(&count(&frame[14..], Link::Layer3));
+            }
+        }
+    }
+}
