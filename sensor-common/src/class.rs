@@ -122,15 +122,15 @@ list! {
 list! {
     /// ICMP types that report an undelivered packet.
     IcmpType, ICMP_TYPES {
-        /// ICMPv4 type 3.
+        /// `ICMPv4` type 3.
         V4Unreachable = "v4:3",
-        /// ICMPv4 type 11.
+        /// `ICMPv4` type 11.
         V4TimeExceeded = "v4:11",
-        /// ICMPv6 type 1.
+        /// `ICMPv6` type 1.
         V6Unreachable = "v6:1",
-        /// ICMPv6 type 2.
+        /// `ICMPv6` type 2.
         V6TooBig = "v6:2",
-        /// ICMPv6 type 3.
+        /// `ICMPv6` type 3.
         V6TimeExceeded = "v6:3",
     }
 }

@@ -5,6 +5,10 @@
 //! of any of them changes [`ABI_VERSION`], so that a loader never reads another object's maps.
 #![no_std]
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::inline_always,
+    reason = "a call in a BPF program spills registers, and the packet path uses these"
+)]
 
 pub mod class;
 pub mod names;

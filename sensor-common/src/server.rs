@@ -98,4 +98,4 @@ pub struct ServerTable {
 
 const _: () = assert!(size_of::<ServerKey>() == 24);
 const _: () = assert!(SETS.is_power_of_two() && SETS <= 1 << 16);
-const _: () = assert!(size_of::<ServerTable>() % 8 == 0 && align_of::<ServerTable>() == 8);
+const _: () = assert!(size_of::<ServerTable>().is_multiple_of(8) && align_of::<ServerTable>() == 8);

@@ -47,7 +47,7 @@ pub struct Settings {
     pub slot_multiplier: u32,
     /// Lanes of each CPU: slots times two.
     pub lanes: u32,
-    /// Bit n set: packets of slot n begin with the IP header (tun, WireGuard).
+    /// Bit n set: packets of slot n begin with the IP header (tun, `WireGuard`).
     pub layer3_slots: u32,
     /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
     /// them. The common case costs one comparison.

@@ -2,9 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::class::{
-    CLASSES, ICMP_TYPES, MALFORMED, QUESTION_STATES, QUOTED, TCP_EVENTS,
-};
+use crate::class::{CLASSES, ICMP_TYPES, MALFORMED, QUESTION_STATES, QUOTED, TCP_EVENTS};
 
 /// Question types with a counter of their own: 0 to `QTYPES - 2`. All assigned types that are not
 /// in the private or historic range lie below (IANA DNS parameters); the last slot is for the rest.
@@ -52,5 +50,5 @@ pub struct Totals {
     pub copied: u64,
 }
 
-const _: () = assert!(size_of::<Totals>() % 8 == 0 && align_of::<Totals>() == 8);
+const _: () = assert!(size_of::<Totals>().is_multiple_of(8) && align_of::<Totals>() == 8);
 const _: () = assert!(size_of::<Totals>() <= 32 * 1024);

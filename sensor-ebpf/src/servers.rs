@@ -4,7 +4,9 @@
 //! set-associative with a second chance for places used since the last eviction, and what an
 //! evicted server had counted is added to `other`.
 
-use sensor_common::server::{SETS, ServerCounters, ServerEntry, ServerKey, ServerSet, ServerTable, WAYS};
+use sensor_common::server::{
+    SETS, ServerCounters, ServerEntry, ServerKey, ServerSet, ServerTable, WAYS,
+};
 
 use crate::address::Address;
 

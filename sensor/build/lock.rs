@@ -193,10 +193,7 @@ fn dependencies(root: &Path) -> Result<BTreeMap<String, String>, String> {
             .ok_or_else(|| format!("Cargo.lock has no package {name}"))?;
         wanted.extend(package.dependencies.iter().cloned());
         if let Some(checksum) = &package.checksum {
-            found.insert(
-                format!("{name} {}", package.version),
-                checksum.clone(),
-            );
+            found.insert(format!("{name} {}", package.version), checksum.clone());
         }
     }
     Ok(found)

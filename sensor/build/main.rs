@@ -27,7 +27,10 @@ fn run() -> Result<(), String> {
     println!("cargo::rerun-if-changed={}", object.display());
     let bytes = fs::read(&object)
         .map_err(|error| format!("cannot read the BPF object {}: {error}", object.display()))?;
-    println!("cargo::rustc-env=SENSOR_BPF_SHA256={}", lock::sha256(&bytes));
+    println!(
+        "cargo::rustc-env=SENSOR_BPF_SHA256={}",
+        lock::sha256(&bytes)
+    );
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     fs::write(out.join("sensor.bpf.o"), bytes)
         .map_err(|error| format!("cannot write the BPF object: {error}"))
@@ -35,12 +38,7 @@ fn run() -> Result<(), String> {
 
 /// The committed object, if it was built from the sources as they are.
 fn committed(root: &Path) -> Result<PathBuf, String> {
-    for watched in [
-        "Cargo.lock",
-        "sensor-common",
-        "sensor-ebpf",
-        "sensor/bpf",
-    ] {
+    for watched in ["Cargo.lock", "sensor-common", "sensor-ebpf", "sensor/bpf"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
     let object = root.join("sensor/bpf/sensor.bpf.o");

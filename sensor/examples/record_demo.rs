@@ -46,6 +46,10 @@ async fn main() -> Result<()> {
     record()?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo.pcap");
     fs::write(&path, &capture)?;
-    println!("{frames} frames, {} bytes: {}", capture.len(), path.display());
+    println!(
+        "{frames} frames, {} bytes: {}",
+        capture.len(),
+        path.display()
+    );
     Ok(())
 }

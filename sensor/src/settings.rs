@@ -22,7 +22,7 @@ pub enum SettingsError {
 ///
 /// # Errors
 /// The ports cannot be watched.
-pub fn for_ports(ports: &[u16]) -> Result<Settings, SettingsError> {
+pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
     let ports: BTreeSet<u16> = ports.iter().copied().collect();
     if ports.len() > MAX_PORTS {
         return Err(SettingsError::TooManyPorts(ports.len()));
@@ -30,7 +30,7 @@ pub fn for_ports(ports: &[u16]) -> Result<Settings, SettingsError> {
     if ports.contains(&0) {
         return Err(SettingsError::PortZero);
     }
-    let mut settings = Settings::DEFAULT;
+    let mut settings = Box::new(Settings::DEFAULT);
     if ports.len() == 1 {
         settings.single_port = ports.iter().map(|port| u32::from(port.to_be())).sum();
     } else if !ports.is_empty() {
@@ -58,8 +58,10 @@ pub fn slots(ifindexes: &[u32]) -> Result<(u32, u32), SettingsError> {
                 .step_by(2)
                 .map(|n| n.wrapping_mul(0x9e37_79b1))
                 .find(|multiplier| {
-                    let slots: BTreeSet<u32> =
-                        many.iter().map(|i| Settings::slot(*multiplier, *i)).collect();
+                    let slots: BTreeSet<u32> = many
+                        .iter()
+                        .map(|i| Settings::slot(*multiplier, *i))
+                        .collect();
                     slots.len() == many.len()
                 });
             multiplier
@@ -85,7 +87,7 @@ mod tests {
         assert!(has(&settings, 53) && has(&settings, 5353) && !has(&settings, 54));
         let one = for_ports(&[5353]).expect("one port");
         assert_eq!(one.single_port, u32::from(5353_u16.to_be()));
-        assert_eq!(for_ports(&[]).expect("default"), Settings::DEFAULT);
+        assert_eq!(*for_ports(&[]).expect("default"), Settings::DEFAULT);
     }
 
     #[test]

@@ -48,7 +48,10 @@ const LOADER: [(&str, &[&str]); 11] = [
     ("cli.rs", &["kernel", "present"]),
     (
         "command",
-        &["cli", "counters", "host", "kernel", "present", "settings", "snapshot", "stage", "window"],
+        &[
+            "cli", "counters", "host", "kernel", "present", "settings", "snapshot", "stage",
+            "window",
+        ],
     ),
     ("lib.rs", &[]),
 ];
@@ -59,7 +62,10 @@ const PROGRAM: [(&str, &[&str]); 7] = [
     ("parse", &["address", "packet", "parse"]),
     ("servers.rs", &["address"]),
     ("store.rs", &[]),
-    ("account.rs", &["address", "packet", "parse", "servers", "store"]),
+    (
+        "account.rs",
+        &["address", "packet", "parse", "servers", "store"],
+    ),
     ("lib.rs", &[]),
 ];
 

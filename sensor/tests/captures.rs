@@ -122,24 +122,46 @@ fn check(engine: &str) {
         same("TC", number(&totals["truncated"]), "tc");
         same("TCP", number(&classes["dns_tcp"]), "tcp53");
         same("later fragments", number(&classes["fragment"]), "nonfirst");
-        same("first fragments", number(&totals["first_fragment"]), "udp53_firstfrag");
+        same(
+            "first fragments",
+            number(&totals["first_fragment"]),
+            "udp53_firstfrag",
+        );
         same("VLAN", number(&totals["vlan"]), "udp53_vlan");
         same("ANY", number(&totals["qtype"]["ANY"]), "any_q");
         let opcodes: u64 = codes(&row["opcodes"]).values().sum();
-        assert_eq!(flags - number(&totals["opcode"]["QUERY"]), opcodes, "{file}: opcodes");
+        assert_eq!(
+            flags - number(&totals["opcode"]["QUERY"]),
+            opcodes,
+            "{file}: opcodes"
+        );
         let errors = &totals["icmp_error"];
-        assert_eq!(by_code(&[errors], "v4", "3"), codes(&row["i4_codes"]), "{file}");
-        assert_eq!(by_code(&[errors], "v6", "1"), codes(&row["i6_codes"]), "{file}");
+        assert_eq!(
+            by_code(&[errors], "v4", "3"),
+            codes(&row["i4_codes"]),
+            "{file}"
+        );
+        assert_eq!(
+            by_code(&[errors], "v6", "1"),
+            codes(&row["i6_codes"]),
+            "{file}"
+        );
         let (query, response) = (
             &totals["quoting_dns"]["query"],
             &totals["quoting_dns"]["response"],
         );
         let both = [query, response];
-        assert_eq!(by_code(&both, "v4", "3"), codes(&row["i4dns_codes"]), "{file}");
-        assert_eq!(by_code(&both, "v6", "1"), codes(&row["i6dns_codes"]), "{file}");
-        let quoting = |object: &Value| {
-            sum(&object["v4"]["3"]) + sum(&object["v6"]["1"])
-        };
+        assert_eq!(
+            by_code(&both, "v4", "3"),
+            codes(&row["i4dns_codes"]),
+            "{file}"
+        );
+        assert_eq!(
+            by_code(&both, "v6", "1"),
+            codes(&row["i6dns_codes"]),
+            "{file}"
+        );
+        let quoting = |object: &Value| sum(&object["v4"]["3"]) + sum(&object["v6"]["1"]);
         same("quoted queries", quoting(query), "emb_dst53");
         same("quoted responses", quoting(response), "emb_src53");
     }

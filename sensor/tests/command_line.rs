@@ -124,23 +124,37 @@ fn a_capture_that_breaks_off_says_where_and_shows_what_it_had() {
     let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     let error = stderr(&output);
-    assert!(error.contains(&format!("damaged at byte {second}, after 1 frames")), "{error}");
+    assert!(
+        error.contains(&format!("damaged at byte {second}, after 1 frames")),
+        "{error}"
+    );
     let totals: serde_json::Value = serde_json::from_str(stdout(&output).trim()).expect("JSON");
     assert_eq!(totals["seen"], 1);
 }
 
 #[test]
 fn what_is_no_capture_is_refused() {
-    let path = file("text.pcap", b"this is a text, and long enough for a header of any kind");
+    let path = file(
+        "text.pcap",
+        b"this is a text, and long enough for a header of any kind",
+    );
     let output = sensor(&["replay", &path.display().to_string()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("is no capture"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("is no capture"),
+        "{}",
+        stderr(&output)
+    );
     let output = sensor(&["replay", "/nowhere.pcap"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("cannot open /nowhere.pcap"));
     let path = file("ieee80211.pcap", &pcap(105));
     let output = sensor(&["replay", &path.display().to_string()]);
-    assert!(stderr(&output).contains("link type 105 is not supported"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("link type 105 is not supported"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -181,7 +195,10 @@ fn a_closed_pipe_is_the_end_and_no_error() {
     let path = file("pipe.pcap", &bytes);
     let output = Command::new("sh")
         .arg("-c")
-        .arg(format!("({SENSOR} replay {}; echo $? >&2) | true", path.display()))
+        .arg(format!(
+            "({SENSOR} replay {}; echo $? >&2) | true",
+            path.display()
+        ))
         .output()
         .expect("sh runs");
     assert_eq!(stderr(&output).trim(), "0");
@@ -193,7 +210,10 @@ fn the_recorded_demo_tells_the_same_story() {
     assert!(output.status.success(), "{}", stderr(&output));
     let text = stdout(&output);
     let story = text.lines().last().expect("a sentence");
-    assert!(story.contains("192.0.2.53 answered 255 of 255 queries"), "{story}");
+    assert!(
+        story.contains("192.0.2.53 answered 255 of 255 queries"),
+        "{story}"
+    );
     assert!(story.contains("after that it answered 0 of 395"), "{story}");
     assert!(story.contains("udp port 53 unreachable"), "{story}");
 }

@@ -28,17 +28,36 @@ fn host(name: &str, frame: &[u8], expect: Expect) -> Window {
     let window = Window::between(&then, &engine.snapshot(Duration::ZERO));
     let totals = window.totals();
     assert_eq!(totals.seen, 1, "{name}");
-    assert_eq!(totals.classes[expect.class().index()], 1, "{name}: {:?}", totals.classes);
+    assert_eq!(
+        totals.classes[expect.class().index()],
+        1,
+        "{name}: {:?}",
+        totals.classes
+    );
     assert_eq!(totals.classes.iter().sum::<u64>(), 1, "{name}");
     match expect {
         Expect::Class(_) => {}
         Expect::Malformed(reason) => {
-            assert_eq!(totals.malformed[reason.index()], 1, "{name}: {:?}", totals.malformed);
+            assert_eq!(
+                totals.malformed[reason.index()],
+                1,
+                "{name}: {:?}",
+                totals.malformed
+            );
         }
         Expect::Query(state, qtype) => {
-            assert_eq!(totals.question[state.index()], 1, "{name}: {:?}", totals.question);
+            assert_eq!(
+                totals.question[state.index()],
+                1,
+                "{name}: {:?}",
+                totals.question
+            );
             let read = totals.question[0];
-            assert_eq!(totals.qtype[usize::from(qtype).min(QTYPES - 1)], read, "{name}");
+            assert_eq!(
+                totals.qtype[usize::from(qtype).min(QTYPES - 1)],
+                read,
+                "{name}"
+            );
         }
         Expect::Response(rcode) => assert_eq!(totals.rcode[rcode], 1, "{name}"),
         Expect::Tcp(event) => assert_eq!(totals.tcp[event.index()], 1, "{name}"),
@@ -137,7 +156,7 @@ fn a_jumbo_frame_in_several_buffers_is_counted_by_xdp() {
 fn eight_ports_are_watched_and_a_ninth_is_not() {
     let ports: Vec<u16> = (1..=8).map(|n| n * 1_000 + 53).collect();
     let settings = for_ports(&ports).expect("eight ports");
-    let mut kernel = TestRunEngine::new("test", settings).expect("a kernel");
+    let mut kernel = TestRunEngine::new("test", settings.clone()).expect("a kernel");
     let mut host = HostEngine::new("test", settings);
     for port in ports.iter().chain(&[53, 9_053, 0]) {
         let payload = sensor::stage::client::query(1, "example.org");
@@ -159,7 +178,7 @@ fn eight_ports_are_watched_and_a_ninth_is_not() {
 #[ignore = "needs a kernel"]
 fn evicted_servers_are_counted_and_nothing_is_lost() {
     let settings = for_ports(&[]).expect("port 53");
-    let mut kernel = TestRunEngine::new("test", settings).expect("a kernel");
+    let mut kernel = TestRunEngine::new("test", settings.clone()).expect("a kernel");
     let mut host = HostEngine::new("test", settings);
     let servers = 20_000_u32;
     for server in 0..servers {
@@ -189,16 +208,16 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
 #[ignore = "needs a kernel"]
 fn the_verifier_accepts_every_setting() {
     let several = for_ports(&[53, 5353]).expect("two ports");
-    for ports in [Settings::DEFAULT, several] {
+    for ports in [Box::new(Settings::DEFAULT), several] {
         for slot_multiplier in [0, 0x9e37_79b1] {
             for layer3_slots in [0, 0xffff] {
                 for log_level in [None, Some(log::Level::Trace)] {
-                    let settings = Settings {
+                    let settings = Box::new(Settings {
                         slot_multiplier,
                         layer3_slots,
                         lanes: 32,
-                        ..ports
-                    };
+                        ..*ports
+                    });
                     load(LoadOptions {
                         settings,
                         log_level,
@@ -214,7 +233,7 @@ fn engine() -> TestRunEngine {
     TestRunEngine::new("test", for_ports(&[]).expect("port 53")).expect("a kernel")
 }
 
-/// A test packet for TC must hold the whole IP header that its EtherType announces.
+/// A test packet for TC must hold the whole IP header that its `EtherType` announces.
 fn is_taken_by_tc(frame: &[u8]) -> bool {
     let header = match frame[12..14] {
         [0x08, 0x00] => 20,

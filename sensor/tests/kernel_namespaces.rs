@@ -79,9 +79,7 @@ fn exchange(pair: &Pair, family: u8) {
     let mut buffer = [0; 512];
     for id in 0..QUERIES {
         let query = query(id as u16, "www.example.org");
-        client
-            .send_to(&query, dns(addresses.server))
-            .expect("sent");
+        client.send_to(&query, dns(addresses.server)).expect("sent");
         let (length, from) = server.recv_from(&mut buffer).expect("the query arrives");
         let answer = answer(&buffer[..length]).expect("it is a query");
         server.send_to(&answer, from).expect("answered");
@@ -110,12 +108,30 @@ fn query_and_answer_are_counted_on_both_sides() {
                 watch(&pair.client, &options(CLIENT_DEVICE, hook)).expect("watching the client");
             exchange(&pair, family);
             for (engine, device, query_side, response_side) in [
-                (&at_server, SERVER_DEVICE, Direction::Ingress, Direction::Egress),
-                (&at_client, CLIENT_DEVICE, Direction::Egress, Direction::Ingress),
+                (
+                    &at_server,
+                    SERVER_DEVICE,
+                    Direction::Ingress,
+                    Direction::Egress,
+                ),
+                (
+                    &at_client,
+                    CLIENT_DEVICE,
+                    Direction::Egress,
+                    Direction::Ingress,
+                ),
             ] {
                 let what = format!("{device}, IPv{family}, {hook:?}");
-                assert_eq!(class(engine, device, query_side, Class::DnsQuery), QUERIES, "{what}");
-                assert_eq!(class(engine, device, query_side, Class::DnsResponse), 0, "{what}");
+                assert_eq!(
+                    class(engine, device, query_side, Class::DnsQuery),
+                    QUERIES,
+                    "{what}"
+                );
+                assert_eq!(
+                    class(engine, device, query_side, Class::DnsResponse),
+                    0,
+                    "{what}"
+                );
                 assert_eq!(
                     class(engine, device, response_side, Class::DnsResponse),
                     QUERIES,
@@ -192,8 +208,12 @@ impl Routed {
             (router, "r1", "192.0.2.1", "2001:db8:2::1"),
             (server, "s0", "192.0.2.53", "2001:db8:2::53"),
         ] {
-            namespace.address(device, address(v4), 24).expect("an address");
-            namespace.address(device, address(v6), 64).expect("an address");
+            namespace
+                .address(device, address(v4), 24)
+                .expect("an address");
+            namespace
+                .address(device, address(v6), 64)
+                .expect("an address");
         }
         router.sysctl("ipv4/ip_forward", "1").expect("forwarding");
         router
@@ -220,10 +240,26 @@ impl Routed {
 fn routes_that_refuse_are_told_apart() {
     // What Linux sends for these routes, by family.
     let expected = [
-        (RouteAction::Prohibit, 4, Some((IcmpType::V4Unreachable, 13, ErrorKind::Prohibited))),
-        (RouteAction::Prohibit, 6, Some((IcmpType::V6Unreachable, 1, ErrorKind::Prohibited))),
-        (RouteAction::Unreachable, 4, Some((IcmpType::V4Unreachable, 1, ErrorKind::Host))),
-        (RouteAction::Unreachable, 6, Some((IcmpType::V6Unreachable, 0, ErrorKind::Network))),
+        (
+            RouteAction::Prohibit,
+            4,
+            Some((IcmpType::V4Unreachable, 13, ErrorKind::Prohibited)),
+        ),
+        (
+            RouteAction::Prohibit,
+            6,
+            Some((IcmpType::V6Unreachable, 1, ErrorKind::Prohibited)),
+        ),
+        (
+            RouteAction::Unreachable,
+            4,
+            Some((IcmpType::V4Unreachable, 1, ErrorKind::Host)),
+        ),
+        (
+            RouteAction::Unreachable,
+            6,
+            Some((IcmpType::V6Unreachable, 0, ErrorKind::Network)),
+        ),
         (RouteAction::Blackhole, 4, None),
         (RouteAction::Blackhole, 6, None),
     ];
@@ -231,7 +267,7 @@ fn routes_that_refuse_are_told_apart() {
         for (action, family, error) in expected {
             let what = format!("{action:?}, IPv{family}, {hook:?}");
             let routed = Routed::new();
-            let (server_address, client, router, prefix) = match family {
+            let (server_address, client_address, sender, prefix) = match family {
                 4 => ("192.0.2.53", "198.51.100.7", "198.51.100.1", 32),
                 _ => ("2001:db8:2::53", "2001:db8:1::7", "2001:db8:1::1", 128),
             };
@@ -241,14 +277,19 @@ fn routes_that_refuse_are_told_apart() {
                 .route(server_address, prefix, action)
                 .expect("a route");
             let engine = watch(&routed.client, &options("c0", hook)).expect("watching");
-            ask(&routed.client, address(client), server_address, QUERIES);
+            ask(
+                &routed.client,
+                address(client_address),
+                server_address,
+                QUERIES,
+            );
             // The router's own closed port answers last: then all others are through.
             let before = unreachables_sent(&routed.router, family);
-            ask(&routed.client, address(client), address(router), 1);
+            ask(&routed.client, address(client_address), address(sender), 1);
             wait_for(&what, || {
                 let servers = engine.snapshot().servers();
                 servers
-                    .get(&key(address(router)))
+                    .get(&key(address(sender)))
                     .is_some_and(|router| router.errors[ErrorKind::Port.index()] == 1)
             });
             let sent = unreachables_sent(&routed.router, family) - 1;
@@ -274,7 +315,7 @@ fn routes_that_refuse_are_told_apart() {
                     .map(|(_, place)| place.error_sender)
                     .collect();
                 assert!(!senders.is_empty(), "{what}");
-                assert!(senders.iter().all(|s| *s == key(address(router))), "{what}");
+                assert!(senders.iter().all(|s| *s == key(address(sender))), "{what}");
             }
         }
     }
@@ -338,7 +379,11 @@ fn a_forwarding_host_attributes_each_packet_once() {
             ("r1", Direction::Ingress, Class::IcmpError),
             ("r0", Direction::Egress, Class::IcmpError),
         ] {
-            assert_eq!(class(&engine, device, direction, counted), 80, "{device} {direction:?}");
+            assert_eq!(
+                class(&engine, device, direction, counted),
+                80,
+                "{device} {direction:?}"
+            );
         }
         assert_eq!(class(&engine, "r0", Direction::Egress, Class::DnsQuery), 0);
     }
@@ -399,7 +444,10 @@ fn others_beside_us_and_the_stack_see_every_packet() {
             (Direction::Ingress, Class::DnsQuery),
             (Direction::Egress, Class::DnsResponse),
         ] {
-            assert_eq!(class(engine, SERVER_DEVICE, direction, counted), 2 * QUERIES);
+            assert_eq!(
+                class(engine, SERVER_DEVICE, direction, counted),
+                2 * QUERIES
+            );
         }
     }
 }
@@ -413,7 +461,10 @@ fn auto_takes_tc_on_veth_and_says_why() {
     assert_eq!(attached.hook, Hook::Tc);
     assert!(attached.reason.contains("veth"), "{}", attached.reason);
     exchange(&pair, 4);
-    assert_eq!(class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery), QUERIES);
+    assert_eq!(
+        class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery),
+        QUERIES
+    );
 }
 
 #[test]
@@ -424,14 +475,21 @@ fn a_driver_without_native_xdp_gets_generic_with_the_reason() {
     let engine = watch(&pair.server, &options("lo", HookChoice::Xdp)).expect("watching");
     let attached = &engine.attached()[0];
     assert_eq!(attached.hook, Hook::XdpGeneric);
-    assert!(attached.reason.contains("refuses native XDP"), "{}", attached.reason);
+    assert!(
+        attached.reason.contains("refuses native XDP"),
+        "{}",
+        attached.reason
+    );
     assert!(!attached.egress, "each packet on loopback is counted once");
     let loopback = address("127.0.0.1");
     ask(&pair.server, loopback, loopback, QUERIES);
     wait_for("queries and errors", || {
         class(&engine, "lo", Direction::Ingress, Class::IcmpError) == QUERIES
     });
-    assert_eq!(class(&engine, "lo", Direction::Ingress, Class::DnsQuery), QUERIES);
+    assert_eq!(
+        class(&engine, "lo", Direction::Ingress, Class::DnsQuery),
+        QUERIES
+    );
     assert_eq!(server(&engine, loopback).queries, 40);
 }
 
@@ -495,7 +553,15 @@ fn clsact_filters_of_a_killed_process_are_replaced() {
     let killed = watch(&pair.server, &clsact).expect("watching");
     let counts_of_killed = std::mem::ManuallyDrop::new(killed);
     exchange(&pair, 4);
-    assert_eq!(class(&counts_of_killed, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery), QUERIES);
+    assert_eq!(
+        class(
+            &counts_of_killed,
+            SERVER_DEVICE,
+            Direction::Ingress,
+            Class::DnsQuery
+        ),
+        QUERIES
+    );
     let engine = watch(&pair.server, &clsact).expect("watching again");
     exchange(&pair, 4);
     for (direction, counted) in [
@@ -504,7 +570,10 @@ fn clsact_filters_of_a_killed_process_are_replaced() {
     ] {
         assert_eq!(class(&engine, SERVER_DEVICE, direction, counted), QUERIES);
         // The old filters are gone: the old counters stand still.
-        assert_eq!(class(&counts_of_killed, SERVER_DEVICE, direction, counted), QUERIES);
+        assert_eq!(
+            class(&counts_of_killed, SERVER_DEVICE, direction, counted),
+            QUERIES
+        );
     }
 }
 
@@ -537,12 +606,20 @@ fn a_message_outside_the_linear_part_is_counted() {
             libc::MSG_ZEROCOPY,
         )
     };
-    assert_eq!(sent, query.len().cast_signed(), "{}", io::Error::last_os_error());
+    assert_eq!(
+        sent,
+        query.len().cast_signed(),
+        "{}",
+        io::Error::last_os_error()
+    );
     wait_for("the query", || {
         class(&engine, CLIENT_DEVICE, Direction::Egress, Class::DnsQuery) == 1
     });
     let totals = totals(&engine, CLIENT_DEVICE, Direction::Egress);
-    assert_eq!(totals.copied, 1, "the message was not apart: the test tests nothing");
+    assert_eq!(
+        totals.copied, 1,
+        "the message was not apart: the test tests nothing"
+    );
     assert_eq!(totals.qtype[1], 1);
     assert_eq!(totals.malformed, [0; 16]);
 }
@@ -572,7 +649,10 @@ fn a_device_without_ethernet_header_is_read_from_its_ip_header() {
     wait_for("query and error", || {
         class(&engine, "tun0", Direction::Egress, Class::IcmpError) == 1
     });
-    assert_eq!(class(&engine, "tun0", Direction::Ingress, Class::DnsQuery), 1);
+    assert_eq!(
+        class(&engine, "tun0", Direction::Ingress, Class::DnsQuery),
+        1
+    );
     let server = server(&engine, address("192.0.2.53"));
     assert_eq!((server.queries, server.errors_from_server), (1, 1));
 }
@@ -615,10 +695,16 @@ fn an_unknown_interface_is_answered_with_names() {
         .err()
         .expect("there is none");
     assert!(
-        matches!(&error, KernelError::Interface(InterfaceError::Unknown { .. })),
+        matches!(
+            &error,
+            KernelError::Interface(InterfaceError::Unknown { .. })
+        ),
         "{error}"
     );
-    assert!(error.to_string().contains("did you mean server0?"), "{error}");
+    assert!(
+        error.to_string().contains("did you mean server0?"),
+        "{error}"
+    );
 }
 
 #[test]

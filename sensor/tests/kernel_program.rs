@@ -48,7 +48,17 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         let pair = Pair::new();
         let mut child = spawn(
             &pair,
-            &["watch", "-i", SERVER_DEVICE, "--hook", "xdp", "--interval", "0.1", "--output", "json"],
+            &[
+                "watch",
+                "-i",
+                SERVER_DEVICE,
+                "--hook",
+                "xdp",
+                "--interval",
+                "0.1",
+                "--output",
+                "json",
+            ],
         );
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut next = || -> Value {
@@ -64,7 +74,9 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
             .expect("bound");
         for id in 0..30 {
             let query = sensor::stage::client::query(id, "example.org");
-            client.send_to(&query, dns(addresses(4).server)).expect("sent");
+            client
+                .send_to(&query, dns(addresses(4).server))
+                .expect("sent");
         }
         let mut queries = 0;
         while queries < 30 {
@@ -88,7 +100,15 @@ fn a_killed_watch_leaves_nothing_attached() {
     let pair = Pair::new();
     let mut child = spawn(
         &pair,
-        &["watch", "-i", SERVER_DEVICE, "--hook", "xdp", "--interval", "0.1"],
+        &[
+            "watch",
+            "-i",
+            SERVER_DEVICE,
+            "--hook",
+            "xdp",
+            "--interval",
+            "0.1",
+        ],
     );
     wait_for("attached", || xdp(&pair).is_some());
     signal(&child, Signal::SIGKILL);
@@ -106,15 +126,23 @@ fn errors_say_what_to_do() {
     let unknown = run(&["watch", "-i", "server9"]);
     assert_eq!(unknown.status.code(), Some(1));
     let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
-    assert!(text.contains("no interface server9; did you mean server0?"), "{text}");
+    assert!(
+        text.contains("no interface server9; did you mean server0?"),
+        "{text}"
+    );
 
-    let _first = spawn(&pair, &["watch", "-i", SERVER_DEVICE, "--hook", "xdp"]);
-    let _held = Held(_first);
+    let _held = Held(spawn(
+        &pair,
+        &["watch", "-i", SERVER_DEVICE, "--hook", "xdp"],
+    ));
     wait_for("attached", || xdp(&pair).is_some());
     let taken = run(&["watch", "-i", SERVER_DEVICE, "--hook", "xdp"]);
     assert_eq!(taken.status.code(), Some(1));
     let text = String::from_utf8_lossy(&taken.stderr).into_owned();
-    assert!(text.contains("already has an XDP program") && text.contains("--hook tc"), "{text}");
+    assert!(
+        text.contains("already has an XDP program") && text.contains("--hook tc"),
+        "{text}"
+    );
 }
 
 /// Killed when the test is over, however it ends.
@@ -148,7 +176,10 @@ fn without_privileges_it_names_what_is_missing() {
     let output = unprivileged(&["watch", "-i", "lo"], "");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("missing CAP_BPF") && text.contains("run as root"), "{text}");
+    assert!(
+        text.contains("missing CAP_BPF") && text.contains("run as root"),
+        "{text}"
+    );
     let doctor = unprivileged(&["doctor", "--output", "json"], "");
     assert_eq!(doctor.status.code(), Some(1));
     let text = String::from_utf8_lossy(&doctor.stdout).into_owned();
@@ -157,7 +188,10 @@ fn without_privileges_it_names_what_is_missing() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .filter(|check: &Value| check["ok"] == false)
         .collect();
-    assert!(failed.iter().any(|check| check["check"] == "privileges"), "{text}");
+    assert!(
+        failed.iter().any(|check| check["check"] == "privileges"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -178,7 +212,10 @@ fn doctor_says_what_an_attach_would_change() {
         .expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
-    assert!(text.contains("veth") && text.contains("TC ingress"), "{text}");
+    assert!(
+        text.contains("veth") && text.contains("TC ingress"),
+        "{text}"
+    );
     drop(pair);
     // The other end exists in the other namespace only.
     let pair = Pair::new();
@@ -216,9 +253,16 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
     let start = Instant::now();
     let output = Command::new(SENSOR).arg("demo").output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(start.elapsed() < Duration::from_secs(30));
-    assert!(text.contains("native XDP and TC egress"), "not live: {text}");
+    assert!(
+        text.contains("native XDP and TC egress"),
+        "not live: {text}"
+    );
     let story = text.lines().last().expect("a sentence");
     assert!(story.contains("after that it answered 0 of"), "{story}");
     assert!(story.contains("udp port 53 unreachable"), "{story}");
@@ -247,7 +291,10 @@ fn a_demo_that_is_stopped_or_killed_leaves_nothing_behind() {
         assert_eq!(child.wait().expect("it ends").code(), code);
         // Nothing has a name, so nothing can outlive the process.
         assert_eq!(interfaces(), before);
-        let named = std::fs::read_dir("/run/netns").into_iter().flatten().count();
+        let named = std::fs::read_dir("/run/netns")
+            .into_iter()
+            .flatten()
+            .count();
         assert_eq!(named, 0, "a named namespace");
     }
 }

@@ -26,7 +26,10 @@ fn check(totals: &Totals) {
     assert_eq!(totals.seen, 1);
     assert_eq!(totals.classes.iter().sum::<u64>(), 1);
     let class = |class: Class| totals.classes[class.index()];
-    assert_eq!(totals.malformed.iter().sum::<u64>(), class(Class::Malformed));
+    assert_eq!(
+        totals.malformed.iter().sum::<u64>(),
+        class(Class::Malformed)
+    );
     assert_eq!(totals.question.iter().sum::<u64>(), class(Class::DnsQuery));
     assert_eq!(totals.qtype.iter().sum::<u64>(), totals.question[0]);
     let errors: u64 = totals.icmp_error.as_flattened().as_flattened().iter().sum();

@@ -35,7 +35,11 @@ pub fn build() -> Result<()> {
         workspace::lock(),
         format!("# Written by `cargo xtask build-ebpf`.\n{text}"),
     )?;
-    println!("built {} ({} bytes)", workspace::object().display(), built.len());
+    println!(
+        "built {} ({} bytes)",
+        workspace::object().display(),
+        built.len()
+    );
     Ok(())
 }
 
@@ -103,7 +107,14 @@ fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
     command
         .current_dir(&root)
         .args(["--locked", "--release", "--package", "sensor-ebpf"])
-        .args(["--bin", "sensor", "--features", "kernel", "--target", TARGET])
+        .args([
+            "--bin",
+            "sensor",
+            "--features",
+            "kernel",
+            "--target",
+            TARGET,
+        ])
         .arg("--target-dir")
         .arg(&target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
@@ -126,7 +137,10 @@ fn remaps(root: &Path) -> Result<Vec<OsString>> {
         None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cargo"),
     };
     // One folder for each registry; its name depends on where the registry is mirrored.
-    for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten() {
+    for registry in fs::read_dir(home.join("registry/src"))
+        .into_iter()
+        .flatten()
+    {
         remaps.push(remap(&registry?.path(), "registry"));
     }
     if let Some(sysroot) = output(Command::new("rustc").args(["+nightly", "--print", "sysroot"])) {
@@ -171,7 +185,11 @@ fn abi_version(root: &Path) -> Result<u32> {
 fn show_difference(rebuilt: &Path) {
     let disassemble = |object: &Path| {
         let tool = toolchain::llvm_tool("llvm-objdump")?;
-        output(Command::new(tool).args(["-d", "--no-show-raw-insn"]).arg(object))
+        output(
+            Command::new(tool)
+                .args(["-d", "--no-show-raw-insn"])
+                .arg(object),
+        )
     };
     let folder = workspace::bpf_target();
     let (Some(then), Some(now)) = (disassemble(&workspace::object()), disassemble(rebuilt)) else {
@@ -189,6 +207,82 @@ fn show_difference(rebuilt: &Path) {
             for line in String::from_utf8_lossy(&diff.stdout).lines().take(60) {
                 println!("{line}");
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locked() -> (Inputs, Lock) {
+        let text = fs::read_to_string(workspace::lock()).expect("a lock");
+        let lock = toml::from_str(&text).expect("a valid lock");
+        (Inputs::read(&workspace::root()).expect("sources"), lock)
+    }
+
+    #[test]
+    fn the_lock_is_of_these_sources() {
+        let (inputs, lock) = locked();
+        assert_eq!(inputs.difference(&lock), None);
+        let object = fs::read(workspace::object()).expect("an object");
+        assert_eq!(sha256(&object), lock.object);
+        assert_eq!(
+            abi_version(&workspace::root()).expect("a version"),
+            lock.abi_version
+        );
+    }
+
+    #[test]
+    fn a_stale_object_is_noticed_by_what_differs() {
+        let (mut inputs, lock) = locked();
+        let changed = "sensor-ebpf/src/account.rs";
+        inputs.sources.insert(changed.into(), sha256(b"changed"));
+        assert_eq!(inputs.difference(&lock).as_deref(), Some(changed));
+
+        let (mut inputs, lock) = locked();
+        inputs
+            .sources
+            .insert("sensor-ebpf/src/new.rs".into(), sha256(b""));
+        assert_eq!(
+            inputs.difference(&lock).as_deref(),
+            Some("sensor-ebpf/src/new.rs")
+        );
+
+        let (mut inputs, lock) = locked();
+        let (name, _) = inputs.dependencies.pop_first().expect("dependencies");
+        assert_eq!(inputs.difference(&lock), Some(name));
+
+        let (mut inputs, lock) = locked();
+        inputs.flags.pop();
+        assert_eq!(
+            inputs.difference(&lock).as_deref(),
+            Some("the compiler flags")
+        );
+    }
+
+    #[test]
+    fn only_the_kernel_half_counts() {
+        let (inputs, _) = locked();
+        assert!(inputs.sources.keys().all(|path| {
+            path.starts_with("sensor-ebpf/") || path.starts_with("sensor-common/")
+        }));
+        let names: Vec<&str> = inputs.dependencies.keys().map(String::as_str).collect();
+        assert!(names.iter().any(|name| name.starts_with("aya-ebpf ")));
+        assert!(
+            !names.iter().any(|name| name.starts_with("tokio ")),
+            "{names:?}"
+        );
+    }
+
+    #[test]
+    fn the_object_names_no_place_of_the_machine_that_built_it() {
+        let object = fs::read(workspace::object()).expect("an object");
+        let text = String::from_utf8_lossy(&object);
+        let root = workspace::root();
+        assert!(!text.contains(&*root.to_string_lossy()));
+        for place in ["/home/", "/root/", ".cargo/registry"] {
+            assert!(!text.contains(place), "{place}");
         }
     }
 }

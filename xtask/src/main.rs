@@ -34,7 +34,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
-        Task::Test(options) => test::run(&options),
+        Task::Test(options) => test::run_tests(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),

@@ -117,6 +117,7 @@ fn install_linker() -> Result<()> {
     process::run(&mut command)
 }
 
-fn is_root() -> bool {
+/// Whether this process may install packages.
+pub fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_some_and(|id| id.trim() == "0")
 }

@@ -18,7 +18,7 @@ const SERVICE_VLAN: u16 = 0x88a8_u16.to_be();
 
 /// Where the network layer begins.
 pub(super) struct Network<P> {
-    /// EtherType in network byte order.
+    /// `EtherType` in network byte order.
     pub ethertype: u16,
     pub packet: P,
     pub tagged: bool,

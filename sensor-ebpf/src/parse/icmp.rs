@@ -9,6 +9,8 @@ use crate::packet::{Packet, be16, raw16, raw32};
 
 /// ICMP header of an error, before the quoted packet.
 const HEADER: usize = 8;
+/// Quoted headers of UDP and DNS.
+const WHOLE: usize = udp::HEADER + dns::HEADER;
 
 #[inline(always)]
 pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mut S) -> Outcome {
@@ -69,6 +71,7 @@ fn report<P, A: Address, S: Sink>(
     Class::IcmpError.into()
 }
 
+#[derive(Clone, Copy)]
 struct Quote<A> {
     quoted: Quoted,
     server: Option<A>,
@@ -152,7 +155,6 @@ fn quoted_udp<P: Packet, A: Address, S: Sink>(
     if !to_server && !sink.is_dns_port(raw16(ports, 0)) {
         return Quote::without_server(Quoted::Other);
     }
-    const WHOLE: usize = udp::HEADER + dns::HEADER;
     let whole = packet
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);

@@ -116,17 +116,17 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         0 if header[6] == TCP => u32::MAX,
         length => length,
     };
-    let (protocol, payload, offset, more_fragments) =
-        match walk(packet.skip(V6_HEADER), header[6]) {
-            Err(reason) => return reason.into(),
-            Ok(Walk::LaterFragment) => return Class::Fragment.into(),
-            Ok(Walk::Transport {
-                protocol,
-                payload,
-                offset,
-                more_fragments,
-            }) => (protocol, payload, offset, more_fragments),
-        };
+    let (protocol, payload, offset, more_fragments) = match walk(packet.skip(V6_HEADER), header[6])
+    {
+        Err(reason) => return reason.into(),
+        Ok(Walk::LaterFragment) => return Class::Fragment.into(),
+        Ok(Walk::Transport {
+            protocol,
+            payload,
+            offset,
+            more_fragments,
+        }) => (protocol, payload, offset, more_fragments),
+    };
     let datagram = Datagram {
         payload,
         // A packet that ends before its own extension headers do has no room left.

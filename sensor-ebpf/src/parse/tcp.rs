@@ -39,10 +39,9 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
     if let Some(event) = event {
         // Both ports may be DNS ports; the handshake tells who is the server, a reset does not.
         let server = match event {
-            TcpEvent::SynAck => datagram.source,
             TcpEvent::Syn => datagram.destination,
             TcpEvent::Rst if to_server => datagram.destination,
-            TcpEvent::Rst => datagram.source,
+            TcpEvent::SynAck | TcpEvent::Rst => datagram.source,
         };
         sink.tcp(server, event);
     }

@@ -30,7 +30,10 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
     if !sink.is_dns_port(raw16(headers, 2)) && !sink.is_dns_port(raw16(headers, 0)) {
         return Class::NotDns.into();
     }
-    let length = whole!(checked_length(datagram, be16(headers, 4)), Malformed::UdpLength);
+    let length = whole!(
+        checked_length(datagram, be16(headers, 4)),
+        Malformed::UdpLength
+    );
     let flags = Flags(be16(headers, 10));
     let present = length.min(datagram.room);
     if present < TO_QUESTION as u32 {
@@ -58,7 +61,10 @@ fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) ->
     if !sink.is_dns_port(raw16(header, 2)) && !sink.is_dns_port(raw16(header, 0)) {
         return Class::NotDns.into();
     }
-    let length = whole!(checked_length(datagram, be16(header, 4)), Malformed::UdpLength);
+    let length = whole!(
+        checked_length(datagram, be16(header, 4)),
+        Malformed::UdpLength
+    );
     let flags = match datagram.payload.bytes::<TO_FLAGS>() {
         Some(bytes) if length.min(datagram.room) >= TO_FLAGS as u32 => Some(Flags(be16(bytes, 10))),
         _ => None,

@@ -66,7 +66,7 @@ pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, engine)) => live(network, engine, &mut stop).await,
+        Ok((network, engine)) => Box::pin(live(network, engine, &mut stop)).await,
         Err(error) => {
             output::line(&format!(
                 "not live: {error:#}\nplaying a recording of the same outage instead"

@@ -18,7 +18,8 @@ use sensor_common::settings::Settings;
 struct Check {
     schema: u32,
     kind: &'static str,
-    check: String,
+    #[serde(rename = "check")]
+    of: String,
     ok: bool,
     finding: String,
 }
@@ -28,7 +29,7 @@ impl Check {
         Self {
             schema: SCHEMA,
             kind: "check",
-            check: check.into(),
+            of: check.into(),
             ok,
             finding: finding.into(),
         }
@@ -59,7 +60,7 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
             Format::Text => output::line(&format!(
                 "{}  {:<12}  {}",
                 if check.ok { "ok  " } else { "FAIL" },
-                check.check,
+                check.of,
                 check.finding
             ))?,
         };
@@ -78,7 +79,11 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
 fn host_checks() -> Vec<Check> {
     let host = Host::look();
     let mut checks = vec![
-        Check::new("kernel", true, format!("{} with the object {}", host.release, &OBJECT_SHA256[..12])),
+        Check::new(
+            "kernel",
+            true,
+            format!("{} with the object {}", host.release, &OBJECT_SHA256[..12]),
+        ),
         Check::new(
             "privileges",
             host.missing.is_empty(),
@@ -99,14 +104,17 @@ fn host_checks() -> Vec<Check> {
     }
     // The verdict that counts is the verifier's: load it, attach nothing.
     let loaded = load(LoadOptions {
-        settings: Settings::DEFAULT,
+        settings: Box::new(Settings::DEFAULT),
         log_level: None,
     });
     checks.push(match loaded {
         Ok(loaded) => Check::new(
             "load",
             true,
-            format!("the kernel accepts the programs; maps for {} CPUs", loaded.cpus),
+            format!(
+                "the kernel accepts the programs; maps for {} CPUs",
+                loaded.cpus
+            ),
         ),
         Err(error) => Check::new("load", false, error.to_string()),
     });

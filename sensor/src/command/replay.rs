@@ -27,7 +27,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn new(choice: EngineChoice, name: &str, settings: Settings) -> Result<Self> {
+    fn new(choice: EngineChoice, name: &str, settings: Box<Settings>) -> Result<Self> {
         Ok(match choice {
             // The host engine needs no privileges, and counts the same.
             EngineChoice::Auto | EngineChoice::Host => Self::Host(HostEngine::new(name, settings)),
@@ -122,6 +122,8 @@ fn busiest(snapshot: &Snapshot) -> Vec<(ServerKey, ServerCounters)> {
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(|| path.display().to_string(), |name| name.display().to_string())
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.display().to_string(),
+    )
 }

@@ -11,9 +11,9 @@ use super::Outcome;
 use crate::cli::WatchArguments;
 use crate::counters::Counters;
 use crate::kernel::engine::{KernelEngine, WatchOptions};
+use crate::present::line;
 use crate::present::output::{self, Format, Reader};
 use crate::present::totals::{About, TotalsObject};
-use crate::present::line;
 use crate::settings::for_ports;
 use crate::snapshot::{Lane, Snapshot};
 use crate::window::Window;
@@ -103,7 +103,9 @@ fn by_interface(lanes: &[Lane]) -> Vec<(&str, Totals)> {
     let mut interfaces: Vec<(&str, Totals)> = Vec::new();
     for lane in lanes {
         match interfaces.last_mut() {
-            Some((name, totals)) if lane.direction == Direction::Egress && *name == lane.interface => {
+            Some((name, totals))
+                if lane.direction == Direction::Egress && *name == lane.interface =>
+            {
                 totals.add(&lane.totals);
             }
             _ => interfaces.push((&lane.interface, lane.totals)),

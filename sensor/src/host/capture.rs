@@ -111,7 +111,7 @@ impl LinkLayer {
         let two = |at: usize| frame.get(at..at + 2)?.first_chunk::<2>().copied();
         match self {
             Self::Ethernet => None,
-            Self::Raw => Some((by_version(frame.first()?), 0)),
+            Self::Raw => Some((by_version(*frame.first()?), 0)),
             Self::Cooked => Some((two(14)?, 16)),
             Self::Cooked2 => frame.get(..20).and(Some((two(0)?, 20))),
             Self::Loopback => {
@@ -130,7 +130,7 @@ impl LinkLayer {
     }
 }
 
-fn by_version(first: &u8) -> [u8; 2] {
+fn by_version(first: u8) -> [u8; 2] {
     if first >> 4 == 6 {
         [0x86, 0xdd]
     } else {
@@ -308,7 +308,9 @@ fn read_block(
             return Ok(());
         }
         PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-            let interface = interfaces.get(packet.if_id as usize).ok_or(BlockError::NoInterface)?;
+            let interface = interfaces
+                .get(packet.if_id as usize)
+                .ok_or(BlockError::NoInterface)?;
             let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
             let captured = packet
                 .data

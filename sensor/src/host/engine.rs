@@ -15,7 +15,7 @@ use crate::snapshot::{Lane, Snapshot};
 
 /// The state that the kernel engine has in maps.
 struct Memory {
-    settings: Settings,
+    settings: Box<Settings>,
     totals: Box<Totals>,
     servers: Box<ServerTable>,
 }
@@ -54,7 +54,7 @@ pub struct HostEngine {
 impl HostEngine {
     /// Nothing counted yet. `name` stands where an interface's name would.
     #[must_use]
-    pub fn new(name: impl Into<String>, settings: Settings) -> Self {
+    pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Self {
         Self {
             name: name.into(),
             memory: Memory {

@@ -179,7 +179,12 @@ pub fn attach(
     let mut links = Vec::new();
     let hook = match choice {
         HookChoice::Tc => {
-            links.push(attach_tc(loaded, &interface, TcAttachType::Ingress, options.tc)?);
+            links.push(attach_tc(
+                loaded,
+                &interface,
+                TcAttachType::Ingress,
+                options.tc,
+            )?);
             Hook::Tc
         }
         HookChoice::Xdp | HookChoice::Auto => {
@@ -194,7 +199,12 @@ pub fn attach(
                 // Only `auto` may choose another hook than XDP.
                 Err(error) if options.hook == HookChoice::Auto => {
                     reason = format!("native XDP was refused: {error}");
-                    links.push(attach_tc(loaded, &interface, TcAttachType::Ingress, options.tc)?);
+                    links.push(attach_tc(
+                        loaded,
+                        &interface,
+                        TcAttachType::Ingress,
+                        options.tc,
+                    )?);
                     Hook::Tc
                 }
                 Err(error) => return Err(error),
@@ -203,7 +213,12 @@ pub fn attach(
     };
     let egress = !options.ingress_only && interface.kind != Kind::Loopback;
     if egress {
-        links.push(attach_tc(loaded, &interface, TcAttachType::Egress, options.tc)?);
+        links.push(attach_tc(
+            loaded,
+            &interface,
+            TcAttachType::Egress,
+            options.tc,
+        )?);
     }
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
@@ -259,8 +274,8 @@ fn try_xdp(xdp: &mut Xdp, interface: &Interface, mode: XdpMode) -> Result<HeldLi
     let link = xdp.take_link(id).map_err(|error| chain(&error))?;
     // Where the kernel refuses a link, aya attaches over netlink instead, and such a program would
     // outlive us if we are killed. Going through FdLink drops it again.
-    let link = FdLink::try_from(link)
-        .map_err(|_| "the kernel refuses a BPF link for it".to_string())?;
+    let link =
+        FdLink::try_from(link).map_err(|_| "the kernel refuses a BPF link for it".to_string())?;
     XdpLink::try_from(link)
         .map(HeldLink::Xdp)
         .map_err(|error| chain(&error))

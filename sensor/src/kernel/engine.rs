@@ -46,7 +46,7 @@ pub struct WatchOptions {
     /// Leave egress alone.
     pub ingress_only: bool,
     /// Ports and the like; the interfaces are filled in.
-    pub settings: Settings,
+    pub settings: Box<Settings>,
     /// See [`LoadOptions::log_level`].
     pub log_level: Option<log::Level>,
     /// How TC programs are attached; `None` for what the kernel offers.
@@ -112,7 +112,7 @@ impl KernelEngine {
     /// Nothing is attached then.
     pub async fn watch(options: &WatchOptions) -> Result<Self, KernelError> {
         let interfaces = Interface::find(&options.interfaces).await?;
-        let settings = with_interfaces(options.settings, &interfaces)?;
+        let settings = with_interfaces(&options.settings, &interfaces)?;
         let mut loaded = load(LoadOptions {
             settings,
             log_level: options.log_level,
@@ -175,9 +175,9 @@ impl KernelEngine {
 
 /// Fills in what the program must know of its interfaces, and a fresh hash key.
 fn with_interfaces(
-    settings: Settings,
+    settings: &Settings,
     interfaces: &[Interface],
-) -> Result<Settings, SettingsError> {
+) -> Result<Box<Settings>, SettingsError> {
     let indexes: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
     let (slot_multiplier, slots) = slots(&indexes)?;
     let mut ingress_interfaces = [0; MAX_INTERFACES];
@@ -190,14 +190,14 @@ fn with_interfaces(
         .fold(0, |bits, interface| {
             bits | 1 << Settings::slot(slot_multiplier, interface.index)
         });
-    Ok(Settings {
+    Ok(Box::new(Settings {
         hash_key: random_key(),
         slot_multiplier,
         lanes: slots * DIRECTIONS as u32,
         layer3_slots,
         ingress_interfaces,
-        ..settings
-    })
+        ..*settings
+    }))
 }
 
 /// A key from the same source as the standard library's hash maps.

@@ -173,7 +173,11 @@ fn nearest(name: &str, all: &[Interface]) -> Vec<String> {
         .map(|(_, name)| (*name).clone())
         .collect();
     if alike.is_empty() {
-        names.iter().take(5).map(|(_, name)| (*name).clone()).collect()
+        names
+            .iter()
+            .take(5)
+            .map(|(_, name)| (*name).clone())
+            .collect()
     } else {
         alike
     }

@@ -72,10 +72,10 @@ pub enum LoadError {
 }
 
 /// Options of a load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// For the packet program.
-    pub settings: Settings,
+    pub settings: Box<Settings>,
     /// Log lines of the kernel half that are kept; the verifier removes the others.
     pub log_level: Option<log::Level>,
 }
@@ -87,7 +87,7 @@ pub struct Loaded {
     /// CPUs that the maps have room for.
     pub cpus: u32,
     /// As loaded.
-    pub settings: Settings,
+    pub settings: Box<Settings>,
 }
 
 /// Loads every program that this kernel can run.
@@ -108,7 +108,7 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
     check_abi(object)?;
     let cpus = possible_cpus()?;
     let log_level = aya_log_level(options.log_level);
-    let settings = PodSettings(options.settings);
+    let settings = PodSettings(*options.settings);
     let mut loader = EbpfLoader::new();
     loader
         .override_global(names::SETTINGS, &settings, true)
@@ -266,10 +266,7 @@ mod tests {
             let section = file
                 .section_by_index(symbol.section_index().expect("defined"))
                 .expect("a section");
-            (
-                section.file_range().expect("has bytes").0,
-                symbol.address(),
-            )
+            (section.file_range().expect("has bytes").0, symbol.address())
         };
         object[(section + at) as usize] = 99;
         let error = check_abi(&object).expect_err("ABI 99");

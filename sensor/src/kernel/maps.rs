@@ -46,18 +46,16 @@ impl<T: AnyBitPattern> MappedArray<T> {
     fn copy(&self, index: u32, offset: usize, words: &mut [u64]) {
         let start = size_of::<T>() * index as usize + offset;
         assert!(
-            index < self.length && offset + size_of_val(words) <= size_of::<T>() && offset % 8 == 0
+            index < self.length
+                && offset + size_of_val(words) <= size_of::<T>()
+                && offset.is_multiple_of(8)
         );
         for (at, word) in words.iter_mut().enumerate() {
-            // SAFETY: inside the mapping, by the assertion, and aligned; volatile because the
-            // kernel writes it meanwhile.
-            *word = unsafe {
-                self.memory
-                    .as_ptr()
-                    .add(start + at * 8)
-                    .cast::<u64>()
-                    .read_volatile()
-            };
+            #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
+            // SAFETY: inside the mapping, by the assertion.
+            let place = unsafe { self.memory.as_ptr().add(start + at * 8).cast::<u64>() };
+            // SAFETY: inside the mapping and aligned; volatile because the kernel writes it.
+            *word = unsafe { place.read_volatile() };
         }
     }
 
@@ -97,7 +95,7 @@ impl MappedArray<ServerTable> {
                 let before: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
                 *set = self.part(cpu, offset);
                 let after: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
-                if before == after && before % 2 == 0 {
+                if before == after && before.is_multiple_of(2) {
                     break;
                 }
             }

@@ -203,8 +203,14 @@ mod tests {
         .check()
         .expect_err("nothing is granted");
         let text = error.to_string();
-        assert!(text.contains("CAP_NET_ADMIN (attaching to an interface)"), "{text}");
-        assert!(text.contains("cap_bpf,cap_perfmon,cap_net_admin=ep"), "{text}");
+        assert!(
+            text.contains("CAP_NET_ADMIN (attaching to an interface)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("cap_bpf,cap_perfmon,cap_net_admin=ep"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -33,10 +33,10 @@ impl TestRunEngine {
     ///
     /// # Errors
     /// As for a live interface.
-    pub fn new(name: impl Into<String>, settings: Settings) -> Result<Self, KernelError> {
+    pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Result<Self, KernelError> {
         let name = name.into();
         let loaded = load(LoadOptions {
-            settings,
+            settings: settings.clone(),
             log_level: None,
         })?;
         Ok(Self {
@@ -92,4 +92,3 @@ impl TestRunEngine {
         snapshot
     }
 }
-

@@ -88,7 +88,7 @@ fn rcodes_of_note(totals: &Totals) -> Vec<(String, u64)> {
 
 fn most(counts: &[(String, u64)]) -> Vec<String> {
     let mut counts: Vec<_> = counts.iter().filter(|(_, count)| *count != 0).collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1));
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
         .iter()
         .take(NAMED)

@@ -29,7 +29,10 @@ pub fn outage(snapshots: &[Snapshot]) -> String {
     let after = Window::between(&snapshots[at + 1], last);
     let all = Window::between(&snapshots[at], last);
     let (healthy, failed) = (of(&before, &key), of(&after, &key));
-    let errors = all.servers.get(&key).map_or(0, |s| port_errors(&s.counters));
+    let errors = all
+        .servers
+        .get(&key)
+        .map_or(0, |s| port_errors(&s.counters));
     format!(
         "What was seen: {server} answered {} of {} queries until second {:.0}; after that it answered \
          {} of {}, and {errors} times an ICMP \"udp port 53 unreachable\" came back{}: {}.",
@@ -64,7 +67,10 @@ fn sender(window: &Window, key: &ServerKey) -> String {
     if from_itself(window, key) {
         return " from the server's own address".into();
     }
-    let sender = window.servers.get(key).and_then(|server| server.error_sender);
+    let sender = window
+        .servers
+        .get(key)
+        .and_then(|server| server.error_sender);
     sender.map_or_else(String::new, |sender| format!(" from {}", ip(&sender)))
 }
 

@@ -45,7 +45,9 @@ pub fn summary(totals: &Totals, servers: &[(ServerKey, ServerCounters)], cut: u6
         }
     }
     if cut != 0 {
-        put(format!("{cut:>12}  frames cut short by the snapshot length"));
+        put(format!(
+            "{cut:>12}  frames cut short by the snapshot length"
+        ));
     }
     if !servers.is_empty() {
         put("\nserver                                     queries   responses  ICMP errors".into());

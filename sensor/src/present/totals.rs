@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sensor_common::class::{Class, IcmpType, Malformed, Quoted, QuestionState, TcpEvent};
+use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted, TcpEvent};
 use sensor_common::totals::{ICMP_CODES, Totals};
 use serde::Serialize;
 
@@ -90,21 +90,29 @@ impl TotalsObject {
                 .iter()
                 .map(|class| (class.name(), totals.classes[class.index()]))
                 .collect(),
-            malformed: named(Malformed::ALL, |r| r.name().into(), |r| {
-                totals.malformed[r.index()]
-            }),
+            malformed: named(
+                Malformed::ALL,
+                |r| r.name().into(),
+                |r| totals.malformed[r.index()],
+            ),
             rcode: numbered(&totals.rcode, names::rcode),
             qtype: numbered(&totals.qtype, names::qtype),
             opcode: numbered(&totals.opcode, names::opcode),
-            question: named(QuestionState::ALL, |s| s.name().into(), |s| {
-                totals.question[s.index()]
-            }),
+            question: named(
+                QuestionState::ALL,
+                |s| s.name().into(),
+                |s| totals.question[s.index()],
+            ),
             truncated: totals.truncated,
             vlan: totals.vlan,
             first_fragment: totals.first_fragment,
             query_bytes: totals.query_bytes,
             response_bytes: totals.response_bytes,
-            tcp: named(TcpEvent::ALL, |e| e.name().into(), |e| totals.tcp[e.index()]),
+            tcp: named(
+                TcpEvent::ALL,
+                |e| e.name().into(),
+                |e| totals.tcp[e.index()],
+            ),
             icmp_error: by_code(totals, Quoted::ALL),
             quoting_dns: [Quoted::Query, Quoted::Response]
                 .into_iter()

@@ -35,7 +35,9 @@ pub enum StageError {
 
 impl StageError {
     /// For `map_err`.
-    pub(crate) fn system<E: Into<std::io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Self {
+    pub(crate) fn system<E: Into<std::io::Error>>(
+        what: impl Into<String>,
+    ) -> impl FnOnce(E) -> Self {
         let what = what.into();
         move |source| Self::System {
             what,

@@ -61,7 +61,7 @@ fn v4_between(
     protocol: u8,
     payload: Vec<u8>,
 ) -> Vec<u8> {
-    assert!(options.len() % 4 == 0);
+    assert!(options.len().is_multiple_of(4));
     let header = 20 + options.len();
     let mut packet = vec![0x40 | (header / 4) as u8, 0];
     packet.extend(((header + payload.len()) as u16).to_be_bytes());
@@ -243,11 +243,19 @@ pub fn corpus() -> Vec<Named> {
     for opcode in [1, 2, 4, 5, 6, 15] {
         let mut message = dns();
         message[2] = opcode << 3;
-        add(&format!("opcode {opcode}"), ip(v4(UDP, udp(40_000, 53, message))), a);
+        add(
+            &format!("opcode {opcode}"),
+            ip(v4(UDP, udp(40_000, 53, message))),
+            a,
+        );
     }
     for qtype in [0, 2, 28, 65, 255, 257, 270, 271, 272, 32_769, 65_535] {
         let message = udp(40_000, 53, with_type(dns(), qtype));
-        add(&format!("type {qtype}"), ip(v4(UDP, message)), Query(Read, qtype));
+        add(
+            &format!("type {qtype}"),
+            ip(v4(UDP, message)),
+            Query(Read, qtype),
+        );
     }
     add(
         "QR decides, not the ports",
@@ -255,49 +263,101 @@ pub fn corpus() -> Vec<Named> {
         Response(3),
     );
     add("both ports 53", ip(v4(UDP, udp(53, 53, dns()))), a);
-    add("mDNS is another port", ip(v4(UDP, udp(5353, 5353, dns()))), not_dns);
+    add(
+        "mDNS is another port",
+        ip(v4(UDP, udp(5353, 5353, dns()))),
+        not_dns,
+    );
 
     // Questions.
     let mut none = dns();
     none[5] = 0;
-    add("no question", ip(v4(UDP, udp(40_000, 53, none))), Query(Absent, 0));
+    add(
+        "no question",
+        ip(v4(UDP, udp(40_000, 53, none))),
+        Query(Absent, 0),
+    );
     add("root", ip(v4(UDP, udp(40_000, 53, query(9, "")))), a);
     add("16 labels", ip(v4(UDP, labels(16))), a);
-    add("17 labels", ip(v4(UDP, labels(17))), Query(TooManyLabels, 0));
-    add("127 labels", ip(v4(UDP, labels(127))), Query(TooManyLabels, 0));
+    add(
+        "17 labels",
+        ip(v4(UDP, labels(17))),
+        Query(TooManyLabels, 0),
+    );
+    add(
+        "127 labels",
+        ip(v4(UDP, labels(127))),
+        Query(TooManyLabels, 0),
+    );
     let label = "x".repeat(63);
     let longest = [label.as_str(), &label, &label, &"x".repeat(61)].join(".");
-    add("name of 255 bytes", ip(v4(UDP, udp(40_000, 53, query(9, &longest)))), a);
+    add(
+        "name of 255 bytes",
+        ip(v4(UDP, udp(40_000, 53, query(9, &longest)))),
+        a,
+    );
     let unread = Query(QuestionState::Malformed, 0);
     let too_long = [label.as_str(); 4].join(".");
-    add("name of 257 bytes", ip(v4(UDP, udp(40_000, 53, query(9, &too_long)))), unread);
+    add(
+        "name of 257 bytes",
+        ip(v4(UDP, udp(40_000, 53, query(9, &too_long)))),
+        unread,
+    );
     let mut pointer = dns();
     pointer[12] = 0xc0;
-    add("compressed question", ip(v4(UDP, udp(40_000, 53, pointer))), unread);
+    add(
+        "compressed question",
+        ip(v4(UDP, udp(40_000, 53, pointer))),
+        unread,
+    );
     let mut cut = dns();
     cut.truncate(20);
-    add("question cut short", ip(v4(UDP, udp(40_000, 53, cut))), unread);
+    add(
+        "question cut short",
+        ip(v4(UDP, udp(40_000, 53, cut))),
+        unread,
+    );
     let mut no_class = dns();
     no_class.truncate(no_class.len() - 1);
-    add("class cut short", ip(v4(UDP, udp(40_000, 53, no_class))), unread);
+    add(
+        "class cut short",
+        ip(v4(UDP, udp(40_000, 53, no_class))),
+        unread,
+    );
     let only_header = dns()[..12].to_vec();
-    add("header only", ip(v4(UDP, udp(40_000, 53, only_header))), unread);
+    add(
+        "header only",
+        ip(v4(UDP, udp(40_000, 53, only_header))),
+        unread,
+    );
 
     // Link layers.
     add("802.1Q", ethernet(VLAN, tag(IPV4, v4(UDP, dns_query()))), a);
-    add("802.1ad", ethernet(SERVICE_VLAN, tag(IPV6, v6(UDP, dns_query()))), a);
+    add(
+        "802.1ad",
+        ethernet(SERVICE_VLAN, tag(IPV6, v6(UDP, dns_query()))),
+        a,
+    );
     add(
         "802.1ad and 802.1Q",
         ethernet(SERVICE_VLAN, tag(VLAN, tag(IPV4, v4(UDP, dns_answer())))),
         Response(0),
     );
-    add("two 802.1Q", ethernet(VLAN, tag(VLAN, tag(IPV6, v6(UDP, dns_query())))), a);
+    add(
+        "two 802.1Q",
+        ethernet(VLAN, tag(VLAN, tag(IPV6, v6(UDP, dns_query())))),
+        a,
+    );
     add(
         "three tags",
         ethernet(VLAN, tag(VLAN, tag(VLAN, tag(IPV4, v4(UDP, dns_query()))))),
         not_dns,
     );
-    add("tag cut short", ethernet(VLAN, vec![0, 1, 8]), malformed(Malformed::VlanTag));
+    add(
+        "tag cut short",
+        ethernet(VLAN, vec![0, 1, 8]),
+        malformed(Malformed::VlanTag),
+    );
     add(
         "second tag cut short",
         ethernet(VLAN, tag(VLAN, vec![0])),
@@ -309,7 +369,11 @@ pub fn corpus() -> Vec<Named> {
     snap.extend(IPV4.to_be_bytes());
     snap.extend(v4(UDP, dns_query()));
     add("LLC/SNAP", ethernet(snap.len() as u16, snap), not_dns);
-    add("Ethernet header only", ethernet(IPV4, vec![]), malformed(Malformed::IpHeader));
+    add(
+        "Ethernet header only",
+        ethernet(IPV4, vec![]),
+        malformed(Malformed::IpHeader),
+    );
 
     // IPv4.
     for length in [4, 20, 40] {
@@ -320,7 +384,11 @@ pub fn corpus() -> Vec<Named> {
             a,
         );
     }
-    add("v4 first fragment", ip(v4_with(&[], 0x2000, UDP, dns_query())), a);
+    add(
+        "v4 first fragment",
+        ip(v4_with(&[], 0x2000, UDP, dns_query())),
+        a,
+    );
     let mut promises = dns_query();
     promises[4..6].copy_from_slice(&2_000_u16.to_be_bytes());
     add(
@@ -328,38 +396,90 @@ pub fn corpus() -> Vec<Named> {
         ip(v4_with(&[], 0x2000, UDP, promises.clone())),
         a,
     );
-    add("v4 later fragment", ip(v4_with(&[], 0x2001, UDP, vec![7; 40])), fragment);
-    add("v4 last fragment", ip(v4_with(&[], 100, UDP, dns_query())), fragment);
-    add("v4 fragment of TCP", ip(v4_with(&[], 1, TCP, vec![0; 20])), fragment);
+    add(
+        "v4 later fragment",
+        ip(v4_with(&[], 0x2001, UDP, vec![7; 40])),
+        fragment,
+    );
+    add(
+        "v4 last fragment",
+        ip(v4_with(&[], 100, UDP, dns_query())),
+        fragment,
+    );
+    add(
+        "v4 fragment of TCP",
+        ip(v4_with(&[], 1, TCP, vec![0; 20])),
+        fragment,
+    );
     let mut version = v4(UDP, dns_query());
     version[0] = 0x65;
-    add("v4 with version 6", ip(version), malformed(Malformed::IpHeader));
+    add(
+        "v4 with version 6",
+        ip(version),
+        malformed(Malformed::IpHeader),
+    );
     let mut short = v4(UDP, dns_query());
     short[0] = 0x44;
     add("v4 with IHL 4", ip(short), malformed(Malformed::IpHeader));
     let mut total = v4(UDP, dns_query());
     total[2..4].copy_from_slice(&19_u16.to_be_bytes());
-    add("v4 shorter than its header", ip(total), malformed(Malformed::IpLength));
+    add(
+        "v4 shorter than its header",
+        ip(total),
+        malformed(Malformed::IpLength),
+    );
     let cut = v4(UDP, dns_query())[..19].to_vec();
-    add("v4 header cut short", ip(cut), malformed(Malformed::IpHeader));
+    add(
+        "v4 header cut short",
+        ip(cut),
+        malformed(Malformed::IpHeader),
+    );
     let mut padded = v4(UDP, udp(40_000, 53, vec![]));
     padded.resize(46, 0);
-    add("padding is not DNS", ip(padded), malformed(Malformed::DnsHeader));
+    add(
+        "padding is not DNS",
+        ip(padded),
+        malformed(Malformed::DnsHeader),
+    );
     let mut padded = v4(UDP, vec![]);
     padded.extend([0, 53, 0, 53]);
     padded.resize(46, 0);
-    add("padding is not UDP", ip(padded), malformed(Malformed::UdpHeader));
+    add(
+        "padding is not UDP",
+        ip(padded),
+        malformed(Malformed::UdpHeader),
+    );
     add("GRE", ip(v4(GRE, v4(UDP, dns_query()))), not_dns);
     add("6in4", ip(v4(IPV6_IN_IP, v6(UDP, dns_query()))), not_dns);
     add("v4 in v4", ip(v4(4, v4(UDP, dns_query()))), not_dns);
 
     // IPv6.
     let around = |header: u8, packet: Vec<u8>| ip6(v6(header, packet));
-    add("hop-by-hop", around(HOP_BY_HOP, extension(UDP, 0, dns_query())), a);
-    add("routing", around(ROUTING, extension(UDP, 2, dns_query())), a);
-    add("destination", around(DESTINATION, extension(UDP, 1, dns_query())), a);
-    add("authentication", around(AUTHENTICATION, authentication(UDP, dns_query())), a);
-    add("longest header", around(DESTINATION, extension(UDP, 255, dns_query())), a);
+    add(
+        "hop-by-hop",
+        around(HOP_BY_HOP, extension(UDP, 0, dns_query())),
+        a,
+    );
+    add(
+        "routing",
+        around(ROUTING, extension(UDP, 2, dns_query())),
+        a,
+    );
+    add(
+        "destination",
+        around(DESTINATION, extension(UDP, 1, dns_query())),
+        a,
+    );
+    add(
+        "authentication",
+        around(AUTHENTICATION, authentication(UDP, dns_query())),
+        a,
+    );
+    add(
+        "longest header",
+        around(DESTINATION, extension(UDP, 255, dns_query())),
+        a,
+    );
     add(
         "five headers of all kinds",
         around(
@@ -388,11 +508,31 @@ pub fn corpus() -> Vec<Named> {
     let (next, payload) = stack(8);
     add("eight headers", ip6(v6(next, payload)), a);
     let (next, payload) = stack(9);
-    add("nine headers", ip6(v6(next, payload)), malformed(Malformed::Ipv6ExtensionCount));
-    add("v6 first fragment", around(FRAGMENT, fragment6(UDP, 1, promises)), a);
-    add("v6 atomic fragment", around(FRAGMENT, fragment6(UDP, 0, dns_query())), a);
-    add("v6 later fragment", around(FRAGMENT, fragment6(UDP, 0x00c9, vec![7; 40])), fragment);
-    add("v6 last fragment", around(FRAGMENT, fragment6(UDP, 0x00c8, dns_query())), fragment);
+    add(
+        "nine headers",
+        ip6(v6(next, payload)),
+        malformed(Malformed::Ipv6ExtensionCount),
+    );
+    add(
+        "v6 first fragment",
+        around(FRAGMENT, fragment6(UDP, 1, promises)),
+        a,
+    );
+    add(
+        "v6 atomic fragment",
+        around(FRAGMENT, fragment6(UDP, 0, dns_query())),
+        a,
+    );
+    add(
+        "v6 later fragment",
+        around(FRAGMENT, fragment6(UDP, 0x00c9, vec![7; 40])),
+        fragment,
+    );
+    add(
+        "v6 last fragment",
+        around(FRAGMENT, fragment6(UDP, 0x00c8, dns_query())),
+        fragment,
+    );
     add(
         "extension cut short",
         around(HOP_BY_HOP, vec![UDP, 0, 0]),
@@ -400,17 +540,36 @@ pub fn corpus() -> Vec<Named> {
     );
     add(
         "extension longer than the packet",
-        around(HOP_BY_HOP, extension(UDP, 0, vec![])[..2].iter().copied().chain([9; 6]).collect()),
+        around(
+            HOP_BY_HOP,
+            extension(UDP, 0, vec![])[..2]
+                .iter()
+                .copied()
+                .chain([9; 6])
+                .collect(),
+        ),
         malformed(Malformed::UdpHeader),
     );
     add("no next header", around(NO_NEXT, vec![]), not_dns);
     add("ESP", around(ESP, vec![0; 40]), not_dns);
-    add("v6 in v6", around(IPV6_IN_IP, v6(UDP, dns_query())), not_dns);
+    add(
+        "v6 in v6",
+        around(IPV6_IN_IP, v6(UDP, dns_query())),
+        not_dns,
+    );
     let mut version = v6(UDP, dns_query());
     version[0] = 0x40;
-    add("v6 with version 4", ip6(version), malformed(Malformed::IpHeader));
+    add(
+        "v6 with version 4",
+        ip6(version),
+        malformed(Malformed::IpHeader),
+    );
     let cut = v6(UDP, dns_query())[..39].to_vec();
-    add("v6 header cut short", ip6(cut), malformed(Malformed::IpHeader));
+    add(
+        "v6 header cut short",
+        ip6(cut),
+        malformed(Malformed::IpHeader),
+    );
 
     // UDP.
     for length in 0..8 {
@@ -425,9 +584,21 @@ pub fn corpus() -> Vec<Named> {
         ip6(v6(UDP, udp_with_length(40_000, 53, 200, dns()))),
         malformed(Malformed::UdpLength),
     );
-    add("UDP header cut short", ip(v4(UDP, dns_query()[..7].to_vec())), malformed(Malformed::UdpHeader));
-    add("UDP of another port", ip(v4(UDP, udp(123, 123, vec![0; 48]))), not_dns);
-    add("short UDP of another port", ip(v4(UDP, udp(123, 123, vec![]))), not_dns);
+    add(
+        "UDP header cut short",
+        ip(v4(UDP, dns_query()[..7].to_vec())),
+        malformed(Malformed::UdpHeader),
+    );
+    add(
+        "UDP of another port",
+        ip(v4(UDP, udp(123, 123, vec![0; 48]))),
+        not_dns,
+    );
+    add(
+        "short UDP of another port",
+        ip(v4(UDP, udp(123, 123, vec![]))),
+        not_dns,
+    );
     for length in 0..12 {
         add(
             &format!("DNS of {length} bytes"),
@@ -437,22 +608,69 @@ pub fn corpus() -> Vec<Named> {
     }
     add(
         "short tagged fragment of DNS",
-        ethernet(VLAN, tag(IPV4, v4_with(&[], 0x2000, UDP, udp(53, 53, response(0x0203)[..6].to_vec())))),
+        ethernet(
+            VLAN,
+            tag(
+                IPV4,
+                v4_with(
+                    &[],
+                    0x2000,
+                    UDP,
+                    udp(53, 53, response(0x0203)[..6].to_vec()),
+                ),
+            ),
+        ),
         malformed(Malformed::DnsHeader),
     );
 
     // TCP.
-    add("SYN", ip(v4(TCP, tcp(40_000, 53, 0x02))), Tcp(TcpEvent::Syn));
-    add("SYN-ACK", ip6(v6(TCP, tcp(53, 40_000, 0x12))), Tcp(TcpEvent::SynAck));
-    add("RST", ip(v4(TCP, tcp(53, 40_000, 0x14))), Tcp(TcpEvent::Rst));
-    add("RST to the server", ip(v4(TCP, tcp(40_000, 53, 0x04))), Tcp(TcpEvent::Rst));
-    add("TCP data", ip(v4(TCP, tcp(40_000, 53, 0x18))), Expect::Class(Class::DnsTcp));
-    add("TCP after an extension", around(HOP_BY_HOP, extension(TCP, 0, tcp(40_000, 53, 2))), Tcp(TcpEvent::Syn));
-    add("TCP of another port", ip(v4(TCP, tcp(40_000, 443, 0x02))), not_dns);
-    add("TCP header cut short", ip(v4(TCP, tcp(40_000, 53, 2)[..13].to_vec())), malformed(Malformed::TcpHeader));
+    add(
+        "SYN",
+        ip(v4(TCP, tcp(40_000, 53, 0x02))),
+        Tcp(TcpEvent::Syn),
+    );
+    add(
+        "SYN-ACK",
+        ip6(v6(TCP, tcp(53, 40_000, 0x12))),
+        Tcp(TcpEvent::SynAck),
+    );
+    add(
+        "RST",
+        ip(v4(TCP, tcp(53, 40_000, 0x14))),
+        Tcp(TcpEvent::Rst),
+    );
+    add(
+        "RST to the server",
+        ip(v4(TCP, tcp(40_000, 53, 0x04))),
+        Tcp(TcpEvent::Rst),
+    );
+    add(
+        "TCP data",
+        ip(v4(TCP, tcp(40_000, 53, 0x18))),
+        Expect::Class(Class::DnsTcp),
+    );
+    add(
+        "TCP after an extension",
+        around(HOP_BY_HOP, extension(TCP, 0, tcp(40_000, 53, 2))),
+        Tcp(TcpEvent::Syn),
+    );
+    add(
+        "TCP of another port",
+        ip(v4(TCP, tcp(40_000, 443, 0x02))),
+        not_dns,
+    );
+    add(
+        "TCP header cut short",
+        ip(v4(TCP, tcp(40_000, 53, 2)[..13].to_vec())),
+        malformed(Malformed::TcpHeader),
+    );
     let mut big = v4(TCP, tcp(40_000, 53, 0x18));
     big[2..4].copy_from_slice(&[0, 0]);
-    add("TCP with total length 0 (BIG TCP)", ip(big), Expect::Class(Class::DnsTcp));
+    add(
+        "TCP with total length 0 (BIG TCP)",
+        ip(big),
+        Expect::Class(Class::DnsTcp),
+    );
 
     // ICMP errors.
     let quoted = || v4(UDP, dns_query());
@@ -486,9 +704,35 @@ pub fn corpus() -> Vec<Named> {
         Icmp(IcmpType::V6TooBig, 0, Quoted::Response),
     );
     let port = |quoted| Icmp(IcmpType::V4Unreachable, 3, quoted);
-    add("from a router", ip(v4_between(ROUTER, CLIENT, &[], 0, ICMP, icmp(3, 13, quoted()))), Icmp(IcmpType::V4Unreachable, 13, Quoted::Query));
-    add("from the server", ip(v4_between(SERVER, CLIENT, &[], 0, ICMP, icmp(3, 3, quoted()))), port(Quoted::Query));
-    add("backscatter", ip(v4(ICMP, icmp(3, 3, v4(UDP, dns_answer())))), port(Quoted::Response));
+    add(
+        "from a router",
+        ip(v4_between(
+            ROUTER,
+            CLIENT,
+            &[],
+            0,
+            ICMP,
+            icmp(3, 13, quoted()),
+        )),
+        Icmp(IcmpType::V4Unreachable, 13, Quoted::Query),
+    );
+    add(
+        "from the server",
+        ip(v4_between(
+            SERVER,
+            CLIENT,
+            &[],
+            0,
+            ICMP,
+            icmp(3, 3, quoted()),
+        )),
+        port(Quoted::Query),
+    );
+    add(
+        "backscatter",
+        ip(v4(ICMP, icmp(3, 3, v4(UDP, dns_answer())))),
+        port(Quoted::Response),
+    );
     add(
         "QR decides in quotes too",
         ip(v4(ICMP, icmp(3, 3, v4(UDP, udp(40_000, 53, response(0)))))),
@@ -514,29 +758,81 @@ pub fn corpus() -> Vec<Named> {
     quote.truncate(28);
     let mut padded = v4(ICMP, icmp(3, 3, quote));
     padded.extend([0xff; 30]);
-    add("padding after a quote is not quoted", ip(padded), port(Quoted::Query));
-    add("quote of other UDP", ip(v4(ICMP, icmp(3, 3, v4(UDP, udp(1, 33_434, vec![0; 20]))))), port(Quoted::Other));
-    add("quote of TCP on port 53", ip(v4(ICMP, icmp(3, 3, v4(TCP, tcp(40_000, 53, 2))))), port(Quoted::Other));
-    add("quote cut inside IP", ip(v4(ICMP, icmp(3, 3, quoted()[..19].to_vec()))), port(Quoted::Unreadable));
-    add("quote cut inside ports", ip(v4(ICMP, icmp(3, 3, quoted()[..23].to_vec()))), port(Quoted::Unreadable));
-    add("quote of no IP", ip(v4(ICMP, icmp(3, 3, vec![0; 40]))), port(Quoted::Unreadable));
-    add("quote with options", ip(v4(ICMP, icmp(3, 3, v4_with(&[1; 12], 0, UDP, dns_query())))), port(Quoted::Query));
-    add("quote of a first fragment", ip(v4(ICMP, icmp(3, 3, v4_with(&[], 0x2000, UDP, dns_query())))), port(Quoted::Query));
-    add("quote of a later fragment", ip(v4(ICMP, icmp(3, 3, v4_with(&[], 5, UDP, dns_query())))), port(Quoted::Other));
+    add(
+        "padding after a quote is not quoted",
+        ip(padded),
+        port(Quoted::Query),
+    );
+    add(
+        "quote of other UDP",
+        ip(v4(ICMP, icmp(3, 3, v4(UDP, udp(1, 33_434, vec![0; 20]))))),
+        port(Quoted::Other),
+    );
+    add(
+        "quote of TCP on port 53",
+        ip(v4(ICMP, icmp(3, 3, v4(TCP, tcp(40_000, 53, 2))))),
+        port(Quoted::Other),
+    );
+    add(
+        "quote cut inside IP",
+        ip(v4(ICMP, icmp(3, 3, quoted()[..19].to_vec()))),
+        port(Quoted::Unreadable),
+    );
+    add(
+        "quote cut inside ports",
+        ip(v4(ICMP, icmp(3, 3, quoted()[..23].to_vec()))),
+        port(Quoted::Unreadable),
+    );
+    add(
+        "quote of no IP",
+        ip(v4(ICMP, icmp(3, 3, vec![0; 40]))),
+        port(Quoted::Unreadable),
+    );
+    add(
+        "quote with options",
+        ip(v4(ICMP, icmp(3, 3, v4_with(&[1; 12], 0, UDP, dns_query())))),
+        port(Quoted::Query),
+    );
+    add(
+        "quote of a first fragment",
+        ip(v4(ICMP, icmp(3, 3, v4_with(&[], 0x2000, UDP, dns_query())))),
+        port(Quoted::Query),
+    );
+    add(
+        "quote of a later fragment",
+        ip(v4(ICMP, icmp(3, 3, v4_with(&[], 5, UDP, dns_query())))),
+        port(Quoted::Other),
+    );
     let no_port6 = |quoted| Icmp(IcmpType::V6Unreachable, 4, quoted);
     add(
         "quote with extension headers",
-        ip6(v6(ICMPV6, icmp(1, 4, v6(HOP_BY_HOP, extension(DESTINATION, 1, extension(UDP, 0, dns_query())))))),
+        ip6(v6(
+            ICMPV6,
+            icmp(
+                1,
+                4,
+                v6(
+                    HOP_BY_HOP,
+                    extension(DESTINATION, 1, extension(UDP, 0, dns_query())),
+                ),
+            ),
+        )),
         no_port6(Quoted::Query),
     );
     add(
         "v6 quote of a first fragment",
-        ip6(v6(ICMPV6, icmp(1, 4, v6(FRAGMENT, fragment6(UDP, 1, dns_query()))))),
+        ip6(v6(
+            ICMPV6,
+            icmp(1, 4, v6(FRAGMENT, fragment6(UDP, 1, dns_query()))),
+        )),
         no_port6(Quoted::Query),
     );
     add(
         "v6 quote of a later fragment",
-        ip6(v6(ICMPV6, icmp(1, 4, v6(FRAGMENT, fragment6(UDP, 0x00c8, dns_query()))))),
+        ip6(v6(
+            ICMPV6,
+            icmp(1, 4, v6(FRAGMENT, fragment6(UDP, 0x00c8, dns_query()))),
+        )),
         no_port6(Quoted::Other),
     );
     add(
@@ -544,23 +840,57 @@ pub fn corpus() -> Vec<Named> {
         ip6(v6(ICMPV6, icmp(1, 4, v6(HOP_BY_HOP, vec![UDP, 0])))),
         no_port6(Quoted::Unreadable),
     );
-    add("v6 quote cut inside IP", ip6(v6(ICMPV6, icmp(1, 4, vec![0x60; 39]))), no_port6(Quoted::Unreadable));
-    add("v6 quote of version 4", ip6(v6(ICMPV6, icmp(1, 4, quoted()))), no_port6(Quoted::Unreadable));
+    add(
+        "v6 quote cut inside IP",
+        ip6(v6(ICMPV6, icmp(1, 4, vec![0x60; 39]))),
+        no_port6(Quoted::Unreadable),
+    );
+    add(
+        "v6 quote of version 4",
+        ip6(v6(ICMPV6, icmp(1, 4, quoted()))),
+        no_port6(Quoted::Unreadable),
+    );
     add(
         "error after an extension header",
-        around(DESTINATION, extension(ICMPV6, 0, icmp(1, 1, v6(UDP, dns_query())))),
+        around(
+            DESTINATION,
+            extension(ICMPV6, 0, icmp(1, 1, v6(UDP, dns_query()))),
+        ),
         Icmp(IcmpType::V6Unreachable, 1, Quoted::Query),
     );
     add(
         "error inside QinQ",
-        ethernet(SERVICE_VLAN, tag(VLAN, tag(IPV4, v4(ICMP, icmp(3, 3, quoted()))))),
+        ethernet(
+            SERVICE_VLAN,
+            tag(VLAN, tag(IPV4, v4(ICMP, icmp(3, 3, quoted())))),
+        ),
         port(Quoted::Query),
     );
-    add("echo request", ip(v4(ICMP, icmp(8, 0, vec![0; 56]))), not_dns);
+    add(
+        "echo request",
+        ip(v4(ICMP, icmp(8, 0, vec![0; 56]))),
+        not_dns,
+    );
     add("redirect", ip(v4(ICMP, icmp(5, 1, quoted()))), not_dns);
-    add("neighbour solicitation", ip6(v6(ICMPV6, icmp(135, 0, vec![0; 24]))), not_dns);
-    add("v6 echo", ip6(v6(ICMPV6, icmp(128, 0, vec![0; 24]))), not_dns);
-    add("ICMP header cut short", ip(v4(ICMP, vec![3, 3, 0])), malformed(Malformed::IcmpHeader));
-    add("ICMPv6 header cut short", ip6(v6(ICMPV6, vec![1, 4, 0])), malformed(Malformed::IcmpHeader));
+    add(
+        "neighbour solicitation",
+        ip6(v6(ICMPV6, icmp(135, 0, vec![0; 24]))),
+        not_dns,
+    );
+    add(
+        "v6 echo",
+        ip6(v6(ICMPV6, icmp(128, 0, vec![0; 24]))),
+        not_dns,
+    );
+    add(
+        "ICMP header cut short",
+        ip(v4(ICMP, vec![3, 3, 0])),
+        malformed(Malformed::IcmpHeader),
+    );
+    add(
+        "ICMPv6 header cut short",
+        ip6(v6(ICMPV6, vec![1, 4, 0])),
+        malformed(Malformed::IcmpHeader),
+    );
     corpus
 }
