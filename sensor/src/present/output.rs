@@ -40,7 +40,7 @@ pub fn line(text: &str) -> io::Result<Reader> {
 /// Writes one JSON object as a line.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &impl Serialize) -> io::Result<Reader> {
     line(&serde_json::to_string(value)?)
 }
