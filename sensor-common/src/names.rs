@@ -15,6 +15,11 @@ pub const PROGRAM_INGRESS: &str = "sensor_ingress";
 /// TC program, egress.
 pub const PROGRAM_EGRESS: &str = "sensor_egress";
 
+/// XDP program that does nothing, for benchmarks.
+pub const PROGRAM_EMPTY_XDP: &str = "empty_xdp";
+/// TC program that does nothing, for benchmarks.
+pub const PROGRAM_EMPTY_TC: &str = "empty_tc";
+
 /// Global: [`crate::ABI_VERSION`] of the object.
 pub const ABI: &str = "SENSOR_ABI";
 /// Global: [`crate::settings::Settings`], written before the object is loaded.
@@ -23,4 +28,10 @@ pub const SETTINGS: &str = "SETTINGS";
 /// All maps that the loader reads.
 pub const MAPS: [&str; 3] = [TOTALS, SERVERS, SCRATCH];
 /// All programs in the object.
-pub const PROGRAMS: [&str; 3] = [PROGRAM_XDP, PROGRAM_INGRESS, PROGRAM_EGRESS];
+pub const PROGRAMS: [&str; 5] = [
+    PROGRAM_XDP,
+    PROGRAM_INGRESS,
+    PROGRAM_EGRESS,
+    PROGRAM_EMPTY_XDP,
+    PROGRAM_EMPTY_TC,
+];

@@ -107,11 +107,10 @@ impl<S: Store> Sink for Accountant<'_, S> {
                 totals.qtype[usize::from(question.qtype).min(QTYPES - 1)] += 1;
             }
         }
-        if !self.0.attributes() {
-            return;
-        }
         let key = self.0.hash_key();
-        let servers = self.0.servers();
+        let Some(servers) = self.0.servers() else {
+            return;
+        };
         if flags.is_response() {
             let server = &mut servers::entry(servers, message.source, key).counters;
             server.responses += 1;
@@ -130,9 +129,9 @@ impl<S: Store> Sink for Accountant<'_, S> {
     #[inline(always)]
     fn tcp<A: Address>(&mut self, server: A, event: TcpEvent) {
         self.0.totals().tcp[event.index()] += 1;
-        if self.0.attributes() {
-            let key = self.0.hash_key();
-            servers::entry(self.0.servers(), server, key).counters.tcp[event.index()] += 1;
+        let key = self.0.hash_key();
+        if let Some(servers) = self.0.servers() {
+            servers::entry(servers, server, key).counters.tcp[event.index()] += 1;
         }
     }
 
@@ -150,11 +149,11 @@ impl<S: Store> Sink for Accountant<'_, S> {
         if !error.verifiable {
             totals.unverifiable += 1;
         }
-        if !self.0.attributes() {
-            return;
-        }
         let key = self.0.hash_key();
-        let server = servers::entry(self.0.servers(), error.server, key);
+        let Some(servers) = self.0.servers() else {
+            return;
+        };
+        let server = servers::entry(servers, error.server, key);
         if is_query {
             server.counters.errors[ErrorKind::of(error.icmp_type, error.code).index()] += 1;
             server.error_sender = error.sender.key();

@@ -43,6 +43,18 @@ pub fn sensor_egress(context: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
+/// Does nothing: what `cargo xtask bench` measures the others against.
+#[xdp(frags)]
+pub fn empty_xdp(_: XdpContext) -> u32 {
+    XDP_PASS
+}
+
+/// The same for TC.
+#[classifier]
+pub fn empty_tc(_: TcContext) -> i32 {
+    TC_ACT_UNSPEC
+}
+
 #[inline(always)]
 fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, direction: Direction) {
     let Some(mut store) = Maps::of(context, direction) else {

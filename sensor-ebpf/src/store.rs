@@ -11,12 +11,10 @@ pub trait Store {
     /// Secret of the hashes.
     fn hash_key(&self) -> u64;
 
-    /// Whether servers are counted here. A forwarded packet was attributed where it came in.
-    fn attributes(&self) -> bool;
-
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
 
-    /// Servers seen by this CPU.
-    fn servers(&mut self) -> &mut ServerTable;
+    /// Servers seen by this CPU; `None` for a forwarded packet, which was attributed where it came
+    /// in. Asked for only where there is something to count.
+    fn servers(&mut self) -> Option<&mut ServerTable>;
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod bpf;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Task {
     /// Run every test; as root also those that need a kernel.
     Test(test::Options),
+    /// Measure what a packet costs in the kernel, against an empty program. Needs root.
+    Bench(bench::Options),
     /// Install what building the BPF object needs, and say so first.
     Setup,
     /// Build the BPF object and its lock from the sources.
@@ -35,6 +38,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test(options) => test::run_tests(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),

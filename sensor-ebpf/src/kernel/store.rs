@@ -16,9 +16,10 @@ use super::maps::{SCRATCH, SERVERS, TOTALS, setting};
 /// them interleave on one CPU, and each CPU has its own values.
 pub struct Maps {
     totals: &'static mut Totals,
-    servers: &'static mut ServerTable,
+    cpu: u32,
     slot: u32,
-    attributes: bool,
+    /// Interface that the packet came in through, if it now leaves; else 0.
+    received_on: u32,
 }
 
 impl Maps {
@@ -36,16 +37,14 @@ impl Maps {
         let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
         let lane = slot * 2 + direction as u32;
         let totals = TOTALS.get_ptr_mut(cpu * setting!(lanes) + lane)?;
-        let servers = SERVERS.get_ptr_mut(cpu)?;
         Some(Self {
             // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
             totals: unsafe { &mut *totals },
-            // SAFETY: as above.
-            servers: unsafe { &mut *servers },
+            cpu,
             slot,
-            attributes: match direction {
-                Direction::Ingress => true,
-                Direction::Egress => !received_by_us(C::received_on(context)),
+            received_on: match direction {
+                Direction::Ingress => 0,
+                Direction::Egress => C::received_on(context),
             },
         })
     }
@@ -100,17 +99,17 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn attributes(&self) -> bool {
-        self.attributes
-    }
-
-    #[inline(always)]
     fn totals(&mut self) -> &mut Totals {
         self.totals
     }
 
     #[inline(always)]
-    fn servers(&mut self) -> &mut ServerTable {
-        self.servers
+    fn servers(&mut self) -> Option<&mut ServerTable> {
+        if received_by_us(self.received_on) {
+            return None;
+        }
+        let servers = SERVERS.get_ptr_mut(self.cpu)?;
+        // SAFETY: as for the totals.
+        Some(unsafe { &mut *servers })
     }
 }

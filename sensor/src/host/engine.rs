@@ -32,16 +32,12 @@ impl Store for Memory {
         self.settings.hash_key
     }
 
-    fn attributes(&self) -> bool {
-        true
-    }
-
     fn totals(&mut self) -> &mut Totals {
         &mut self.totals
     }
 
-    fn servers(&mut self) -> &mut ServerTable {
-        &mut self.servers
+    fn servers(&mut self) -> Option<&mut ServerTable> {
+        Some(&mut self.servers)
     }
 }
 

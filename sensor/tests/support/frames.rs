@@ -476,6 +476,23 @@ pub fn corpus() -> Vec<Named> {
         a,
     );
     add(
+        "two extension headers",
+        around(
+            HOP_BY_HOP,
+            extension(DESTINATION, 0, extension(UDP, 0, dns_query())),
+        ),
+        a,
+    );
+    // 8 extension headers, 16 labels and 255 bytes: the most that one query can make us do.
+    let mut labels_of_255 = vec!["fifteen-letters"; 14];
+    labels_of_255.extend(["fourteen-chars"; 2]);
+    let worst = labels_of_255.join(".");
+    let (next, payload) = (0..8).fold(
+        (UDP, udp(40_000, 53, query(9, &worst))),
+        |(next, payload), _| (DESTINATION, extension(next, 0, payload)),
+    );
+    add("worst", ip6(v6(next, payload)), a);
+    add(
         "longest header",
         around(DESTINATION, extension(UDP, 255, dns_query())),
         a,
@@ -648,6 +665,11 @@ pub fn corpus() -> Vec<Named> {
         "TCP data",
         ip(v4(TCP, tcp(40_000, 53, 0x18))),
         Expect::Class(Class::DnsTcp),
+    );
+    add(
+        "v6 TCP of another port",
+        ip6(v6(TCP, tcp(40_000, 443, 0x02))),
+        not_dns,
     );
     add(
         "TCP after an extension",

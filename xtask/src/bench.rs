@@ -1,0 +1,49 @@
+//! `cargo xtask bench`: what a packet costs in the kernel.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::process;
+use crate::workspace;
+
+/// Options of the task; they are those of `sensor/benches/cost.rs`.
+#[derive(Args)]
+pub struct Options {
+    /// Fewer rounds: ends within 40 s.
+    #[arg(long)]
+    quick: bool,
+    /// Fail where a class passes its goal by more than a quarter.
+    #[arg(long)]
+    check: bool,
+    /// `json` for one object a class.
+    #[arg(long, default_value = "text")]
+    output: String,
+}
+
+/// Runs the task.
+///
+/// # Errors
+/// The benchmark cannot run, or `--check` found a class beyond its goal.
+pub fn run(options: &Options) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(workspace::root())
+        .args([
+            "bench",
+            "--quiet",
+            "--package",
+            "sensor",
+            "--bench",
+            "cost",
+            "--",
+        ])
+        .args(["--output", &options.output]);
+    for (flag, on) in [("--quick", options.quick), ("--check", options.check)] {
+        if on {
+            command.arg(flag);
+        }
+    }
+    process::run(&mut command)
+}
