@@ -19,6 +19,9 @@ pub const PROGRAM_EGRESS: &str = "sensor_egress";
 pub const PROGRAM_EMPTY_XDP: &str = "empty_xdp";
 /// TC program that does nothing, for benchmarks.
 pub const PROGRAM_EMPTY_TC: &str = "empty_tc";
+/// XDP program that makes the frames of a flood, for benchmarks. It is only ever run by
+/// `BPF_PROG_TEST_RUN` and attached to nothing.
+pub const PROGRAM_FLOOD: &str = "flood";
 
 /// Global: [`crate::ABI_VERSION`] of the object.
 pub const ABI: &str = "SENSOR_ABI";
@@ -28,10 +31,11 @@ pub const SETTINGS: &str = "SETTINGS";
 /// All maps that the loader reads.
 pub const MAPS: [&str; 3] = [TOTALS, SERVERS, SCRATCH];
 /// All programs in the object.
-pub const PROGRAMS: [&str; 5] = [
+pub const PROGRAMS: [&str; 6] = [
     PROGRAM_XDP,
     PROGRAM_INGRESS,
     PROGRAM_EGRESS,
     PROGRAM_EMPTY_XDP,
     PROGRAM_EMPTY_TC,
+    PROGRAM_FLOOD,
 ];

@@ -8,7 +8,11 @@
 // Inline assembly for BPF, as in aya-ebpf; see `kernel/frame.rs`.
 #![feature(asm_experimental_arch)]
 
-use aya_ebpf::bindings::{__sk_buff, xdp_action::XDP_PASS, xdp_md};
+use aya_ebpf::bindings::{
+    __sk_buff,
+    xdp_action::{XDP_PASS, XDP_TX},
+    xdp_md,
+};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 use aya_log_ebpf::debug;
@@ -24,35 +28,42 @@ const TC_ACT_UNSPEC: i32 = -1;
 
 /// Counts received packets before the stack sees them; multi-buffer frames too.
 #[xdp(frags)]
-pub fn sensor_xdp(context: XdpContext) -> u32 {
+fn sensor_xdp(context: XdpContext) -> u32 {
     run::<xdp_md>(&context, context.ctx, Direction::Ingress);
     XDP_PASS
 }
 
 /// Counts received packets where XDP would change the device.
 #[classifier]
-pub fn sensor_ingress(context: TcContext) -> i32 {
+fn sensor_ingress(context: TcContext) -> i32 {
     run::<__sk_buff>(&context, context.skb.skb, Direction::Ingress);
     TC_ACT_UNSPEC
 }
 
 /// Counts sent packets.
 #[classifier]
-pub fn sensor_egress(context: TcContext) -> i32 {
+fn sensor_egress(context: TcContext) -> i32 {
     run::<__sk_buff>(&context, context.skb.skb, Direction::Egress);
     TC_ACT_UNSPEC
 }
 
 /// Does nothing: what `cargo xtask bench` measures the others against.
 #[xdp(frags)]
-pub fn empty_xdp(_: XdpContext) -> u32 {
+fn empty_xdp(_: XdpContext) -> u32 {
     XDP_PASS
 }
 
 /// The same for TC.
 #[classifier]
-pub fn empty_tc(_: TcContext) -> i32 {
+fn empty_tc(_: TcContext) -> i32 {
     TC_ACT_UNSPEC
+}
+
+/// Sends frames for `cargo xtask bench`, each a little different; see `kernel/flood.rs`.
+#[xdp(frags)]
+fn flood(context: XdpContext) -> u32 {
+    kernel::flood::next(context.ctx);
+    XDP_TX
 }
 
 #[inline(always)]

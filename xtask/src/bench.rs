@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what a packet costs in the kernel.
+//! `cargo xtask bench`: what a packet costs in the kernel, and what a flood loses to it.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use crate::process;
 use crate::workspace;
 
-/// Options of the task; they are those of `sensor/benches/cost.rs`.
+/// Options of the task; they are those of `sensor/benches/`.
 #[derive(Args)]
 pub struct Options {
     /// Fewer rounds: ends within 40 s.
@@ -25,25 +25,20 @@ pub struct Options {
 /// Runs the task.
 ///
 /// # Errors
-/// The benchmark cannot run, or `--check` found a class beyond its goal.
+/// A benchmark cannot run, or `--check` found a class beyond its goal.
 pub fn run(options: &Options) -> Result<()> {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(workspace::root())
-        .args([
-            "bench",
-            "--quiet",
-            "--package",
-            "sensor",
-            "--bench",
-            "cost",
-            "--",
-        ])
-        .args(["--output", &options.output]);
-    for (flag, on) in [("--quick", options.quick), ("--check", options.check)] {
-        if on {
-            command.arg(flag);
+    for bench in ["cost", "flood"] {
+        let mut command = Command::new("cargo");
+        command
+            .current_dir(workspace::root())
+            .args(["bench", "--quiet", "--package", "sensor", "--bench", bench])
+            .args(["--", "--output", &options.output]);
+        for (flag, on) in [("--quick", options.quick), ("--check", options.check)] {
+            if on {
+                command.arg(flag);
+            }
         }
+        process::run(&mut command)?;
     }
-    process::run(&mut command)
+    Ok(())
 }
