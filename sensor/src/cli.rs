@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::kernel::attach::HookChoice;
 use crate::present::output::Format;
 
-/// Tells a DNS failure from a DNS flood, on a live interface, and says why.
+/// Counts what a DNS failure and a DNS flood look like, on a live interface or in a capture.
 #[derive(Debug, Parser)]
 #[command(
     name = "sensor",
@@ -25,9 +26,9 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Log lines on standard error: off, error, warn, info, debug, trace. From debug on, the kernel
-    /// half logs each malformed packet.
-    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL")]
+    /// Log lines on standard error. From debug on, the kernel half logs each malformed packet.
+    #[arg(long, global = true, default_value = "warn", value_name = "LEVEL",
+          value_parser = levels())]
     pub log: log::LevelFilter,
 }
 
@@ -89,11 +90,12 @@ pub struct WatchArguments {
     pub ingress_only: bool,
 
     /// DNS port; may be given up to eight times. 53 if not given.
-    #[arg(long = "port", value_name = "PORT")]
+    #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 
     /// Seconds between two lines.
-    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
+          allow_negative_numbers = true)]
     pub interval: f64,
 
     /// How to write.
@@ -112,7 +114,7 @@ pub struct ReplayArguments {
     pub engine: EngineChoice,
 
     /// DNS port; may be given up to eight times. 53 if not given.
-    #[arg(long = "port", value_name = "PORT")]
+    #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 
     /// How to write.
@@ -141,6 +143,12 @@ pub enum EngineChoice {
     Kernel,
     /// The same program in this process.
     Host,
+}
+
+/// The levels of the `log` crate, by name.
+fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
+    PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
+        .map(|level| level.parse().unwrap_or(log::LevelFilter::Warn))
 }
 
 /// Seconds from a tenth to an hour.

@@ -6,6 +6,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
 use sensor::command::{Outcome, demo, doctor, replay, watch};
+use sensor::kernel::engine::KernelError;
+use sensor::kernel::interface::InterfaceError;
+use sensor::settings::SettingsError;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -13,6 +16,10 @@ fn main() -> ExitCode {
         .filter_level(arguments.log)
         // It warns of every netlink attribute that the kernel has since made longer.
         .filter_module("netlink_packet_route", log::LevelFilter::Error)
+        // Below a warning they describe each relocation and each system call.
+        .filter_module("aya_obj", log::LevelFilter::Warn)
+        .filter_module("aya", log::LevelFilter::Warn)
+        .filter_module("netlink_proto", log::LevelFilter::Warn)
         .format_timestamp(None)
         .init();
     match run(&arguments) {
@@ -20,9 +27,22 @@ fn main() -> ExitCode {
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if is_usage(&error) {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
+}
+
+/// Whether the command line asked for something impossible, in a way that clap does not see.
+fn is_usage(error: &anyhow::Error) -> bool {
+    error.chain().any(<(dyn std::error::Error + 'static)>::is::<SettingsError>)
+        || matches!(
+            error.downcast_ref(),
+            Some(KernelError::Settings(_) | KernelError::Interface(InterfaceError::Twice(_)))
+        )
 }
 
 fn run(arguments: &Arguments) -> Result<Outcome> {

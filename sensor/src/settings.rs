@@ -14,7 +14,7 @@ pub enum SettingsError {
     #[error("port 0 is not a port")]
     PortZero,
     /// Too many interfaces.
-    #[error("{0} interfaces were given, and at most {MAX_INTERFACES} can be watched")]
+    #[error("{0} interfaces were given; at most {MAX_INTERFACES} different ones can be watched")]
     TooManyInterfaces(usize),
 }
 
@@ -42,6 +42,9 @@ pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
     Ok(settings)
 }
 
+/// Multipliers tried before the indexes are taken to be impossible (two are the same).
+const TRIES: u32 = 10_000;
+
 /// Gives each interface index a slot of its own.
 ///
 /// Returns the multiplier for [`Settings::slot`] and the number of slots it needs.
@@ -54,7 +57,7 @@ pub fn slots(ifindexes: &[u32]) -> Result<(u32, u32), SettingsError> {
         many if many.len() <= MAX_INTERFACES => {
             // An odd multiplier spreads indexes at random over 16 slots; eight distinct ones come
             // up once in eight tries or more often.
-            let multiplier = (1..=u32::MAX)
+            let multiplier = (1..=TRIES)
                 .step_by(2)
                 .map(|n| n.wrapping_mul(0x9e37_79b1))
                 .find(|multiplier| {
@@ -110,5 +113,6 @@ mod tests {
         }
         assert_eq!(slots(&[7]), Ok((0, 1)));
         assert!(slots(&(1..=9).collect::<Vec<_>>()).is_err());
+        assert!(slots(&[3, 3]).is_err());
     }
 }

@@ -61,7 +61,13 @@ fn query() -> Vec<u8> {
 fn replayed(path: &std::path::Path) -> serde_json::Value {
     let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
     assert!(output.status.success(), "{}", stderr(&output));
-    serde_json::from_str(stdout(&output).trim()).expect("JSON")
+    last_object(&output)
+}
+
+/// The totals are the last line; servers come before.
+fn last_object(output: &Output) -> serde_json::Value {
+    let text = stdout(output);
+    serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
 }
 
 #[test]
@@ -128,8 +134,26 @@ fn a_capture_that_breaks_off_says_where_and_shows_what_it_had() {
         error.contains(&format!("damaged at byte {second}, after 1 frames")),
         "{error}"
     );
-    let totals: serde_json::Value = serde_json::from_str(stdout(&output).trim()).expect("JSON");
+    let totals = last_object(&output);
     assert_eq!(totals["seen"], 1);
+    assert_eq!(totals["complete"], false);
+}
+
+#[test]
+fn each_server_of_a_capture_has_an_object() {
+    let mut bytes = pcap(101);
+    for _ in 0..3 {
+        packet(&mut bytes, &query(), query().len() as u32);
+    }
+    let path = file("servers.pcap", &bytes);
+    let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
+    let text = stdout(&output);
+    let first = text.lines().next().expect("a line");
+    let server: serde_json::Value = serde_json::from_str(first).expect("JSON");
+    assert_eq!(server["kind"], "server");
+    assert_eq!(server["address"], "192.0.2.53");
+    assert_eq!(server["queries"], 3);
+    assert_eq!(last_object(&output)["complete"], true);
 }
 
 #[test]
@@ -147,7 +171,23 @@ fn what_is_no_capture_is_refused() {
     );
     let output = sensor(&["replay", "/nowhere.pcap"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("cannot open /nowhere.pcap"));
+    assert_eq!(
+        stderr(&output).trim(),
+        "error: cannot open /nowhere.pcap: No such file or directory (os error 2)"
+    );
+    for (name, bytes, says) in [
+        ("empty.pcap", &b""[..], "is empty"),
+        ("gzip.pcap", &[0x1f, 0x8b, 8, 0, 0], "is compressed"),
+    ] {
+        let output = sensor(&["replay", &file(name, bytes).display().to_string()]);
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    let output = sensor(&["replay", "/tmp"]);
+    assert!(
+        stderr(&output).contains("is a directory"),
+        "{}",
+        stderr(&output)
+    );
     let path = file("ieee80211.pcap", &pcap(105));
     let output = sensor(&["replay", &path.display().to_string()]);
     assert!(
@@ -162,6 +202,9 @@ fn wrong_usage_exits_with_2() {
     for arguments in [
         &["watch"][..],
         &["watch", "-i", "lo", "--interval", "0"],
+        &["watch", "-i", "lo", "--interval", "-1"],
+        &["--log", "silly", "doctor"],
+        &["replay", "x.pcap", "--port", "0"],
         &["watch", "-i", "lo", "--hook", "magic"],
         &["replay"],
         &["nonsense"],
@@ -186,6 +229,7 @@ fn too_many_ports_and_interfaces_are_refused() {
     arguments.extend(ports.iter().map(String::as_str));
     let output = sensor(&arguments);
     assert!(stderr(&output).contains("at most 8"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]
@@ -211,7 +255,7 @@ fn the_recorded_demo_tells_the_same_story() {
     let text = stdout(&output);
     let story = text.lines().last().expect("a sentence");
     assert!(
-        story.contains("192.0.2.53 answered 255 of 255 queries"),
+        story.contains("192.0.2.53 answered 300 of 305 queries until second 6"),
         "{story}"
     );
     assert!(story.contains("after that it answered 0 of 395"), "{story}");

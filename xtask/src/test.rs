@@ -30,7 +30,6 @@ struct Need {
 /// # Errors
 /// A test failed, or could not run although it must.
 pub fn run_tests(options: &Options) -> Result<()> {
-    run(cargo_test().args(["--workspace", "--no-fail-fast"]))?;
     let needs = [
         Need {
             name: "a kernel",
@@ -53,6 +52,11 @@ pub fn run_tests(options: &Options) -> Result<()> {
         }
         skipped.push((test, missing.join(" and ")));
     }
+    // Said first too: a test that fails ends the task before the list at the end.
+    list_skipped("will not run", &skipped);
+    println!("\n== tests that need nothing but a compiler");
+    run(cargo_test().args(["--workspace", "--no-fail-fast"]))?;
+    println!("\n== tests that need a kernel, privileges or captures");
     // Those that can run do, all at once; the others are left out by name.
     let mut rest = cargo_test();
     rest.args(["--package", "sensor", "--no-fail-fast", "--", "--ignored"]);
@@ -64,14 +68,20 @@ pub fn run_tests(options: &Options) -> Result<()> {
         println!("\nall tests ran");
         return Ok(());
     }
-    println!("\nnot run:");
-    for (test, reason) in &skipped {
-        println!("  {test}: {reason}");
-    }
+    list_skipped("did not run", &skipped);
     if options.require_kernel && needs[0].missing.is_some() {
         bail!("tests that need a kernel did not run");
     }
     Ok(())
+}
+
+fn list_skipped(what: &str, skipped: &[(String, String)]) {
+    if !skipped.is_empty() {
+        println!("\n{} tests {what}:", skipped.len());
+    }
+    for (test, reason) in skipped {
+        println!("  {test}: {reason}");
+    }
 }
 
 fn cargo_test() -> Command {

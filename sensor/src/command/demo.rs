@@ -229,7 +229,11 @@ impl Screen {
     }
 
     fn finish(mut self, last: Snapshot) -> Result<Outcome> {
-        self.snapshots.push(last);
+        let shown = self.snapshots.last().map_or(Duration::ZERO, |then| then.at);
+        // The last interval ends with the demo, a little before or after its tick.
+        if last.at.saturating_sub(shown) > TICK / 2 {
+            self.show(last)?;
+        }
         output::line("")?;
         output::line(&story::outage(&self.snapshots))?;
         Ok(Outcome::Fine)

@@ -65,14 +65,19 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
             ))?,
         };
     }
-    if arguments.output == Format::Text {
-        output::line(match outcome {
-            Outcome::Fine => "this host can run sensor: try `sensor watch -i INTERFACE`",
-            Outcome::NotFine => {
-                "this host cannot run sensor live; captures can still be read: `sensor replay FILE`"
-            }
-        })?;
-    }
+    let verdict = match outcome {
+        Outcome::Fine => "this host can run sensor: try `sensor watch -i INTERFACE`",
+        Outcome::NotFine => {
+            "this host cannot run sensor live; captures can still be read: `sensor replay FILE`"
+        }
+    };
+    match arguments.output {
+        Format::Text => output::line(verdict)?,
+        Format::Json => output::json(&Check {
+            kind: "verdict",
+            ..Check::new("host", outcome == Outcome::Fine, verdict)
+        })?,
+    };
     Ok(outcome)
 }
 
@@ -91,7 +96,7 @@ fn host_checks() -> Vec<Check> {
                 NEEDED.map(|capability| capability.name).join(", ")
             } else {
                 let missing: Vec<_> = host.missing.iter().map(|c| c.name).collect();
-                format!("missing {}: run as root", missing.join(", "))
+                format!("missing {}", missing.join(", "))
             },
         ),
     ];

@@ -16,9 +16,10 @@ use crate::kernel::load::LoadError;
 use crate::kernel::test_run::TestRunEngine;
 use crate::present::output::{self, Format};
 use crate::present::summary::summary;
-use crate::present::totals::{About, TotalsObject};
+use crate::present::totals::{About, ServerObject, TotalsObject};
 use crate::settings::for_ports;
 use crate::snapshot::Snapshot;
+use crate::window::Window;
 
 /// Either engine, fed with frames.
 enum Engine {
@@ -81,7 +82,8 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         }
     });
     let at = last.saturating_sub(first.unwrap_or_default());
-    show(&engine, at, &name, cut, arguments.output)?;
+    let complete = read.is_ok() && refused.is_none();
+    show(&engine, at, &name, cut, complete, arguments.output)?;
     if let Some(error) = refused {
         return Err(error.into());
     }
@@ -89,7 +91,14 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn show(engine: &Engine, at: Duration, name: &str, cut: u64, format: Format) -> Result<()> {
+fn show(
+    engine: &Engine,
+    at: Duration,
+    name: &str,
+    cut: u64,
+    complete: bool,
+    format: Format,
+) -> Result<()> {
     let snapshot = engine.snapshot(at);
     let totals = snapshot.totals();
     match format {
@@ -99,9 +108,15 @@ fn show(engine: &Engine, at: Duration, name: &str, cut: u64, format: Format) -> 
                 source: Some(name.into()),
                 at_ms: Some(u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
                 cut: Some(cut),
+                complete: Some(complete),
                 evicted_servers: snapshot.evicted,
                 ..About::default()
             };
+            let window = Window::between(&Snapshot::empty(Duration::ZERO), &snapshot);
+            for (key, server) in &window.servers {
+                let sender = server.error_sender.as_ref();
+                output::json(&ServerObject::new(key, &server.counters, sender))?;
+            }
             output::json(&TotalsObject::new(&totals, about))?;
         }
         Format::Text => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 use tokio::time::MissedTickBehavior;
@@ -11,6 +11,7 @@ use super::Outcome;
 use crate::cli::WatchArguments;
 use crate::counters::Counters;
 use crate::kernel::engine::{KernelEngine, WatchOptions};
+use crate::kernel::interface::LinkState;
 use crate::present::line;
 use crate::present::output::{self, Format, Reader};
 use crate::present::totals::{About, TotalsObject};
@@ -26,7 +27,7 @@ const HEADER_EVERY: usize = 20;
 /// # Errors
 /// The interfaces cannot be watched.
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
-    let engine = KernelEngine::watch(&WatchOptions {
+    let mut engine = KernelEngine::watch(&WatchOptions {
         interfaces: arguments.interfaces.clone(),
         hook: arguments.hook,
         ingress_only: arguments.ingress_only,
@@ -57,10 +58,20 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
             _ = ticks.tick() => {}
             () = stop.asked() => return Ok(Outcome::Fine),
         }
+        let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
+        engine.look_at_links().await?;
+        for (before, attached) in states.iter().zip(engine.attached()) {
+            if *before != attached.state {
+                eprintln!("{} is {}", attached.interface.name, attached.state.name());
+            }
+        }
         let now = engine.snapshot();
         let window = Window::between(&then, &now);
-        if show(&window, &now, arguments.output, &mut lines)? == Reader::Gone {
+        if show(&window, &now, &engine, arguments.output, &mut lines)? == Reader::Gone {
             return Ok(Outcome::Fine);
+        }
+        if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
+            bail!("nothing is left to watch: the interfaces were deleted or moved away");
         }
         then = now;
     }
@@ -69,18 +80,28 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
 fn show(
     window: &Window,
     now: &Snapshot,
+    engine: &KernelEngine,
     format: Format,
     lines: &mut usize,
 ) -> std::io::Result<Reader> {
     let mut reader = Reader::There;
     for (interface, totals) in by_interface(&window.lanes) {
+        let attached = engine
+            .attached()
+            .iter()
+            .find(|a| a.interface.name == interface);
+        let state = attached.map_or(LinkState::Gone, |attached| attached.state);
         reader = match format {
             Format::Text => {
                 if lines.is_multiple_of(HEADER_EVERY) {
                     output::line(line::HEADER)?;
                 }
                 *lines += 1;
-                output::line(&line::interval(now.at, interface, &totals, window))?
+                let mut line = line::interval(now.at, interface, &totals, window);
+                if state != LinkState::Up {
+                    line = format!("{line}  interface is {}", state.name());
+                }
+                output::line(&line)?
             }
             Format::Json => output::json(&TotalsObject::new(
                 &totals,
@@ -89,7 +110,9 @@ fn show(
                     source: Some(interface.into()),
                     at_ms: u64::try_from(now.at.as_millis()).ok(),
                     interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
+                    link: Some(state.name()),
                     cut: None,
+                    complete: None,
                     evicted_servers: window.evicted,
                 },
             ))?,

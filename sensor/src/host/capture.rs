@@ -1,7 +1,7 @@
 //! Capture files: pcap and pcapng, and their link layers.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const ETHERNET_HEADER: usize = 14;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("cannot open {path}: {source}")]
+    #[error("cannot open {path}")]
     Open {
         /// As given.
         path: String,
@@ -32,6 +32,24 @@ pub enum CaptureError {
         "{path} is no capture: it begins neither as pcap nor as pcapng; write one with `tcpdump -w FILE`"
     )]
     Unrecognised {
+        /// As given.
+        path: String,
+    },
+    /// A directory.
+    #[error("{path} is a directory; name one capture file in it")]
+    Directory {
+        /// As given.
+        path: String,
+    },
+    /// Nothing in it.
+    #[error("{path} is empty")]
+    Empty {
+        /// As given.
+        path: String,
+    },
+    /// A compressed capture.
+    #[error("{path} is compressed; unpack it first, for example with `gunzip --keep {path}`")]
+    Compressed {
         /// As given.
         path: String,
     },
@@ -139,6 +157,27 @@ fn by_version(first: u8) -> [u8; 2] {
     }
 }
 
+/// Reads until the buffer is full or the source ends. The recogniser takes the first read for all
+/// that there is, and a pipe may give less.
+struct Filling<R>(R);
+
+impl<R: Read> Read for Filling<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.0.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                // What was read before is delivered first; the error comes again.
+                Err(_) if filled > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
 /// A capture, read from its beginning to its end.
 pub struct Capture<'r> {
     path: String,
@@ -156,11 +195,28 @@ impl Capture<'static> {
     /// # Errors
     /// It cannot be opened, or is no capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let file = File::open(path).map_err(|source| CaptureError::Open {
-            path: path.display().to_string(),
+        let name = path.display().to_string();
+        let mut file = File::open(path).map_err(|source| CaptureError::Open {
+            path: name.clone(),
             source,
         })?;
-        Self::new(path.display().to_string(), file)
+        if path.is_dir() {
+            return Err(CaptureError::Directory { path: name });
+        }
+        // What it begins with is read here and put in front again, so that a pipe works too.
+        let mut start = Vec::new();
+        let read = file.by_ref().take(4).read_to_end(&mut start);
+        read.map_err(|source| CaptureError::Open {
+            path: name.clone(),
+            source,
+        })?;
+        match start[..] {
+            [] => Err(CaptureError::Empty { path: name }),
+            [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd] | [0xfd, b'7', b'z', b'X'] => {
+                Err(CaptureError::Compressed { path: name })
+            }
+            _ => Self::new(name, Cursor::new(start).chain(file)),
+        }
     }
 }
 
@@ -170,7 +226,7 @@ impl<'r> Capture<'r> {
     /// # Errors
     /// It is no capture.
     pub fn new(path: String, source: impl Read + Send + 'r) -> Result<Self, CaptureError> {
-        let reader = create_reader(BUFFER, source)
+        let reader = create_reader(BUFFER, Filling(source))
             .map_err(|_| CaptureError::Unrecognised { path: path.clone() })?;
         Ok(Self {
             path,

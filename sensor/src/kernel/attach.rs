@@ -9,7 +9,7 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
 use clap::ValueEnum;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
 
-use super::interface::{Interface, Kind};
+use super::interface::{Interface, Kind, LinkState};
 use super::load::{LoadError, Loaded, chain, program};
 use super::preflight::{TCX_KERNEL, XDP_KERNEL};
 
@@ -110,6 +110,8 @@ pub struct Attached {
     pub egress: bool,
     /// Why this hook, as a sentence for people.
     pub reason: String,
+    /// As of the last look.
+    pub state: LinkState,
     /// Held for their drop.
     _links: Vec<HeldLink>,
 }
@@ -161,7 +163,7 @@ pub fn plan(interface: &Interface, options: &AttachOptions) -> (HookChoice, Stri
         ),
         Kind::Software(kind) => (
             HookChoice::Tc,
-            format!("native XDP would change how a {kind} device works (its offloads)"),
+            format!("native XDP would change how this device ({kind}) works: its offloads"),
         ),
     }
 }
@@ -222,6 +224,11 @@ pub fn attach(
     }
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
+        state: if interface.up {
+            LinkState::Up
+        } else {
+            LinkState::Down
+        },
         interface,
         hook,
         egress,

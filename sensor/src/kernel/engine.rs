@@ -8,7 +8,7 @@ use sensor_common::settings::{DIRECTIONS, Direction, MAX_INTERFACES, Settings};
 use sensor_common::totals::Totals;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
-use super::interface::{Interface, InterfaceError};
+use super::interface::{Interface, InterfaceError, LinkState};
 use super::load::{LoadError, LoadOptions, Loaded, load, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
@@ -32,7 +32,7 @@ pub enum KernelError {
     #[error(transparent)]
     Attach(#[from] AttachError),
     /// Mapping the maps.
-    #[error("cannot map the kernel's counters into memory: {0}")]
+    #[error("cannot map the kernel's counters into memory")]
     Map(#[from] std::io::Error),
 }
 
@@ -142,6 +142,25 @@ impl KernelEngine {
     #[must_use]
     pub fn attached(&self) -> &[Attached] {
         &self.attached
+    }
+
+    /// Looks whether the interfaces are still there and up.
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub async fn look_at_links(&mut self) -> Result<(), InterfaceError> {
+        let all = Interface::all().await?;
+        for attached in &mut self.attached {
+            let found = all
+                .iter()
+                .find(|interface| interface.index == attached.interface.index);
+            attached.state = match found {
+                None => LinkState::Gone,
+                Some(interface) if interface.up => LinkState::Up,
+                Some(_) => LinkState::Down,
+            };
+        }
+        Ok(())
     }
 
     /// Programs and maps, for what reads more than counters.

@@ -1,5 +1,6 @@
 //! What the kernel says of an interface, over netlink: it works in any network namespace.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use futures_util::TryStreamExt;
@@ -14,24 +15,19 @@ const ALIKE: f64 = 0.6;
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceError {
     /// There is no such interface.
-    #[error("no interface {name}{}", suggestion(.nearest))]
+    #[error("no interface {name:?}; {suggestion}")]
     Unknown {
         /// As asked for.
         name: String,
-        /// Names that are alike, or all where none is.
-        nearest: Vec<String>,
+        /// Names that are alike, or those that there are.
+        suggestion: String,
     },
+    /// Watching an interface twice would count everything twice.
+    #[error("interface {0} was given twice")]
+    Twice(String),
     /// Netlink failed.
     #[error("cannot ask the kernel for its interfaces: {0}")]
     Netlink(String),
-}
-
-fn suggestion(nearest: &[String]) -> String {
-    if nearest.is_empty() {
-        "; there are no interfaces here".into()
-    } else {
-        format!("; did you mean {}?", nearest.join(" or "))
-    }
 }
 
 /// A network interface.
@@ -51,6 +47,30 @@ pub struct Interface {
     pub has_ethernet: bool,
     /// An XDP program that is attached.
     pub xdp: Option<u32>,
+}
+
+/// Whether packets can cross an interface. One that is down or gone counts nothing, and that must not
+/// look like silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Up.
+    Up,
+    /// Taken down.
+    Down,
+    /// Deleted, or moved to another network namespace.
+    Gone,
+}
+
+impl LinkState {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// What is behind an interface.
@@ -80,6 +100,10 @@ impl Interface {
     /// # Errors
     /// One of them does not exist.
     pub async fn find(names: &[String]) -> Result<Vec<Self>, InterfaceError> {
+        let mut unique = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !unique.insert(*name)) {
+            return Err(InterfaceError::Twice(twice.clone()));
+        }
         let all = Self::all().await?;
         names
             .iter()
@@ -89,7 +113,7 @@ impl Interface {
                     .cloned()
                     .ok_or_else(|| InterfaceError::Unknown {
                         name: name.clone(),
-                        nearest: nearest(name, &all),
+                        suggestion: suggestion(name, &all),
                     })
             })
             .collect()
@@ -160,27 +184,31 @@ fn kind_name(kind: &InfoKind) -> String {
     kind.to_string().to_lowercase()
 }
 
-fn nearest(name: &str, all: &[Interface]) -> Vec<String> {
-    let mut names: Vec<(f64, &String)> = all
+/// Names that are alike, or some of those that there are.
+fn suggestion(name: &str, all: &[Interface]) -> String {
+    let mut names: Vec<(f64, &str)> = all
         .iter()
-        .map(|interface| (strsim::jaro_winkler(name, &interface.name), &interface.name))
+        .map(|interface| {
+            let alike = strsim::jaro_winkler(name, &interface.name);
+            (alike, interface.name.as_str())
+        })
         .collect();
     names.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let alike: Vec<String> = names
+    let alike: Vec<&str> = names
         .iter()
         .filter(|(alike, _)| *alike >= ALIKE)
         .take(3)
-        .map(|(_, name)| (*name).clone())
+        .map(|(_, name)| *name)
         .collect();
-    if alike.is_empty() {
-        names
-            .iter()
-            .take(5)
-            .map(|(_, name)| (*name).clone())
-            .collect()
-    } else {
-        alike
+    if !alike.is_empty() {
+        return format!("did you mean {}?", alike.join(" or "));
     }
+    let some: Vec<&str> = names.iter().take(8).map(|(_, name)| *name).collect();
+    format!(
+        "there are {} here, among them {}",
+        names.len(),
+        some.join(", ")
+    )
 }
 
 #[cfg(test)]
@@ -202,12 +230,16 @@ mod tests {
     #[test]
     fn the_nearest_names_are_suggested() {
         let all = [named("lo"), named("enp0s31f6"), named("wlan0")];
-        assert_eq!(nearest("enp0s31f5", &all), ["enp0s31f6"]);
-        assert_eq!(nearest("qqq", &all).len(), 3);
+        assert_eq!(suggestion("enp0s31f5", &all), "did you mean enp0s31f6?");
         let error = InterfaceError::Unknown {
             name: "wlan1".into(),
-            nearest: nearest("wlan1", &all),
+            suggestion: suggestion("wlan1", &all),
         };
-        assert_eq!(error.to_string(), "no interface wlan1; did you mean wlan0?");
+        assert_eq!(
+            error.to_string(),
+            "no interface \"wlan1\"; did you mean wlan0?"
+        );
+        let none_alike = suggestion("qqq", &all);
+        assert!(none_alike.contains("there are 3 here"), "{none_alike}");
     }
 }

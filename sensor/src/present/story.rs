@@ -24,9 +24,14 @@ pub fn outage(snapshots: &[Snapshot]) -> String {
     else {
         return "What was seen: every server that was asked was reachable.".into();
     };
-    // The interval with the first error is partly healthy; it belongs to neither side.
-    let before = Window::between(first, &snapshots[at]);
-    let after = Window::between(&snapshots[at + 1], last);
+    // The interval with the first error is partly healthy if anything was answered in it.
+    let split = &snapshots[if answered_in(&snapshots[at], &snapshots[at + 1], &key) {
+        at + 1
+    } else {
+        at
+    }];
+    let before = Window::between(first, split);
+    let after = Window::between(split, last);
     let all = Window::between(&snapshots[at], last);
     let (healthy, failed) = (of(&before, &key), of(&after, &key));
     let errors = all
@@ -38,13 +43,17 @@ pub fn outage(snapshots: &[Snapshot]) -> String {
          {} of {}, and {errors} times an ICMP \"udp port 53 unreachable\" came back{}: {}.",
         healthy.responses,
         healthy.queries,
-        snapshots[at].at.as_secs_f64(),
+        split.at.as_secs_f64(),
         failed.responses,
         failed.queries,
         sender(&all, &key),
         conclusion(&all, &key),
         server = ip(&key),
     )
+}
+
+fn answered_in(then: &Snapshot, now: &Snapshot, key: &ServerKey) -> bool {
+    of(&Window::between(then, now), key).responses != 0
 }
 
 fn port_errors(counters: &ServerCounters) -> u64 {

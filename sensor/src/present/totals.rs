@@ -1,11 +1,16 @@
 //! The totals object: counters by the names that are documented and stable.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted, TcpEvent};
+use sensor_common::class::{
+    Class, ErrorKind, IcmpType, Malformed, QuestionState, Quoted, TcpEvent,
+};
+use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::totals::{ICMP_CODES, Totals};
 use serde::Serialize;
 
+use super::address::ip;
 use super::names;
 
 /// Version of all JSON that is written here.
@@ -32,6 +37,9 @@ pub struct TotalsObject {
     /// Milliseconds of the interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     interval_ms: Option<u64>,
+    /// `up`, `down` or `gone`: of a live interface, at the end of the interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'static str>,
     seen: u64,
     classes: BTreeMap<&'static str, u64>,
     malformed: ByName,
@@ -53,6 +61,9 @@ pub struct TotalsObject {
     /// Frames that the snapshot length of a capture cut short.
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<u64>,
+    /// Whether a capture was read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<bool>,
     /// Servers that lost their place in the table; their counts are kept, without their address.
     evicted_servers: u64,
 }
@@ -68,8 +79,12 @@ pub struct About {
     pub at_ms: Option<u64>,
     /// Length of the interval, in milliseconds.
     pub interval_ms: Option<u64>,
+    /// State of the interface.
+    pub link: Option<&'static str>,
     /// Frames cut by the snapshot length.
     pub cut: Option<u64>,
+    /// Whether a capture was read to its end.
+    pub complete: Option<bool>,
     /// Servers evicted.
     pub evicted_servers: u64,
 }
@@ -85,6 +100,7 @@ impl TotalsObject {
             source: about.source,
             at_ms: about.at_ms,
             interval_ms: about.interval_ms,
+            link: about.link,
             seen: totals.seen,
             classes: Class::ALL
                 .iter()
@@ -121,7 +137,64 @@ impl TotalsObject {
             unverifiable: totals.unverifiable,
             copied: totals.copied,
             cut: about.cut,
+            complete: about.complete,
             evicted_servers: about.evicted_servers,
+        }
+    }
+}
+
+/// Counters of one server of a capture.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct ServerObject {
+    schema: u32,
+    kind: &'static str,
+    address: IpAddr,
+    queries: u64,
+    responses: u64,
+    query_bytes: u64,
+    response_bytes: u64,
+    rcode: ByName,
+    truncated: u64,
+    tcp: ByName,
+    /// ICMP errors that quote a query to it, by what they say.
+    icmp_error: ByName,
+    icmp_error_from_server: u64,
+    icmp_error_unverifiable: u64,
+    /// Who sent the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_error_sender: Option<IpAddr>,
+    /// ICMP errors that quote a response of it.
+    backscatter: u64,
+}
+
+impl ServerObject {
+    /// Names the counters.
+    #[must_use]
+    pub fn new(key: &ServerKey, counters: &ServerCounters, sender: Option<&ServerKey>) -> Self {
+        Self {
+            schema: SCHEMA,
+            kind: "server",
+            address: ip(key),
+            queries: counters.queries,
+            responses: counters.responses,
+            query_bytes: counters.query_bytes,
+            response_bytes: counters.response_bytes,
+            rcode: numbered(&counters.rcode, names::rcode),
+            truncated: counters.truncated,
+            tcp: named(
+                TcpEvent::ALL,
+                |event| event.name().into(),
+                |event| counters.tcp[event.index()],
+            ),
+            icmp_error: named(
+                ErrorKind::ALL,
+                |kind| kind.name().into(),
+                |kind| counters.errors[kind.index()],
+            ),
+            icmp_error_from_server: counters.errors_from_server,
+            icmp_error_unverifiable: counters.errors_unverifiable,
+            icmp_error_sender: sender.map(ip),
+            backscatter: counters.backscatter,
         }
     }
 }

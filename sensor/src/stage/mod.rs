@@ -13,7 +13,7 @@ pub mod responder;
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// A system call.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}")]
     System {
         /// What was tried.
         what: String,
@@ -21,7 +21,7 @@ pub enum StageError {
         source: std::io::Error,
     },
     /// A netlink request.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}")]
     Netlink {
         /// What was tried.
         what: String,

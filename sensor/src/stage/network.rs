@@ -107,6 +107,38 @@ impl Namespace {
         })
     }
 
+    /// Takes a device down.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn down(&self, device: &str) -> Result<(), StageError> {
+        self.netlink(|handle| async move {
+            let index = index(&handle, device).await?;
+            handle
+                .link()
+                .set(LinkUnspec::new_with_index(index).down().build())
+                .execute()
+                .await
+                .map_err(StageError::netlink(format!("take {device} down")))
+        })
+    }
+
+    /// Deletes a device.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn delete(&self, device: &str) -> Result<(), StageError> {
+        self.netlink(|handle| async move {
+            let index = index(&handle, device).await?;
+            handle
+                .link()
+                .del(index)
+                .execute()
+                .await
+                .map_err(StageError::netlink(format!("delete {device}")))
+        })
+    }
+
     /// Index of a device.
     ///
     /// # Errors
