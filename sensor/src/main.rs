@@ -38,7 +38,9 @@ fn main() -> ExitCode {
 
 /// Whether the command line asked for something impossible, in a way that clap does not see.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error.chain().any(<(dyn std::error::Error + 'static)>::is::<SettingsError>)
+    error
+        .chain()
+        .any(<dyn std::error::Error>::is::<SettingsError>)
         || matches!(
             error.downcast_ref(),
             Some(KernelError::Settings(_) | KernelError::Interface(InterfaceError::Twice(_)))

@@ -7,7 +7,7 @@ use super::Outcome;
 use crate::cli::DoctorArguments;
 use crate::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
 use crate::kernel::interface::{Interface, Kind};
-use crate::kernel::load::{LoadOptions, OBJECT_SHA256, load};
+use crate::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
 use crate::kernel::preflight::{Host, NEEDED};
 use crate::present::output::{self, Format};
 use crate::present::totals::SCHEMA;

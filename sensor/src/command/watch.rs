@@ -113,6 +113,7 @@ fn show(
                     link: Some(state.name()),
                     cut: None,
                     complete: None,
+                    server_places: Some((now.places.len(), engine.server_places())),
                     evicted_servers: window.evicted,
                 },
             ))?,

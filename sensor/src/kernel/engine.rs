@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sensor_common::names;
-use sensor_common::server::ServerTable;
+use sensor_common::server::{SETS, ServerTable, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INTERFACES, Settings};
 use sensor_common::totals::Totals;
 
@@ -161,6 +161,12 @@ impl KernelEngine {
             };
         }
         Ok(())
+    }
+
+    /// Places of the server table, on all CPUs together.
+    #[must_use]
+    pub fn server_places(&self) -> usize {
+        SETS * WAYS * self.loaded.cpus as usize
     }
 
     /// Programs and maps, for what reads more than counters.

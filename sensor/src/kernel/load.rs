@@ -5,7 +5,7 @@ use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
 use sensor_common::server::ServerTable;
-use sensor_common::settings::Settings;
+use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
 use sensor_common::totals::Totals;
 use sensor_common::{ABI_VERSION, names};
 
@@ -69,6 +69,18 @@ pub enum LoadError {
     /// Anything else.
     #[error("cannot load the BPF object: {0}")]
     Other(String),
+}
+
+/// Memory of all maps in bytes, for so many CPUs and lanes. The ring buffer of log lines is that of
+/// aya-log.
+#[must_use]
+pub fn map_bytes(cpus: u32, lanes: u32) -> usize {
+    const LOG_RING: usize = 128 * 1024;
+    let of_a_cpu = size_of::<ServerTable>()
+        + size_of::<Totals>() * lanes as usize
+        + SCRATCH_BYTES
+        + SCRATCH_SLACK;
+    of_a_cpu * cpus as usize + size_of::<Settings>() + LOG_RING
 }
 
 /// Options of a load.

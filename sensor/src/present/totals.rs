@@ -64,6 +64,9 @@ pub struct TotalsObject {
     /// Whether a capture was read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     complete: Option<bool>,
+    /// Places of the server table: taken, and all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_places: Option<(usize, usize)>,
     /// Servers that lost their place in the table; their counts are kept, without their address.
     evicted_servers: u64,
 }
@@ -85,6 +88,8 @@ pub struct About {
     pub cut: Option<u64>,
     /// Whether a capture was read to its end.
     pub complete: Option<bool>,
+    /// Places of the server table: taken, and all.
+    pub server_places: Option<(usize, usize)>,
     /// Servers evicted.
     pub evicted_servers: u64,
 }
@@ -138,6 +143,7 @@ impl TotalsObject {
             copied: totals.copied,
             cut: about.cut,
             complete: about.complete,
+            server_places: about.server_places,
             evicted_servers: about.evicted_servers,
         }
     }
