@@ -117,8 +117,10 @@ fn host_checks() -> Vec<Check> {
             "load",
             true,
             format!(
-                "the kernel accepts the programs; maps for {} CPUs",
-                loaded.cpus
+                "the kernel accepts the programs; maps take {} KiB for {} CPUs (128 CPUs: {} MiB)",
+                map_bytes(loaded.cpus, loaded.settings.lanes) / 1024,
+                loaded.cpus,
+                map_bytes(128, loaded.settings.lanes) / 1024 / 1024
             ),
         ),
         Err(error) => Check::new("load", false, error.to_string()),
