@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use futures_util::TryStreamExt;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
 use netlink_packet_route::route::{RouteMessage, RouteType};
-use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
+use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::StageError;
 use super::namespace::Namespace;
@@ -81,14 +81,9 @@ impl Namespace {
             request
                 .execute()
                 .await
-                .map_err(StageError::netlink(format!("add {address} to {device}")))?;
-            handle
-                .link()
-                .set(LinkUnspec::new_with_index(index).up().build())
-                .execute()
-                .await
-                .map_err(StageError::netlink(format!("take {device} up")))
-        })
+                .map_err(StageError::netlink(format!("add {address} to {device}")))
+        })?;
+        self.up(device)
     }
 
     /// Takes a device up.
@@ -96,15 +91,7 @@ impl Namespace {
     /// # Errors
     /// The kernel refuses.
     pub fn up(&self, device: &str) -> Result<(), StageError> {
-        self.netlink(|handle| async move {
-            let index = index(&handle, device).await?;
-            handle
-                .link()
-                .set(LinkUnspec::new_with_index(index).up().build())
-                .execute()
-                .await
-                .map_err(StageError::netlink(format!("take {device} up")))
-        })
+        self.set(device, "up", LinkMessageBuilder::up)
     }
 
     /// Takes a device down.
@@ -112,14 +99,23 @@ impl Namespace {
     /// # Errors
     /// The kernel refuses.
     pub fn down(&self, device: &str) -> Result<(), StageError> {
+        self.set(device, "down", LinkMessageBuilder::down)
+    }
+
+    fn set(
+        &self,
+        device: &str,
+        what: &str,
+        change: fn(LinkMessageBuilder<LinkUnspec>) -> LinkMessageBuilder<LinkUnspec>,
+    ) -> Result<(), StageError> {
         self.netlink(|handle| async move {
             let index = index(&handle, device).await?;
             handle
                 .link()
-                .set(LinkUnspec::new_with_index(index).down().build())
+                .set(change(LinkUnspec::new_with_index(index)).build())
                 .execute()
                 .await
-                .map_err(StageError::netlink(format!("take {device} down")))
+                .map_err(StageError::netlink(format!("take {device} {what}")))
         })
     }
 
