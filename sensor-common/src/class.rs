@@ -90,6 +90,8 @@ list! {
         IcmpHeader = "icmp_header",
         /// DNS port, and the payload is shorter than the 12 bytes of a DNS header.
         DnsHeader = "dns_header",
+        /// The kernel would not hand out the rest of a packet that it keeps in pieces.
+        Unreadable = "unreadable",
     }
 }
 

@@ -9,6 +9,9 @@ pub const MAX_PORTS: usize = 8;
 pub const PORT_WORDS: usize = 65_536 / 64;
 /// Interfaces that can be watched at once.
 pub const MAX_INTERFACES: usize = 8;
+/// Interfaces that count as watched when a packet leaves: those watched, and the bridges, bonds and
+/// VLANs above them.
+pub const MAX_INGRESS: usize = 16;
 /// Directions, and so lanes, of each interface.
 pub const DIRECTIONS: usize = 2;
 
@@ -19,7 +22,7 @@ pub const MAX_EXTENSION_HEADERS: usize = 8;
 /// ten, and each label costs about 1 ns.
 pub const MAX_LABELS: usize = 16;
 /// Bytes copied for parsing where the start of a packet is outside the linear part. A power of two.
-pub const SCRATCH_BYTES: usize = 2048;
+pub const SCRATCH_BYTES: usize = 16_384;
 /// Longest read at one place in the copy: room behind it that keeps the verifier content.
 pub const SCRATCH_SLACK: usize = 64;
 
@@ -52,9 +55,9 @@ pub struct Settings {
     /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
     /// them. The common case costs one comparison.
     pub single_port: u32,
-    /// Interface indexes with a program on ingress; unused ones are 0. A packet that came in
-    /// through one of them was attributed to its server there.
-    pub ingress_interfaces: [u32; MAX_INTERFACES],
+    /// Indexes of interfaces with a program on ingress, and of those above them; unused ones are 0. A
+    /// packet that came in through one of them was attributed to its server there.
+    pub ingress_interfaces: [u32; MAX_INGRESS],
     /// Bit n % 64 of word n / 64 set: n, in network byte order, is a DNS port.
     pub port_set: [u64; PORT_WORDS],
 }
@@ -67,7 +70,7 @@ impl Settings {
         lanes: DIRECTIONS as u32,
         layer3_slots: 0,
         single_port: 53_u16.to_be() as u32,
-        ingress_interfaces: [0; MAX_INTERFACES],
+        ingress_interfaces: [0; MAX_INGRESS],
         port_set: [0; PORT_WORDS],
     };
 
@@ -86,4 +89,4 @@ impl Settings {
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 56 + 8 * PORT_WORDS && align_of::<Settings>() == 8);
+const _: () = assert!(size_of::<Settings>() == 88 + 8 * PORT_WORDS && align_of::<Settings>() == 8);

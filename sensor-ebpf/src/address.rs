@@ -1,11 +1,15 @@
 //! IP addresses as the packet path wants them: words in memory order, and a keyed hash.
 
+use crate::packet::{raw32, raw64};
 use sensor_common::server::{FAMILY_V4, FAMILY_V6, ServerKey};
 
 /// An address of either family. The parser is compiled once for each.
 pub trait Address: Copy + PartialEq {
     /// The key of the server with this address.
     fn key(self) -> ServerKey;
+
+    /// Whether a key is this address.
+    fn is(self, key: &ServerKey) -> bool;
 
     /// A 64-bit hash under a secret key. The two families are hashed apart.
     fn hash(self, secret: u64) -> u64;
@@ -39,6 +43,11 @@ fn finish(hash: u64) -> u64 {
 
 impl Address for V4 {
     #[inline(always)]
+    fn is(self, key: &ServerKey) -> bool {
+        key.family == FAMILY_V4 && raw32(&key.address, 0) == self.0
+    }
+
+    #[inline(always)]
     fn key(self) -> ServerKey {
         let [a, b, c, d] = self.0.to_ne_bytes();
         ServerKey {
@@ -56,6 +65,13 @@ impl Address for V4 {
 
 impl Address for V6 {
     #[inline(always)]
+    fn is(self, key: &ServerKey) -> bool {
+        key.family == FAMILY_V6
+            && raw64(&key.address, 0) == self.0
+            && raw64(&key.address, 8) == self.1
+    }
+
+    #[inline(always)]
     fn key(self) -> ServerKey {
         let mut address = [0; 16];
         let (high, low) = address.split_at_mut(8);
@@ -70,6 +86,8 @@ impl Address for V6 {
 
     #[inline(always)]
     fn hash(self, secret: u64) -> u64 {
-        finish(mix(mix(!secret, self.0), self.1))
+        // Finished in between: a flip of the top bit would pass the multiplication alone, and could
+        // be cancelled by a flip in the second word.
+        finish(mix(finish(mix(!secret, self.0)), self.1))
     }
 }

@@ -79,7 +79,7 @@ fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, directio
         &mut store,
     );
     if outcome.is_malformed() {
-        debug!(log, "malformed packet: reason {}", outcome.reason() as u64);
+        debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
     }
 }
 

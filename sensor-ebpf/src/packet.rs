@@ -13,6 +13,12 @@ pub trait Packet: Copy {
     #[must_use]
     fn skip(self, n: usize) -> Self;
 
+    /// Whether the packet really ends where reads begin to fail. In the kernel it may go on outside
+    /// the memory that is read directly. Asked only where an end was met.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
     /// `n` itself, for `n` below 65,536. The kernel's verifier forgets what it knew of it: where a
     /// loop can end at many places, it would otherwise follow the rest of the program once for each.
     #[must_use]

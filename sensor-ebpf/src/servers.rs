@@ -23,13 +23,15 @@ pub fn entry<A: Address>(table: &mut ServerTable, server: A, secret: u64) -> &mu
         sets,
     } = table;
     let set = &mut sets[(tag >> (64 - SET_BITS)) as usize];
-    let way = if set.tags[0] == tag {
+    // The tag alone would do but for collisions, which can be sought by whoever learns the secret.
+    let holds = |way: usize| set.tags[way] == tag && server.is(&set.entries[way].key);
+    let way = if holds(0) {
         0
-    } else if set.tags[1] == tag {
+    } else if holds(1) {
         1
-    } else if set.tags[2] == tag {
+    } else if holds(2) {
         2
-    } else if set.tags[3] == tag {
+    } else if holds(3) {
         3
     } else {
         let key = server.key();

@@ -32,12 +32,7 @@ pub const PROFILE: &[&str] = &[
 ];
 
 /// Folders and files of the workspace that reach the object.
-const SOURCES: [&str; 4] = [
-    "sensor-common/Cargo.toml",
-    "sensor-common/src",
-    "sensor-ebpf/Cargo.toml",
-    "sensor-ebpf/src",
-];
+const SOURCES: [&str; 2] = ["sensor-common", "sensor-ebpf"];
 
 /// The lock file.
 #[derive(Debug, Deserialize, Serialize, PartialEq, Eq)]

@@ -29,6 +29,17 @@ pub trait Counters: Pod {
         difference
     }
 
+    /// As [`Counters::since`], but never below 0: for sums that may lag behind for one reading.
+    #[must_use]
+    fn since_at_least_zero(&self, earlier: &Self) -> Self {
+        let mut difference = *self;
+        let words: &mut [u64] = cast_slice_mut(std::slice::from_mut(&mut difference));
+        for (word, earlier) in words.iter_mut().zip(earlier.as_words()) {
+            *word = word.saturating_sub(*earlier);
+        }
+        difference
+    }
+
     /// Whether a counter went down, which only a new beginning explains: a counter that wraps comes
     /// from the upper half of its range.
     fn went_back(&self, earlier: &Self) -> bool {

@@ -43,7 +43,12 @@ fn is_usage(error: &anyhow::Error) -> bool {
         .any(<dyn std::error::Error>::is::<SettingsError>)
         || matches!(
             error.downcast_ref(),
-            Some(KernelError::Settings(_) | KernelError::Interface(InterfaceError::Twice(_)))
+            Some(
+                KernelError::Settings(_)
+                    | KernelError::Interface(
+                        InterfaceError::Twice(_) | InterfaceError::Stacked { .. }
+                    )
+            )
         )
 }
 

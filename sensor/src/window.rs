@@ -72,7 +72,8 @@ impl Window {
             if !kept {
                 // The server lost this place: all it ever counted there went to `other`, and what
                 // earlier windows have reported of it does not belong to this one.
-                self.other = self.other.since(&before.counters);
+                // At least 0: an eviction during the reading may reach `other` in the next window.
+                self.other = self.other.since_at_least_zero(&before.counters);
             }
         }
         for (place, now) in &now.places {
@@ -178,6 +179,13 @@ mod tests {
         let window = Window::between(&then, &now);
         assert_eq!(window.servers[&key(1)].counters.queries, 5);
         assert_eq!(all_queries(&window), 7);
+    }
+
+    #[test]
+    fn an_eviction_that_other_has_not_yet_leaves_nothing_below_zero() {
+        let then = snapshot(1, &[(0, 1, 10)], 100);
+        let now = snapshot(2, &[], 100);
+        assert_eq!(Window::between(&then, &now).other.queries, 0);
     }
 
     #[test]

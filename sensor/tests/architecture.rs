@@ -58,7 +58,7 @@ const LOADER: [(&str, &[&str]); 11] = [
 
 const PROGRAM: [(&str, &[&str]); 7] = [
     ("packet.rs", &[]),
-    ("address.rs", &[]),
+    ("address.rs", &["packet"]),
     ("parse", &["address", "packet", "parse"]),
     ("servers.rs", &["address"]),
     ("store.rs", &[]),

@@ -131,7 +131,9 @@ fn a_capture_that_breaks_off_says_where_and_shows_what_it_had() {
     assert_eq!(output.status.code(), Some(1));
     let error = stderr(&output);
     assert!(
-        error.contains(&format!("damaged at byte {second}, after 1 frames")),
+        error.contains(&format!(
+            "cannot be read on at byte {second}, after 1 frames"
+        )),
         "{error}"
     );
     let totals = last_object(&output);
@@ -154,6 +156,77 @@ fn each_server_of_a_capture_has_an_object() {
     assert_eq!(server["address"], "192.0.2.53");
     assert_eq!(server["queries"], 3);
     assert_eq!(last_object(&output)["complete"], true);
+}
+
+/// A pcapng block: type, body, and the length around it.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let length = 12 + body.len() as u32;
+    [
+        &kind.to_le_bytes()[..],
+        &length.to_le_bytes(),
+        body,
+        &length.to_le_bytes(),
+    ]
+    .concat()
+}
+
+#[test]
+fn pcapng_with_several_interfaces_is_read() {
+    let section = [
+        &0x1a2b_3c4d_u32.to_le_bytes()[..],
+        &[1, 0, 0, 0],
+        &[0xff; 8],
+    ]
+    .concat();
+    let interface =
+        |link: u16| [&link.to_le_bytes()[..], &[0, 0], &65_535_u32.to_le_bytes()].concat();
+    let enhanced = |interface: u32| {
+        let packet = query();
+        let mut body = Vec::new();
+        for word in [
+            interface,
+            0,
+            1_000_000,
+            packet.len() as u32,
+            packet.len() as u32,
+        ] {
+            body.extend(word.to_le_bytes());
+        }
+        body.extend(&packet);
+        body.resize(body.len().next_multiple_of(4), 0);
+        body
+    };
+    // USB, of which there is no packet, and raw IP.
+    let start = [
+        block(0x0a0d_0d0a, &section),
+        block(1, &interface(189)),
+        block(1, &interface(101)),
+        block(6, &enhanced(1)),
+    ]
+    .concat();
+    let totals = replayed(&file("two.pcapng", &start));
+    assert_eq!(totals["qtype"]["A"], 1);
+
+    for (name, more, says) in [
+        (
+            "usb",
+            block(6, &enhanced(0)),
+            "link type 189 is not supported",
+        ),
+        ("obsolete", block(2, &enhanced(1)), "obsolete kind (type 2)"),
+        (
+            "undescribed",
+            block(6, &enhanced(7)),
+            "an interface that was not described",
+        ),
+    ] {
+        let bytes = [start.clone(), more].concat();
+        let path = file(&format!("{name}.pcapng"), &bytes);
+        let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+        assert_eq!(last_object(&output)["seen"], 1, "{name}");
+    }
 }
 
 #[test]
@@ -227,6 +300,12 @@ fn too_many_ports_and_interfaces_are_refused() {
     let ports: Vec<String> = (1..=9).map(|port| format!("--port={port}")).collect();
     let mut arguments = vec!["replay", "/nowhere.pcap"];
     arguments.extend(ports.iter().map(String::as_str));
+    let output = sensor(&arguments);
+    assert!(stderr(&output).contains("at most 8"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+    let mut arguments = vec!["watch".to_string()];
+    arguments.extend((1..=9).map(|number| format!("-i{number}")));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let output = sensor(&arguments);
     assert!(stderr(&output).contains("at most 8"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(2));

@@ -203,6 +203,23 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
     check(&host);
 }
 
+/// Two addresses that an earlier hash took for one, whatever the secret.
+#[test]
+fn servers_with_like_addresses_are_two() {
+    let mut engine = HostEngine::new("test", for_ports(&[]).expect("port 53"));
+    let corpus = corpus();
+    let query = corpus.iter().find(|n| n.name == "v6 query").expect("there");
+    let mut other = query.frame.clone();
+    // The destination begins at byte 38; its bytes 7 and 8 are the neighbours of the two words.
+    other[38 + 7] ^= 0x80;
+    other[38 + 8] ^= 0x80;
+    engine.count(&query.frame, Link::Ethernet);
+    engine.count(&other, Link::Ethernet);
+    let servers = engine.snapshot(Duration::ZERO).servers();
+    assert_eq!(servers.len(), 2);
+    assert!(servers.values().all(|server| server.queries == 1));
+}
+
 /// The verifier drops what settings switch off, so each setting is another program to it.
 #[test]
 #[ignore = "needs a kernel"]

@@ -577,51 +577,65 @@ fn clsact_filters_of_a_killed_process_are_replaced() {
     }
 }
 
-#[test]
-#[ignore = "needs a kernel"]
-fn a_message_outside_the_linear_part_is_counted() {
-    let pair = Pair::new();
-    let addresses = addresses(4);
-    let engine = watch(&pair.client, &options(CLIENT_DEVICE, HookChoice::Tc)).expect("watching");
-    let client = socket(&pair.client, addresses.client, 0);
-    client.connect(dns(addresses.server)).expect("connected");
-    let query = query(1, "zerocopy.example.org");
-    // Without copying, the payload stays in the process's page, apart from the headers.
+/// Sends a datagram of which only the first `copied` bytes lie behind its headers: the rest stays in
+/// the page of this process.
+fn send_in_pieces(socket: &UdpSocket, datagram: &[u8], copied: usize) {
     let on: libc::c_int = 1;
-    // SAFETY: a socket of ours, an option of the size that is given, and a buffer that outlives
-    // the call; the kernel keeps the page as long as it needs it.
-    let sent = unsafe {
-        let set = libc::setsockopt(
-            client.as_raw_fd(),
+    // SAFETY: a socket of ours and an option of the size that is given.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_ZEROCOPY,
             (&raw const on).cast(),
             size_of_val(&on) as libc::socklen_t,
-        );
-        assert_eq!(set, 0, "{}", io::Error::last_os_error());
-        libc::send(
-            client.as_raw_fd(),
-            query.as_ptr().cast(),
-            query.len(),
-            libc::MSG_ZEROCOPY,
         )
     };
-    assert_eq!(
-        sent,
-        query.len().cast_signed(),
-        "{}",
-        io::Error::last_os_error()
-    );
-    wait_for("the query", || {
-        class(&engine, CLIENT_DEVICE, Direction::Egress, Class::DnsQuery) == 1
-    });
-    let totals = totals(&engine, CLIENT_DEVICE, Direction::Egress);
-    assert_eq!(
-        totals.copied, 1,
-        "the message was not apart: the test tests nothing"
-    );
-    assert_eq!(totals.qtype[1], 1);
-    assert_eq!(totals.malformed, [0; 16]);
+    assert_eq!(set, 0, "{}", io::Error::last_os_error());
+    let (first, rest) = datagram.split_at(copied);
+    for (piece, flags) in [(first, libc::MSG_MORE), (rest, libc::MSG_ZEROCOPY)] {
+        if piece.is_empty() {
+            continue;
+        }
+        // SAFETY: a buffer that outlives the call; the kernel keeps its page as long as it needs it.
+        let sent = unsafe {
+            libc::send(
+                socket.as_raw_fd(),
+                piece.as_ptr().cast(),
+                piece.len(),
+                flags,
+            )
+        };
+        assert_eq!(
+            sent,
+            piece.len().cast_signed(),
+            "{}",
+            io::Error::last_os_error()
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_message_in_pieces_is_counted_wherever_it_is_split() {
+    let query = query(1, "zerocopy.example.org");
+    // Before the DNS header, inside it, behind it, inside the name, inside the type.
+    for copied in [0, 5, 12, 20, query.len() - 3] {
+        let pair = Pair::new();
+        let addresses = addresses(4);
+        let engine =
+            watch(&pair.client, &options(CLIENT_DEVICE, HookChoice::Tc)).expect("watching");
+        let client = socket(&pair.client, addresses.client, 0);
+        client.connect(dns(addresses.server)).expect("connected");
+        send_in_pieces(&client, &query, copied);
+        wait_for("the query", || {
+            class(&engine, CLIENT_DEVICE, Direction::Egress, Class::DnsQuery) == 1
+        });
+        let totals = totals(&engine, CLIENT_DEVICE, Direction::Egress);
+        assert_eq!(totals.copied, 1, "split at {copied}: it was in one piece");
+        assert_eq!(totals.qtype[1], 1, "split at {copied}");
+        assert_eq!(totals.malformed, [0; 16], "split at {copied}");
+    }
 }
 
 #[test]

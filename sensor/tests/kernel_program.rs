@@ -195,6 +195,46 @@ fn an_interface_given_twice_is_wrong_usage() {
     assert!(text.contains("interface lo was given twice"), "{text}");
 }
 
+#[test]
+#[ignore = "needs a kernel"]
+fn malformed_packets_are_logged_when_asked_for() {
+    let pair = Pair::new();
+    let mut child = spawn(
+        &pair,
+        &[
+            "watch",
+            "-i",
+            SERVER_DEVICE,
+            "--interval",
+            "0.1",
+            "--log",
+            "debug",
+        ],
+    );
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    for _ in 0..2 {
+        lines.next().expect("a line").expect("text");
+    }
+    let client = pair
+        .client
+        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .expect("entered")
+        .expect("bound");
+    client
+        .send_to(b"abc", dns(addresses(4).server))
+        .expect("sent");
+    let told = lines
+        .by_ref()
+        .take(100)
+        .any(|line| line.expect("text").contains("1 malformed"));
+    assert!(told, "not counted");
+    lines.next().expect("another interval").expect("text");
+    signal(&child, Signal::SIGINT);
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("malformed packet, reason 10"), "{text}");
+}
+
 /// Killed when the test is over, however it ends.
 struct Held(Child);
 

@@ -19,8 +19,11 @@ use crate::workspace;
 pub fn build() -> Result<()> {
     let root = workspace::root();
     let toolchain = toolchain::installed()?;
-    let built = compile(&toolchain)?;
     let inputs = Inputs::read(&root).map_err(|reason| anyhow!(reason))?;
+    let built = compile(&toolchain)?;
+    if Inputs::read(&root).map_err(|reason| anyhow!(reason))? != inputs {
+        bail!("the sources changed during the build: run it again");
+    }
     let lock = Lock {
         object: sha256(&built),
         abi_version: abi_version(&root)?,
@@ -92,9 +95,10 @@ fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
     let root = workspace::root();
     let target = workspace::bpf_target();
     let artifact = target.join(TARGET).join("release/sensor");
-    // A failed build must not leave an older object to be taken for its result.
-    if artifact.exists() {
-        fs::remove_file(&artifact)?;
+    // From nothing: cargo goes by the times of files, and those need not tell what changed. And a
+    // failed build must not leave an older object to be taken for its result.
+    if target.exists() {
+        fs::remove_dir_all(&target)?;
     }
     let mut flags: Vec<OsString> = RUSTC_FLAGS.iter().map(Into::into).collect();
     flags.extend(remaps(&root)?);

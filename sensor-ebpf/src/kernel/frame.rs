@@ -140,6 +140,12 @@ impl<C: Context> Linear<C> {
     }
 }
 
+/// Bytes of a packet that can be read directly.
+#[inline(always)]
+fn linear_length<C: Context>(context: *const C) -> usize {
+    (C::data_end(context) as usize).wrapping_sub(C::data(context) as usize)
+}
+
 /// The same pointer, of which the compiler does not know how it was computed. It may otherwise
 /// compute it twice, check one and read through the other, or compare only its lower half: the
 /// verifier refuses both.
@@ -181,6 +187,11 @@ impl<C: Context> Packet for Linear<C> {
     }
 
     #[inline(always)]
+    fn is_whole(&self) -> bool {
+        C::length(self.context) <= linear_length(self.context)
+    }
+
+    #[inline(always)]
     fn forget(n: usize) -> usize {
         forget(n)
     }
@@ -200,8 +211,7 @@ impl Scratch {
     #[inline(always)]
     pub fn copy<C: Context>(context: *const C, store: &mut Maps) -> Option<Self> {
         let length = C::length(context);
-        let linear = (C::data_end(context) as usize).wrapping_sub(C::data(context) as usize);
-        if length <= linear {
+        if length <= linear_length(context) {
             return None;
         }
         let bytes = store.scratch()?;

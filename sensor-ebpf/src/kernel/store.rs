@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use sensor_common::server::ServerTable;
-use sensor_common::settings::{Direction, MAX_INTERFACES, Settings};
+use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::totals::Totals;
 use sensor_ebpf::parse::Link;
 use sensor_ebpf::store::Store;
@@ -77,7 +77,7 @@ fn received_by_us(ifindex: u32) -> bool {
     }
     let mut found = false;
     let mut at = 0;
-    while at < MAX_INTERFACES {
+    while at < MAX_INGRESS {
         found |= setting!(ingress_interfaces[at]) == ifindex;
         at += 1;
     }

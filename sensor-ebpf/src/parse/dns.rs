@@ -1,10 +1,10 @@
 //! DNS messages (RFC 1035, 4.1).
 
-use sensor_common::class::{Class, QuestionState};
+use sensor_common::class::{Class, Malformed, QuestionState};
 use sensor_common::settings::MAX_LABELS;
 
 use super::ip::Datagram;
-use super::{Flags, Message, Sink};
+use super::{Flags, Message, Outcome, Sink};
 use crate::address::Address;
 use crate::packet::{Packet, be16};
 
@@ -39,12 +39,15 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
     body: P,
     length: u32,
     sink: &mut S,
-) -> Class {
+) -> Outcome {
     let question = if flags.is_response() || questions == 0 {
         Question::unread(QuestionState::Absent)
     } else {
         question(body, length - HEADER as u32)
     };
+    if question.state == QuestionState::Malformed && !body.is_whole() {
+        return Malformed::Unreadable.into();
+    }
     sink.dns(&Message {
         source: datagram.source,
         destination: datagram.destination,
@@ -54,9 +57,9 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
         carriage: datagram.carriage,
     });
     if flags.is_response() {
-        Class::DnsResponse
+        Class::DnsResponse.into()
     } else {
-        Class::DnsQuery
+        Class::DnsQuery.into()
     }
 }
 

@@ -53,13 +53,17 @@ fn header<P: Packet, A>(datagram: &Datagram<P, A>) -> Option<(u8, u8)> {
 }
 
 #[inline(always)]
-fn report<P, A: Address, S: Sink>(
+fn report<P: Packet, A: Address, S: Sink>(
     datagram: &Datagram<P, A>,
     icmp_type: IcmpType,
     code: u8,
     quote: Quote<A>,
     sink: &mut S,
 ) -> Outcome {
+    let is_cut = quote.quoted == Quoted::Unreadable || !quote.verifiable;
+    if is_cut && !datagram.payload.is_whole() {
+        return Malformed::Unreadable.into();
+    }
     sink.icmp_error(&IcmpError {
         sender: datagram.source,
         icmp_type,

@@ -113,7 +113,8 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
     }
     let (source, destination) = v6_addresses(header);
     let room = match u32::from(be16(header, 4)) {
-        0 if header[6] == TCP => u32::MAX,
+        // A jumbogram (RFC 2675) or BIG TCP: what the packet holds is the limit.
+        0 if matches!(header[6], TCP | HOP_BY_HOP) => u32::MAX,
         length => length,
     };
     let (protocol, payload, offset, more_fragments) = match walk(packet.skip(V6_HEADER), header[6])

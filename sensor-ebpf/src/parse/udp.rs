@@ -48,7 +48,6 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
         length - HEADER as u32,
         sink,
     )
-    .into()
 }
 
 /// A datagram whose frame ends before a DNS header would.

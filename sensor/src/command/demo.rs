@@ -66,7 +66,13 @@ pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, engine)) => Box::pin(live(network, engine, &mut stop)).await,
+        Ok((network, engine)) => {
+            let played = Box::pin(live(&network, &engine, &mut stop)).await;
+            // Filters of the clsact kind are found by the index of their device, in the namespace of
+            // the thread that asks.
+            network.server.enter(|| drop(engine))?;
+            played
+        }
         Err(error) => {
             output::line(&format!(
                 "not live: {error:#}\nplaying a recording of the same outage instead"
@@ -147,7 +153,7 @@ fn stage() -> Result<(Network, KernelEngine)> {
     Ok((network, engine))
 }
 
-async fn live(network: Network, engine: KernelEngine, stop: &mut Stop) -> Result<Outcome> {
+async fn live(network: &Network, engine: &KernelEngine, stop: &mut Stop) -> Result<Outcome> {
     output::line(&format!(
         "a DNS server ({SERVER}) and {} clients on a private network; {} and TC egress watch the \
          server's interface",
@@ -181,8 +187,9 @@ async fn live(network: Network, engine: KernelEngine, stop: &mut Stop) -> Result
 /// Plays the recording at the speed it was made.
 async fn play(stop: &mut Stop) -> Result<Outcome> {
     let mut frames = Vec::new();
-    Capture::new("the recording".into(), RECORDED)?
-        .for_each(|frame| frames.push((frame.time, frame.bytes.to_vec())))?;
+    Capture::new("the recording".into(), RECORDED)?.for_each(|frame| {
+        frames.push((frame.time.unwrap_or_default(), frame.bytes.to_vec()));
+    })?;
     let first = frames.first().map_or(Duration::ZERO, |(time, _)| *time);
     let mut engine = HostEngine::new(DEVICE, for_ports(&[])?);
     let mut screen = Screen::new(engine.snapshot(Duration::ZERO))?;

@@ -71,11 +71,13 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let name = file_name(&arguments.file);
     let capture = Capture::open(&arguments.file)?;
     let mut engine = Engine::new(arguments.engine, &name, settings)?;
-    let (mut first, mut last, mut cut) = (None, Duration::ZERO, 0);
+    let (mut first, mut last, mut cut) = (None::<Duration>, Duration::ZERO, 0);
     let mut refused = None;
     let read = capture.for_each(|frame: Frame<'_>| {
-        first.get_or_insert(frame.time);
-        last = last.max(frame.time);
+        if let Some(time) = frame.time {
+            first = Some(first.map_or(time, |first| first.min(time)));
+            last = last.max(time);
+        }
         cut += u64::from(frame.is_cut);
         if let Err(error) = engine.count(frame.bytes) {
             refused.get_or_insert(error);
@@ -109,7 +111,7 @@ fn show(
                 at_ms: Some(u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
                 cut: Some(cut),
                 complete: Some(complete),
-                evicted_servers: snapshot.evicted,
+                evicted_servers: Some(snapshot.evicted),
                 ..About::default()
             };
             let window = Window::between(&Snapshot::empty(Duration::ZERO), &snapshot);

@@ -47,6 +47,11 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
             attached.interface.name, attached.reason
         );
     }
+    let mut kernel_log = if log::max_level() >= log::LevelFilter::Debug {
+        Some(engine.log()?)
+    } else {
+        None
+    };
     let mut stop = Stop::new()?;
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,6 +62,9 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         tokio::select! {
             _ = ticks.tick() => {}
             () = stop.asked() => return Ok(Outcome::Fine),
+        }
+        if let Some(log) = &mut kernel_log {
+            log.flush();
         }
         let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
         engine.look_at_links().await?;
@@ -85,7 +93,7 @@ fn show(
     lines: &mut usize,
 ) -> std::io::Result<Reader> {
     let mut reader = Reader::There;
-    for (interface, totals) in by_interface(&window.lanes) {
+    for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
         let attached = engine
             .attached()
             .iter()
@@ -113,8 +121,8 @@ fn show(
                     link: Some(state.name()),
                     cut: None,
                     complete: None,
-                    server_places: Some((now.places.len(), engine.server_places())),
-                    evicted_servers: window.evicted,
+                    server_places: (at == 0).then(|| (now.places.len(), engine.server_places())),
+                    evicted_servers: (at == 0).then_some(window.evicted),
                 },
             ))?,
         };

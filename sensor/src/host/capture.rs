@@ -55,7 +55,7 @@ pub enum CaptureError {
     },
     /// The file breaks off or is damaged.
     #[error(
-        "{path} is damaged at byte {offset}, after {frames} frames: {what}; `editcap` may save what follows"
+        "{path} cannot be read on at byte {offset}, after {frames} frames: {what}; `editcap` may mend it"
     )]
     Damaged {
         /// As given.
@@ -82,8 +82,8 @@ pub enum CaptureError {
 /// One packet of a capture.
 #[derive(Debug)]
 pub struct Frame<'a> {
-    /// Time since 1970; zero in a pcapng block without a time.
-    pub time: Duration,
+    /// Time since 1970; a simple packet block of pcapng has none.
+    pub time: Option<Duration>,
     /// The frame with an Ethernet header; where the capture has another link layer, one was made.
     pub bytes: &'a [u8],
     /// The snapshot length cut it short.
@@ -93,7 +93,8 @@ pub struct Frame<'a> {
 /// An interface of a capture: how its frames and times are to be read.
 #[derive(Clone, Copy)]
 struct Interface {
-    link: LinkLayer,
+    /// A link type that is not read here matters once a packet has it.
+    link: Result<LinkLayer, i32>,
     /// Units of a time stamp in a second.
     resolution: u64,
     /// Seconds to add.
@@ -261,6 +262,12 @@ impl<'r> Capture<'r> {
                             path: self.path.clone(),
                             link,
                         },
+                        BlockError::ObsoletePacket => CaptureError::Damaged {
+                            path: self.path.clone(),
+                            offset: self.offset,
+                            frames: self.frames,
+                            what: "a packet block of the obsolete kind (type 2)".into(),
+                        },
                         BlockError::NoInterface => CaptureError::Damaged {
                             path: self.path.clone(),
                             offset: self.offset,
@@ -317,8 +324,12 @@ impl<'r> Capture<'r> {
     }
 }
 
+/// Type of the packet block that the pcapng draft declares obsolete.
+const OBSOLETE_PACKET: u32 = 2;
+
 enum BlockError {
     LinkType(i32),
+    ObsoletePacket,
     NoInterface,
 }
 
@@ -328,11 +339,13 @@ fn read_block(
     ethernet: &mut Vec<u8>,
     take: &mut impl FnMut(Frame<'_>),
 ) -> Result<(), BlockError> {
-    let supported = |link: Linktype| LinkLayer::of(link).ok_or(BlockError::LinkType(link.0));
+    let link_layer = |link: Linktype| LinkLayer::of(link).ok_or(link.0);
     let (interface, time, captured, original) = match block {
         PcapBlockOwned::LegacyHeader(header) => {
             // The upper bits of the field are for the length of an FCS.
-            let link = supported(Linktype(header.network.0 & 0xffff))?;
+            let link = link_layer(Linktype(header.network.0 & 0xffff));
+            // All packets of a pcap file have it.
+            link.map_err(BlockError::LinkType)?;
             interfaces.push(Interface {
                 link,
                 resolution: if header.is_nanosecond_precision() {
@@ -348,7 +361,7 @@ fn read_block(
         PcapBlockOwned::Legacy(packet) => {
             let interface = interfaces.last().ok_or(BlockError::NoInterface)?;
             let units = u64::from(packet.ts_sec) * interface.resolution + u64::from(packet.ts_usec);
-            (interface, units, packet.data, packet.origlen)
+            (interface, Some(units), packet.data, packet.origlen)
         }
         PcapBlockOwned::NG(Block::SectionHeader(_)) => {
             interfaces.clear();
@@ -356,7 +369,7 @@ fn read_block(
         }
         PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
             interfaces.push(Interface {
-                link: supported(description.linktype)?,
+                link: link_layer(description.linktype),
                 resolution: description.ts_resolution().unwrap_or(1_000_000).max(1),
                 offset: description.if_tsoffset,
                 snap_length: description.snaplen,
@@ -372,7 +385,7 @@ fn read_block(
                 .data
                 .get(..packet.caplen as usize)
                 .unwrap_or(packet.data);
-            (interface, units, captured, packet.origlen)
+            (interface, Some(units), captured, packet.origlen)
         }
         PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
             let interface = interfaces.first().ok_or(BlockError::NoInterface)?;
@@ -382,13 +395,17 @@ fn read_block(
                 snap => packet.origlen.min(snap),
             };
             let captured = packet.data.get(..limit as usize).unwrap_or(packet.data);
-            (interface, 0, captured, packet.origlen)
+            (interface, None, captured, packet.origlen)
+        }
+        PcapBlockOwned::NG(Block::Unknown(block)) if block.block_type == OBSOLETE_PACKET => {
+            return Err(BlockError::ObsoletePacket);
         }
         PcapBlockOwned::NG(_) => return Ok(()),
     };
+    let link = interface.link.map_err(BlockError::LinkType)?;
     take(Frame {
-        time: time_of(time, interface),
-        bytes: as_ethernet(interface.link, captured, ethernet),
+        time: time.map(|units| time_of(units, interface)),
+        bytes: as_ethernet(link, captured, ethernet),
         is_cut: captured.len() < original as usize,
     });
     Ok(())

@@ -112,8 +112,29 @@ pub struct Attached {
     pub reason: String,
     /// As of the last look.
     pub state: LinkState,
+    /// Id of the ingress program; `None` where the kernel cannot be asked whether it is attached.
+    program: Option<u32>,
     /// Held for their drop.
     _links: Vec<HeldLink>,
+}
+
+impl Attached {
+    /// Whether an interface with our index is the one that we attached to: a deleted interface's
+    /// index may be given to another, which has no program of ours.
+    #[must_use]
+    pub fn is_still_on(&self, now: &Interface) -> bool {
+        let Some(program) = self.program else {
+            return true;
+        };
+        match self.hook {
+            Hook::XdpNative | Hook::XdpGeneric => now.xdp == Some(program),
+            Hook::Tc => SchedClassifier::query_tcx(&now.name, TcAttachType::Ingress)
+                // What cannot be asked is not taken for gone.
+                .map_or(true, |(_, programs)| {
+                    programs.iter().any(|p| p.id() == program)
+                }),
+        }
+    }
 }
 
 #[expect(dead_code, reason = "links detach when they are dropped")]
@@ -224,6 +245,7 @@ pub fn attach(
     }
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
+        program: program_id(loaded, hook, options.tc),
         state: if interface.up {
             LinkState::Up
         } else {
@@ -235,6 +257,22 @@ pub fn attach(
         reason,
         _links: links,
     })
+}
+
+/// Id of the ingress program, where the kernel tells what is attached.
+fn program_id(loaded: &mut Loaded, hook: Hook, tc: TcFlavour) -> Option<u32> {
+    let info = match (hook, tc) {
+        (Hook::Tc, TcFlavour::Clsact) => return None,
+        (Hook::Tc, TcFlavour::Tcx) => {
+            let tc: &mut SchedClassifier = program(&mut loaded.ebpf, PROGRAM_INGRESS).ok()?;
+            tc.info()
+        }
+        (Hook::XdpNative | Hook::XdpGeneric, _) => {
+            let xdp: &mut Xdp = program(&mut loaded.ebpf, PROGRAM_XDP).ok()?;
+            xdp.info()
+        }
+    };
+    Some(info.ok()?.id())
 }
 
 /// Native XDP; generic too where it was asked for.
@@ -361,6 +399,8 @@ mod tests {
             kind,
             has_ethernet: true,
             xdp: None,
+            controller: None,
+            below: None,
         }
     }
 

@@ -2,14 +2,15 @@
 
 use std::time::Instant;
 
+use aya_log::EbpfLogger;
 use sensor_common::names;
 use sensor_common::server::{SETS, ServerTable, WAYS};
-use sensor_common::settings::{DIRECTIONS, Direction, MAX_INTERFACES, Settings};
+use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
 use sensor_common::totals::Totals;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
 use super::interface::{Interface, InterfaceError, LinkState};
-use super::load::{LoadError, LoadOptions, Loaded, load, map_data};
+use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
 use crate::counters::Counters;
@@ -111,8 +112,13 @@ impl KernelEngine {
     /// # Errors
     /// Nothing is attached then.
     pub async fn watch(options: &WatchOptions) -> Result<Self, KernelError> {
+        let given = options.interfaces.len();
+        if given > MAX_INTERFACES {
+            return Err(SettingsError::TooManyInterfaces(given).into());
+        }
         let interfaces = Interface::find(&options.interfaces).await?;
-        let settings = with_interfaces(&options.settings, &interfaces)?;
+        let ingress = Interface::with_uppers(&interfaces, &Interface::all().await?)?;
+        let settings = with_interfaces(&options.settings, &interfaces, &ingress)?;
         let mut loaded = load(LoadOptions {
             settings,
             log_level: options.log_level,
@@ -155,6 +161,7 @@ impl KernelEngine {
                 .iter()
                 .find(|interface| interface.index == attached.interface.index);
             attached.state = match found {
+                Some(interface) if !attached.is_still_on(interface) => LinkState::Gone,
                 None => LinkState::Gone,
                 Some(interface) if interface.up => LinkState::Up,
                 Some(_) => LinkState::Down,
@@ -167,6 +174,15 @@ impl KernelEngine {
     #[must_use]
     pub fn server_places(&self) -> usize {
         SETS * WAYS * self.loaded.cpus as usize
+    }
+
+    /// Reader of the lines that the kernel half logs. `flush` hands them to the logger of this process.
+    ///
+    /// # Errors
+    /// The ring buffer cannot be read.
+    pub fn log(&mut self) -> Result<EbpfLogger<&'static dyn log::Log>, KernelError> {
+        EbpfLogger::init(&mut self.loaded.ebpf)
+            .map_err(|error| LoadError::Other(chain(&error)).into())
     }
 
     /// Programs and maps, for what reads more than counters.
@@ -202,11 +218,12 @@ impl KernelEngine {
 fn with_interfaces(
     settings: &Settings,
     interfaces: &[Interface],
+    ingress: &[u32],
 ) -> Result<Box<Settings>, SettingsError> {
     let indexes: Vec<u32> = interfaces.iter().map(|interface| interface.index).collect();
     let (slot_multiplier, slots) = slots(&indexes)?;
-    let mut ingress_interfaces = [0; MAX_INTERFACES];
-    for (place, index) in ingress_interfaces.iter_mut().zip(&indexes) {
+    let mut ingress_interfaces = [0; MAX_INGRESS];
+    for (place, index) in ingress_interfaces.iter_mut().zip(ingress) {
         *place = *index;
     }
     let layer3_slots = interfaces

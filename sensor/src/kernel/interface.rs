@@ -25,6 +25,14 @@ pub enum InterfaceError {
     /// Watching an interface twice would count everything twice.
     #[error("interface {0} was given twice")]
     Twice(String),
+    /// Both see each packet, and its server would be counted twice.
+    #[error("{lower} is below {upper}, and each packet crosses both: watch one of them")]
+    Stacked {
+        /// The port, or the device below.
+        lower: String,
+        /// The bridge, bond, VLAN or macvlan device.
+        upper: String,
+    },
     /// Netlink failed.
     #[error("cannot ask the kernel for its interfaces: {0}")]
     Netlink(String),
@@ -47,6 +55,10 @@ pub struct Interface {
     pub has_ethernet: bool,
     /// An XDP program that is attached.
     pub xdp: Option<u32>,
+    /// Index of the bridge or bond that it is a port of.
+    pub controller: Option<u32>,
+    /// Index of the device below it: of a VLAN or macvlan device.
+    pub below: Option<u32>,
 }
 
 /// Whether packets can cross an interface. One that is down or gone counts nothing, and that must not
@@ -119,6 +131,43 @@ impl Interface {
             .collect()
     }
 
+    /// Whether packets for `self` come through `lower` first. A veth names its peer as the device
+    /// below, which it is not.
+    fn is_above(&self, lower: &Self) -> bool {
+        let is_veth = self.kind == Kind::Software("veth".into());
+        lower.controller == Some(self.index) || (!is_veth && self.below == Some(lower.index))
+    }
+
+    /// Indexes of all interfaces that a packet received by one of `watched` may appear to have come
+    /// in through: themselves and those above them.
+    ///
+    /// # Errors
+    /// Two of `watched` see the same packets.
+    pub fn with_uppers(watched: &[Self], all: &[Self]) -> Result<Vec<u32>, InterfaceError> {
+        let mut indexes: Vec<u32> = watched.iter().map(|interface| interface.index).collect();
+        for lower in watched {
+            let mut below = vec![lower];
+            while let Some(next) = below.pop() {
+                for upper in all.iter().filter(|upper| upper.is_above(next)) {
+                    if watched
+                        .iter()
+                        .any(|interface| interface.index == upper.index)
+                    {
+                        return Err(InterfaceError::Stacked {
+                            lower: lower.name.clone(),
+                            upper: upper.name.clone(),
+                        });
+                    }
+                    if !indexes.contains(&upper.index) {
+                        indexes.push(upper.index);
+                        below.push(upper);
+                    }
+                }
+            }
+        }
+        Ok(indexes)
+    }
+
     /// All interfaces of this network namespace.
     ///
     /// # Errors
@@ -154,10 +203,14 @@ impl Interface {
                 LinkLayerType::Ether | LinkLayerType::Loopback
             ),
             xdp: None,
+            controller: None,
+            below: None,
         };
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => interface.name.clone_from(name),
+                LinkAttribute::Controller(index) => interface.controller = Some(*index),
+                LinkAttribute::Link(index) => interface.below = Some(*index),
                 LinkAttribute::Mtu(mtu) => interface.mtu = *mtu,
                 LinkAttribute::LinkInfo(info) => {
                     for info in info {
@@ -224,7 +277,45 @@ mod tests {
             kind: Kind::Hardware,
             has_ethernet: true,
             xdp: None,
+            controller: None,
+            below: None,
         }
+    }
+
+    #[test]
+    fn a_bridge_and_its_port_are_not_watched_together() {
+        let index = |index, name| Interface {
+            index,
+            ..named(name)
+        };
+        let bridge = index(10, "br0");
+        let port = Interface {
+            controller: Some(10),
+            ..index(11, "eth0")
+        };
+        let vlan = Interface {
+            kind: Kind::Software("vlan".into()),
+            below: Some(10),
+            ..index(12, "br0.7")
+        };
+        let all = [bridge.clone(), port.clone(), vlan];
+        // What came in through the port looks as if it came from the bridge, or from its VLAN.
+        let ingress = Interface::with_uppers(std::slice::from_ref(&port), &all);
+        assert_eq!(ingress.expect("one of them"), [11, 10, 12]);
+        let error = Interface::with_uppers(&[bridge, port], &all).expect_err("both");
+        assert!(error.to_string().contains("eth0 is below br0"), "{error}");
+    }
+
+    #[test]
+    fn the_two_ends_of_a_veth_are_not_above_each_other() {
+        let end = |index, below| Interface {
+            index,
+            kind: Kind::Software("veth".into()),
+            below: Some(below),
+            ..named("veth")
+        };
+        let both = [end(1, 2), end(2, 1)];
+        assert_eq!(Interface::with_uppers(&both, &both).expect("both"), [1, 2]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use bytemuck::AnyBitPattern;
 use memmap2::{MmapOptions, MmapRaw};
-use sensor_common::server::{ServerCounters, ServerSet, ServerTable};
+use sensor_common::server::{ServerCounters, ServerSet, ServerTable, WAYS};
 
 /// Times that a set is read again while it is being written; then the newest reading is taken.
 const RETRIES: usize = 8;
@@ -80,14 +80,24 @@ impl MappedArray<ServerTable> {
     /// A copy of the table of a CPU. Sets that nobody uses are not read.
     #[must_use]
     pub fn table(&self, cpu: u32) -> Box<ServerTable> {
+        let mut table = self.read_table(cpu);
+        // If a server lost its place meanwhile, its counts may be missing or there twice.
+        for _ in 0..RETRIES {
+            if self.part::<u64>(cpu, offset_of!(ServerTable, evicted)) == table.evicted {
+                break;
+            }
+            table = self.read_table(cpu);
+        }
+        table
+    }
+
+    fn read_table(&self, cpu: u32) -> Box<ServerTable> {
         let mut table: Box<ServerTable> = bytemuck::zeroed_box();
-        // Before the sets: a server that loses its place in between is then counted in neither for
-        // one tick, and never in both.
         table.evicted = self.part(cpu, offset_of!(ServerTable, evicted));
         table.other = self.part::<ServerCounters>(cpu, offset_of!(ServerTable, other));
         for (at, set) in table.sets.iter_mut().enumerate() {
             let offset = offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
-            let tags: [u64; 4] = self.part(cpu, offset);
+            let tags: [u64; WAYS] = self.part(cpu, offset);
             if tags.iter().all(|tag| *tag == 0) {
                 continue;
             }

@@ -67,8 +67,10 @@ pub struct TotalsObject {
     /// Places of the server table: taken, and all.
     #[serde(skip_serializing_if = "Option::is_none")]
     server_places: Option<(usize, usize)>,
-    /// Servers that lost their place in the table; their counts are kept, without their address.
-    evicted_servers: u64,
+    /// Servers that lost their place in the table; their counts are kept, without their address. All
+    /// interfaces share the table; it is told with the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evicted_servers: Option<u64>,
 }
 
 /// What a totals object says beside the counters.
@@ -91,7 +93,7 @@ pub struct About {
     /// Places of the server table: taken, and all.
     pub server_places: Option<(usize, usize)>,
     /// Servers evicted.
-    pub evicted_servers: u64,
+    pub evicted_servers: Option<u64>,
 }
 
 impl TotalsObject {

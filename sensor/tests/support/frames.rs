@@ -483,6 +483,13 @@ pub fn corpus() -> Vec<Named> {
         ),
         a,
     );
+    let mut jumbo = v6(HOP_BY_HOP, extension(TCP, 0, tcp(40_000, 53, 0x18)));
+    jumbo[4..6].copy_from_slice(&[0, 0]);
+    add(
+        "v6 TCP with payload length 0 (BIG TCP)",
+        ip6(jumbo),
+        Expect::Class(Class::DnsTcp),
+    );
     // 8 extension headers, 16 labels and 255 bytes: the most that one query can make us do.
     let mut labels_of_255 = vec!["fifteen-letters"; 14];
     labels_of_255.extend(["fourteen-chars"; 2]);
