@@ -582,7 +582,7 @@ fn clsact_filters_of_a_killed_process_are_replaced() {
 fn send_in_pieces(socket: &UdpSocket, datagram: &[u8], copied: usize) {
     let on: libc::c_int = 1;
     // SAFETY: a socket of ours and an option of the size that is given.
-    let set = unsafe {
+    let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::SOL_SOCKET,
@@ -591,7 +591,7 @@ fn send_in_pieces(socket: &UdpSocket, datagram: &[u8], copied: usize) {
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    assert_eq!(set, 0, "{}", io::Error::last_os_error());
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
     let (first, rest) = datagram.split_at(copied);
     for (piece, flags) in [(first, libc::MSG_MORE), (rest, libc::MSG_ZEROCOPY)] {
         if piece.is_empty() {
