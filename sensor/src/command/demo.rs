@@ -164,7 +164,8 @@ async fn live(network: &Network, engine: &KernelEngine, stop: &mut Stop) -> Resu
             .map_or_else(String::new, |attached| attached.hook.to_string())
     ))?;
     let mut screen = Screen::new(engine.snapshot())?;
-    let mut ticks = interval_at(Instant::now() + TICK, TICK);
+    // Between two rounds of queries, so that each interval has whole rounds.
+    let mut ticks = interval_at(Instant::now() + TICK + QUERY_EVERY / 2, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut play = std::pin::pin!(network.play());
     loop {
