@@ -165,7 +165,7 @@ async fn live(network: &Network, engine: &KernelEngine, stop: &mut Stop) -> Resu
     ))?;
     let mut screen = Screen::new(engine.snapshot())?;
     // Between two rounds of queries, so that each interval has whole rounds.
-    let mut ticks = interval_at(Instant::now() + TICK + QUERY_EVERY / 2, TICK);
+    let mut ticks = interval_at(Instant::now() + TICK - QUERY_EVERY / 2, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut play = std::pin::pin!(network.play());
     loop {
