@@ -6,9 +6,10 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use sensor::kernel::attach::{AttachError, Hook, HookChoice, TcFlavour};
+use sensor::kernel::attach::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour, attach};
 use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
-use sensor::kernel::interface::{Interface, InterfaceError};
+use sensor::kernel::interface::{Interface, InterfaceError, Kind};
+use sensor::kernel::load::{LoadOptions, load};
 use sensor::settings::for_ports;
 use sensor::snapshot::Lane;
 use sensor::stage::client::query;
@@ -491,6 +492,44 @@ fn a_driver_without_native_xdp_gets_generic_with_the_reason() {
         QUERIES
     );
     assert_eq!(server(&engine, loopback).queries, 40);
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn auto_falls_back_to_tc_where_the_driver_refuses() {
+    let pair = Pair::new();
+    pair.server.up("lo").expect("loopback");
+    // Loopback has no native XDP. Taken for hardware, it is a device whose driver has none.
+    let found = pair
+        .server
+        .block_on(|| async { Interface::find(&["lo".to_string()]).await })
+        .expect("entered");
+    let hardware = Interface {
+        kind: Kind::Hardware,
+        ..found.expect("loopback")[0].clone()
+    };
+    let mut loaded = load(LoadOptions {
+        settings: for_ports(&[]).expect("port 53"),
+        log_level: None,
+    })
+    .expect("a kernel");
+    let options = AttachOptions {
+        hook: HookChoice::Auto,
+        ingress_only: true,
+        tc: TcFlavour::Tcx,
+        kernel: (6, 18),
+    };
+    let attached = pair
+        .server
+        .enter(|| attach(&mut loaded, hardware, &options))
+        .expect("entered")
+        .expect("TC is there");
+    assert_eq!(attached.hook, Hook::Tc);
+    assert!(
+        attached.reason.contains("native XDP was refused"),
+        "{}",
+        attached.reason
+    );
 }
 
 #[test]
