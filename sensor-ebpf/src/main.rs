@@ -59,7 +59,8 @@ fn empty_tc(_: TcContext) -> i32 {
     TC_ACT_UNSPEC
 }
 
-/// Sends frames for `cargo xtask bench`, each a little different; see `kernel/flood.rs`.
+/// Sends frames for `cargo xtask bench`, each a little different; see `kernel/flood.rs`. The one
+/// program that does not pass its packet on: the loader never loads it, and nothing attaches it.
 #[xdp(frags)]
 fn flood(context: XdpContext) -> u32 {
     kernel::flood::next(context.ctx);

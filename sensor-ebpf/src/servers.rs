@@ -51,7 +51,7 @@ fn take(
     evicted: &mut u64,
     other: &mut ServerCounters,
 ) -> u64 {
-    // Through memory, so that the verifier follows what comes next once and not for each place.
+    // Masked where the compiler cannot drop the mask, so that the verifier has a bound.
     let way = core::hint::black_box(victim(set)) & (WAYS - 1);
     if set.tags[way] != 0 {
         *evicted += 1;

@@ -12,7 +12,7 @@ use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
 use sensor::settings::for_ports;
 use sensor::snapshot::Snapshot;
 use sensor::window::Window;
-use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS};
+use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::totals::QTYPES;
 use sensor_ebpf::parse::Link;
@@ -201,6 +201,21 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
     );
     check(&kernel);
     check(&host);
+}
+
+/// The object holds the benchmark's generator too; the loader must leave it alone.
+#[test]
+#[ignore = "needs a kernel"]
+fn the_loader_loads_nothing_but_observers() {
+    let mut kernel = engine();
+    let ebpf = &kernel.loaded().ebpf;
+    let mut loaded: Vec<&str> = ebpf
+        .programs()
+        .filter(|(_, program)| program.fd().is_ok())
+        .map(|(name, _)| name)
+        .collect();
+    loaded.sort_unstable();
+    assert_eq!(loaded, [PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP]);
 }
 
 /// Two addresses that an earlier hash took for one, whatever the secret.
