@@ -11,10 +11,15 @@
 )]
 
 pub mod class;
+pub mod latency;
 pub mod names;
+pub mod sample;
 pub mod server;
 pub mod settings;
+pub mod shard;
+pub mod sketch;
 pub mod totals;
+pub mod transactions;
 
 /// Version of everything in this crate. The loader refuses an object with another one.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -2,8 +2,12 @@
 
 /// Array of [`crate::totals::Totals`]: one for each CPU and lane (see [`crate::settings`]).
 pub const TOTALS: &str = "TOTALS";
-/// Array of [`crate::server::ServerTable`]: one for each CPU.
-pub const SERVERS: &str = "SERVERS";
+/// Array of [`crate::shard::Shard`]: one for each CPU.
+pub const SHARDS: &str = "SHARDS";
+/// Array of the cells of [`crate::transactions`], which all CPUs share.
+pub const TRANSACTIONS: &str = "TRANSACTIONS";
+/// Ring buffer of [`crate::sample::Sample`].
+pub const SAMPLES: &str = "SAMPLES";
 /// Per-CPU array with one buffer, into which the start of a packet outside the linear part is
 /// copied before it is parsed.
 pub const SCRATCH: &str = "SCRATCH";
@@ -28,8 +32,12 @@ pub const ABI: &str = "SENSOR_ABI";
 /// Global: [`crate::settings::Settings`], written before the object is loaded.
 pub const SETTINGS: &str = "SETTINGS";
 
-/// All maps that the loader reads.
-pub const MAPS: [&str; 3] = [TOTALS, SERVERS, SCRATCH];
+/// Section of the one global that changes while programs run, [`crate::transactions::Control`]; aya
+/// makes a map of it.
+pub const CONTROL: &str = ".data.control";
+
+/// All maps by the names of their statics.
+pub const MAPS: [&str; 5] = [TOTALS, SHARDS, TRANSACTIONS, SAMPLES, SCRATCH];
 /// All programs in the object.
 pub const PROGRAMS: [&str; 6] = [
     PROGRAM_XDP,

@@ -3,7 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::class::{ERROR_KINDS, TCP_EVENTS};
+use crate::latency::COARSE_BUCKETS;
 use crate::totals::HEADER_CODES;
+use crate::transactions::{RING, TransactionCounters};
 
 /// IPv4, in [`ServerKey::family`].
 pub const FAMILY_V4: u8 = 4;
@@ -49,6 +51,13 @@ pub struct ServerCounters {
     pub errors_unverifiable: u64,
     /// ICMP errors that quote a response of it.
     pub backscatter: u64,
+    /// ICMP errors whose quoted query was seen here in the last 10 s, by
+    /// [`crate::class::ErrorKind`]. At rates over 10,000 queries a second some are missed.
+    pub errors_matched: [u64; ERROR_KINDS],
+    /// Queries and their outcomes.
+    pub transactions: TransactionCounters,
+    /// Latency of its answers; estimates as those.
+    pub latency: [u64; COARSE_BUCKETS],
 }
 
 /// One place of the table.
@@ -59,6 +68,14 @@ pub struct ServerEntry {
     pub key: ServerKey,
     /// Sender of the last ICMP error that quotes a query to it; family 0 when there was none.
     pub error_sender: ServerKey,
+    /// Place of its fine histogram, plus one; 0 while it has none.
+    pub histogram: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Transactions by the tick of their query: raised by each, lowered by each that ends in time. A
+    /// slot that can no longer change holds the unanswered ones of all ticks that it stood for.
+    /// Counters wrap.
+    pub open: [u32; RING],
     /// What was counted.
     pub counters: ServerCounters,
 }
@@ -84,14 +101,18 @@ pub struct ServerSet {
 
 /// The table of one CPU.
 ///
-/// `other` holds what evicted servers had counted, so the sum over entries and `other` is exact.
+/// `other` holds what evicted servers had counted and what never had a place, so the sum over entries
+/// and `other` is exact.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct ServerTable {
     /// Servers that lost their place to another.
     pub evicted: u64,
-    /// Counts of the servers that lost their place.
-    pub other: ServerCounters,
+    /// Packets of servers that were not given a place, because all of theirs were in use: three in four
+    /// such packets count in `other`.
+    pub refused: u64,
+    /// Sums of the servers that lost their place or never had one; its key stays unused.
+    pub other: ServerEntry,
     /// The sets.
     pub sets: [ServerSet; SETS],
 }

@@ -52,6 +52,10 @@ pub struct Settings {
     pub lanes: u32,
     /// Bit n set: packets of slot n begin with the IP header (tun, `WireGuard`).
     pub layer3_slots: u32,
+    /// Time after which a query is unanswered, in units of 1,024 ns.
+    pub timeout: u32,
+    /// Bits of the time, in those units, below a tick of [`crate::server::ServerEntry::open`].
+    pub tick_bits: u32,
     /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
     /// them. The common case costs one comparison.
     pub single_port: u32,
@@ -69,6 +73,8 @@ impl Settings {
         slot_multiplier: 0,
         lanes: DIRECTIONS as u32,
         layer3_slots: 0,
+        timeout: (2_000_000_000_u64 >> crate::latency::UNIT_BITS) as u32,
+        tick_bits: 18,
         single_port: 53_u16.to_be() as u32,
         ingress_interfaces: [0; MAX_INGRESS],
         port_set: [0; PORT_WORDS],
@@ -89,4 +95,4 @@ impl Settings {
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 88 + 8 * PORT_WORDS && align_of::<Settings>() == 8);
+const _: () = assert!(size_of::<Settings>() == 96 + 8 * PORT_WORDS && align_of::<Settings>() == 8);

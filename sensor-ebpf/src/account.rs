@@ -1,51 +1,58 @@
 //! What to add where. Every packet adds one to `seen` and to exactly one class.
+//!
+//! Counting a message is one function for each kind ([`dns`], [`icmp_error`], [`tcp`]), so that the
+//! kernel's binary half can make calls of them: the verifier then follows them once, and not once for
+//! each way through the parser.
 
-use sensor_common::class::{ErrorKind, ICMP_TYPES, QuestionState, Quoted, TcpEvent};
-use sensor_common::totals::{ICMP_CODES, QTYPES};
+use sensor_common::class::{ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, Quoted};
+use sensor_common::server::FAMILY_V4;
+use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
-use crate::address::Address;
+use crate::address::{Address, V4, V6};
+use crate::outcomes;
 use crate::packet::Packet;
-use crate::parse::{Carriage, Flags, IcmpError, Link, Message, Outcome, Sink, parse};
+use crate::parse::{Connection, Flags, IcmpError, Link, Message, Outcome, Sink, parse};
 use crate::servers;
-use crate::store::Store;
+use crate::sketch;
+use crate::store::{Shared, Store};
+use crate::transactions;
 
-/// Counts one packet.
+/// Counts one packet into `totals`, and hands the rest to a sink.
 ///
 /// Where the packet cannot be parsed, `whole` is asked once for more of it than `packet` could
 /// reach: the kernel may hold part of a packet outside the memory that a program reads directly.
 #[inline(always)]
-pub fn account<P: Packet, W: Packet, S: Store>(
+pub fn account<P: Packet, W: Packet, S: Sink>(
     packet: P,
     whole: impl FnOnce(&mut S) -> Option<W>,
     link: Link,
     tagged: bool,
-    store: &mut S,
+    sink: &mut S,
 ) -> Outcome {
-    store.totals().seen += 1;
-    let mut outcome = parse(packet, link, tagged, &mut Accountant(store));
+    sink.totals().seen += 1;
+    let mut outcome = parse(packet, link, tagged, sink);
     if outcome.is_malformed() {
-        if let Some(whole) = whole(store) {
-            outcome = parse(whole, link, tagged, &mut Accountant(store));
+        if let Some(whole) = whole(sink) {
+            outcome = parse(whole, link, tagged, sink);
         }
         if outcome.is_malformed() {
-            malformed(outcome, store);
+            malformed(outcome, sink.totals());
         }
     }
-    if let Some(counter) = store.totals().classes.get_mut(outcome.class()) {
+    if let Some(counter) = sink.totals().classes.get_mut(outcome.class()) {
         *counter += 1;
     }
     outcome
 }
 
 #[inline(always)]
-fn malformed<S: Store>(outcome: Outcome, store: &mut S) {
-    store.totals().malformed[outcome.reason()] += 1;
-    let mut accountant = Accountant(store);
-    if let Some(carriage) = outcome.carriage() {
-        accountant.carriage(carriage);
+fn malformed(outcome: Outcome, totals: &mut Totals) {
+    totals.malformed[outcome.reason()] += 1;
+    if let Some((tagged, more_fragments)) = outcome.carriage() {
+        carriage(totals, tagged, more_fragments);
     }
     if let Some(flags) = outcome.flags() {
-        accountant.header(flags);
+        header(totals, flags);
     }
 }
 
@@ -57,114 +64,211 @@ fn masked<const N: usize>(index: usize) -> usize {
     core::hint::black_box(index) & (N - 1)
 }
 
-struct Accountant<'a, S>(&'a mut S);
-
-impl<S: Store> Accountant<'_, S> {
-    #[inline(always)]
-    fn carriage(&mut self, carriage: Carriage) {
-        let totals = self.0.totals();
-        if carriage.tagged {
-            totals.vlan += 1;
-        }
-        if carriage.more_fragments != 0 {
-            totals.first_fragment += 1;
-        }
+#[inline(always)]
+fn carriage(totals: &mut Totals, tagged: u16, more_fragments: u16) {
+    if tagged != 0 {
+        totals.vlan += 1;
     }
-
-    #[inline(always)]
-    fn header(&mut self, flags: Flags) {
-        let totals = self.0.totals();
-        totals.opcode[flags.opcode()] += 1;
-        if flags.is_truncated() {
-            totals.truncated += 1;
-        }
-        if flags.is_response() {
-            totals.rcode[flags.rcode()] += 1;
-        }
+    if more_fragments != 0 {
+        totals.first_fragment += 1;
     }
 }
 
-impl<S: Store> Sink for Accountant<'_, S> {
-    #[inline(always)]
-    fn is_dns_port(&self, port: u16) -> bool {
-        self.0.is_dns_port(port)
+#[inline(always)]
+fn header(totals: &mut Totals, flags: Flags) {
+    totals.opcode[flags.opcode()] += 1;
+    if flags.is_truncated() {
+        totals.truncated += 1;
     }
+    if flags.is_response() {
+        totals.rcode[flags.rcode()] += 1;
+    }
+}
 
-    #[inline(always)]
-    fn dns<A: Address>(&mut self, message: &Message<A>) {
-        self.carriage(message.carriage);
-        self.header(message.flags);
-        let flags = message.flags;
-        let bytes = u64::from(message.length);
-        let totals = self.0.totals();
-        if flags.is_response() {
-            totals.response_bytes += bytes;
-        } else {
-            totals.query_bytes += bytes;
-            let question = message.question;
-            totals.question[question.state.index()] += 1;
-            if question.state == QuestionState::Read {
-                totals.qtype[usize::from(question.qtype).min(QTYPES - 1)] += 1;
-            }
-        }
-        let key = self.0.hash_key();
-        let Some(servers) = self.0.servers() else {
-            return;
-        };
-        if flags.is_response() {
-            let server = &mut servers::entry(servers, message.source, key).counters;
-            server.responses += 1;
-            server.response_bytes += bytes;
-            server.rcode[flags.rcode()] += 1;
-            if flags.is_truncated() {
-                server.truncated += 1;
-            }
-        } else {
-            let server = &mut servers::entry(servers, message.destination, key).counters;
-            server.queries += 1;
-            server.query_bytes += bytes;
+/// Counts a DNS message. Whether a sample of the packet is wanted.
+#[inline(always)]
+pub fn dns<S: Store>(message: &Message, store: &mut S) -> bool {
+    let totals = store.totals();
+    carriage(totals, message.tagged, message.more_fragments);
+    header(totals, message.flags);
+    let bytes = u64::from(message.length);
+    if message.flags.is_response() {
+        totals.response_bytes += bytes;
+    } else {
+        totals.query_bytes += bytes;
+        totals.question[usize::from(message.question_state) & (QUESTION_STATES - 1)] += 1;
+        if message.question_is_read() {
+            totals.qtype[usize::from(message.qtype).min(QTYPES - 1)] += 1;
         }
     }
-
-    #[inline(always)]
-    fn tcp<A: Address>(&mut self, server: A, event: TcpEvent) {
-        self.0.totals().tcp[event.index()] += 1;
-        let key = self.0.hash_key();
-        if let Some(servers) = self.0.servers() {
-            servers::entry(servers, server, key).counters.tcp[event.index()] += 1;
-        }
+    if message.family == FAMILY_V4 {
+        attribute_dns::<V4, S>(message, store)
+    } else {
+        attribute_dns::<V6, S>(message, store)
     }
+}
 
-    #[inline(always)]
-    fn icmp_error<A: Address>(&mut self, error: &IcmpError<A>) {
-        let totals = self.0.totals();
-        let code = usize::from(error.code).min(ICMP_CODES - 1);
-        let icmp_type = masked::<ICMP_TYPES>(error.icmp_type.index());
-        totals.icmp_error[icmp_type][code][error.quoted.index()] += 1;
-        let is_query = match error.quoted {
-            Quoted::Query => true,
-            Quoted::Response => false,
-            Quoted::Other | Quoted::Unreadable => return,
-        };
-        if !error.verifiable {
-            totals.unverifiable += 1;
+#[inline(always)]
+fn attribute_dns<A: Address, S: Store>(message: &Message, store: &mut S) -> bool {
+    let secret = store.hash_key();
+    let Some((shard, table)) = store.state() else {
+        return false;
+    };
+    let flags = message.flags;
+    let (client, server, port) = if flags.is_response() {
+        let (client, server) = (message.destination, message.source);
+        (client, server, message.destination_port)
+    } else {
+        let (client, server) = (message.source, message.destination);
+        (client, server, message.source_port)
+    };
+    let (client, server) = (A::new(client), A::new(server));
+    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
+    let tuple = transactions::tuple(client_hash, server_hash, port);
+    let transaction = transactions::transaction(tuple, message.id);
+    let event = if flags.is_response() {
+        transactions::response(table, transaction)
+    } else {
+        sketch::add_source(
+            &mut shard.sketches,
+            table.bank(),
+            client,
+            client_hash,
+            transaction,
+            secret,
+        );
+        if message.question_is_read() {
+            sketch::add_name(&mut shard.sketches, table.bank(), message.name, secret);
         }
-        let key = self.0.hash_key();
-        let Some(servers) = self.0.servers() else {
-            return;
-        };
-        let server = servers::entry(servers, error.server, key);
-        if is_query {
-            server.counters.errors[ErrorKind::of(error.icmp_type, error.code).index()] += 1;
-            server.error_sender = error.sender.key();
-            if error.sender == error.server {
-                server.counters.errors_from_server += 1;
-            }
-            if !error.verifiable {
-                server.counters.errors_unverifiable += 1;
-            }
+        transactions::remember(table, tuple);
+        transactions::query(table, shard, transaction)
+    };
+    let entry = servers::entry(&mut shard.servers, server, server_hash);
+    if !event.is_nothing() {
+        outcomes::note(entry, &mut shard.histograms, server_hash, event);
+    }
+    let counters = &mut entry.counters;
+    let bytes = u64::from(message.length);
+    if flags.is_response() {
+        counters.responses += 1;
+        counters.response_bytes += bytes;
+        counters.rcode[flags.rcode()] += 1;
+        if flags.is_truncated() {
+            counters.truncated += 1;
+        }
+    } else {
+        counters.queries += 1;
+        counters.query_bytes += bytes;
+    }
+    take_token(&mut shard.samples)
+}
+
+/// Whether a sample may be taken.
+#[inline(always)]
+fn take_token(tokens: &mut u32) -> bool {
+    if *tokens == 0 {
+        return false;
+    }
+    *tokens -= 1;
+    true
+}
+
+/// Counts a TCP segment that opens or refuses a connection to a DNS server.
+#[inline(always)]
+pub fn tcp<S: Store>(connection: &Connection, store: &mut S) {
+    let event = masked::<4>(connection.event as usize);
+    store.totals().tcp[event] += 1;
+    if connection.family == u32::from(FAMILY_V4) {
+        attribute_tcp::<V4, S>(connection, event, store);
+    } else {
+        attribute_tcp::<V6, S>(connection, event, store);
+    }
+}
+
+#[inline(always)]
+fn attribute_tcp<A: Address, S: Store>(connection: &Connection, event: usize, store: &mut S) {
+    let secret = store.hash_key();
+    if let Some((shard, _)) = store.state() {
+        let server = A::new(connection.server);
+        let entry = servers::entry(&mut shard.servers, server, server.hash(secret));
+        entry.counters.tcp[event] += 1;
+    }
+}
+
+/// Counts an ICMP error. Whether a sample of the packet is wanted.
+#[inline(always)]
+pub fn icmp_error<S: Store>(error: &IcmpError, store: &mut S) -> bool {
+    let totals = store.totals();
+    let code = usize::from(error.code).min(ICMP_CODES - 1);
+    let icmp_type = masked::<ICMP_TYPES>(usize::from(error.icmp_type));
+    let quoted = masked::<4>(usize::from(error.quoted));
+    totals.icmp_error[icmp_type][code][quoted] += 1;
+    if quoted != Quoted::Query.index() && quoted != Quoted::Response.index() {
+        return false;
+    }
+    if error.verifiable == 0 {
+        totals.unverifiable += 1;
+    }
+    if error.family == FAMILY_V4 {
+        attribute_error::<V4, S>(error, quoted == Quoted::Query.index(), store)
+    } else {
+        attribute_error::<V6, S>(error, quoted == Quoted::Query.index(), store)
+    }
+}
+
+#[inline(always)]
+fn attribute_error<A: Address, S: Store>(error: &IcmpError, is_query: bool, store: &mut S) -> bool {
+    let secret = store.hash_key();
+    let Some((shard, table)) = store.state() else {
+        return false;
+    };
+    let server = A::new(error.server);
+    let server_hash = server.hash(secret);
+    if is_query {
+        let client = A::new(error.client);
+        let tuple = transactions::tuple(client.hash(secret), server_hash, error.client_port);
+        let recent = transactions::is_recent(table, tuple);
+        let event = if error.verifiable == 0 {
+            transactions::Event::NOTHING
         } else {
-            server.counters.backscatter += 1;
+            let transaction = transactions::transaction(tuple, error.id);
+            transactions::error(table, transaction)
+        };
+        let entry = servers::entry(&mut shard.servers, server, server_hash);
+        if !event.is_nothing() {
+            outcomes::note(entry, &mut shard.histograms, server_hash, event);
         }
+        entry.error_sender = A::new(error.sender).key();
+        let counters = &mut entry.counters;
+        counters.errors[error.kind()] += 1;
+        if recent || !event.is_nothing() {
+            counters.errors_matched[error.kind()] += 1;
+        }
+        if error.sender == error.server {
+            counters.errors_from_server += 1;
+        }
+        if error.verifiable == 0 {
+            counters.errors_unverifiable += 1;
+        }
+    } else {
+        let entry = servers::entry(&mut shard.servers, server, server_hash);
+        entry.counters.backscatter += 1;
+    }
+    take_token(&mut shard.samples)
+}
+
+impl IcmpError {
+    /// What it says of the path.
+    #[inline(always)]
+    fn kind(&self) -> usize {
+        // Known type numbers only: the parser made it of one.
+        let icmp_type = match self.icmp_type {
+            0 => IcmpType::V4Unreachable,
+            1 => IcmpType::V4TimeExceeded,
+            2 => IcmpType::V6Unreachable,
+            3 => IcmpType::V6TooBig,
+            _ => IcmpType::V6TimeExceeded,
+        };
+        ErrorKind::of(icmp_type, self.code).index()
     }
 }

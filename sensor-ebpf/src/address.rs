@@ -1,10 +1,18 @@
 //! IP addresses as the packet path wants them: words in memory order, and a keyed hash.
 
-use crate::packet::{raw32, raw64};
 use sensor_common::server::{FAMILY_V4, FAMILY_V6, ServerKey};
 
-/// An address of either family. The parser is compiled once for each.
+use crate::hash::{finish, mix};
+use crate::packet::{raw32, raw64};
+
+/// An address as it lies in memory; of IPv4 only the lower half of the first word is used.
+pub type Words = [u64; 2];
+
+/// An address of either family. Accounting is compiled once for each.
 pub trait Address: Copy + PartialEq {
+    /// From what the parser found.
+    fn new(words: Words) -> Self;
+
     /// The key of the server with this address.
     fn key(self) -> ServerKey;
 
@@ -13,6 +21,9 @@ pub trait Address: Copy + PartialEq {
 
     /// A 64-bit hash under a secret key. The two families are hashed apart.
     fn hash(self, secret: u64) -> u64;
+
+    /// A hash of the network it is in: /24 of IPv4, /56 of IPv6.
+    fn prefix_hash(self, secret: u64) -> u64;
 }
 
 /// An IPv4 address, the four bytes as they lie in memory.
@@ -23,25 +34,15 @@ pub struct V4(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct V6(pub u64, pub u64);
 
-// Odd constants with no structure: the golden ratio, and one of the xxHash primes.
-const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
-const LAST: u64 = 0xd6e8_feb8_6659_fd93;
-
-/// One round: multiply, and bring the well-mixed high half down.
-#[inline(always)]
-fn mix(hash: u64, word: u64) -> u64 {
-    (hash ^ word).wrapping_mul(FIRST).swap_bytes()
-}
-
-/// The low half takes part of the high half again: without it, sequential addresses collide far
-/// more often than chance.
-#[inline(always)]
-fn finish(hash: u64) -> u64 {
-    let hash = hash.wrapping_mul(LAST);
-    (hash ^ hash >> 32).wrapping_mul(FIRST)
-}
+const V4_PREFIX: u32 = 0xffff_ff00_u32.to_be();
+const V6_PREFIX: u64 = 0xffff_ffff_ffff_ff00_u64.to_be();
 
 impl Address for V4 {
+    #[inline(always)]
+    fn new(words: Words) -> Self {
+        Self(words[0] as u32)
+    }
+
     #[inline(always)]
     fn is(self, key: &ServerKey) -> bool {
         key.family == FAMILY_V4 && raw32(&key.address, 0) == self.0
@@ -61,9 +62,20 @@ impl Address for V4 {
     fn hash(self, secret: u64) -> u64 {
         finish(mix(secret, u64::from(self.0)))
     }
+
+    #[inline(always)]
+    fn prefix_hash(self, secret: u64) -> u64 {
+        // Bit 32 keeps it apart from the hash of the address that ends in 0.
+        finish(mix(secret, u64::from(self.0 & V4_PREFIX) | 1 << 32))
+    }
 }
 
 impl Address for V6 {
+    #[inline(always)]
+    fn new(words: Words) -> Self {
+        Self(words[0], words[1])
+    }
+
     #[inline(always)]
     fn is(self, key: &ServerKey) -> bool {
         key.family == FAMILY_V6
@@ -89,5 +101,10 @@ impl Address for V6 {
         // Finished in between: a flip of the top bit would pass the multiplication alone, and could
         // be cancelled by a flip in the second word.
         finish(mix(finish(mix(!secret, self.0)), self.1))
+    }
+
+    #[inline(always)]
+    fn prefix_hash(self, secret: u64) -> u64 {
+        finish(mix(!secret, self.0 & V6_PREFIX))
     }
 }

@@ -17,7 +17,11 @@
 
 pub mod account;
 pub mod address;
+pub mod hash;
+pub mod outcomes;
 pub mod packet;
 pub mod parse;
 pub mod servers;
+pub mod sketch;
 pub mod store;
+pub mod transactions;

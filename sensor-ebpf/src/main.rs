@@ -79,6 +79,7 @@ fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, directio
         C::tagged(context),
         &mut store,
     );
+    kernel::sample::take(context, direction, &store);
     if outcome.is_malformed() {
         debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
     }

@@ -13,6 +13,12 @@ pub trait Packet: Copy {
     #[must_use]
     fn skip(self, n: usize) -> Self;
 
+    /// The `N` bytes before the cursor, or `None` where the packet has none there.
+    fn before<const N: usize>(&self) -> Option<&[u8; N]>;
+
+    /// Bytes from the beginning of the packet to the cursor.
+    fn offset(&self) -> usize;
+
     /// Whether the packet really ends where reads begin to fail. In the kernel it may go on outside
     /// the memory that is read directly. Asked only where an end was met.
     fn is_whole(&self) -> bool {
@@ -56,6 +62,16 @@ impl Packet for Bytes<'_> {
             at: self.at.saturating_add(n),
             ..self
         }
+    }
+
+    fn before<const N: usize>(&self) -> Option<&[u8; N]> {
+        self.bytes
+            .get(self.at.checked_sub(N)?..self.at)?
+            .first_chunk()
+    }
+
+    fn offset(&self) -> usize {
+        self.at
     }
 }
 

@@ -2,27 +2,30 @@
 //!
 //! Kernel LRU maps cost three times as much and evict without telling. This table is 4-way
 //! set-associative with a second chance for places used since the last eviction, and what an
-//! evicted server had counted is added to `other`.
+//! evicted server had counted is added to `other`. Where all four places are taken, three of four
+//! packets of newcomers count in `other` at once: a scan of many addresses cannot drive out the
+//! servers that are in use, and pays for an eviction only every fourth time.
 
 use sensor_common::server::{
     SETS, ServerCounters, ServerEntry, ServerKey, ServerSet, ServerTable, WAYS,
 };
 
+use sensor_common::transactions::TransactionCounters;
+
 use crate::address::Address;
 
 const SET_BITS: u32 = SETS.trailing_zeros();
+/// Newcomers' packets of which one takes a place in a full set.
+const ADMIT_ONE_IN: u64 = 4;
 
-/// The entry of a server; takes a place for it if it has none.
+/// The entry of a server, or `other`. Takes a place for the server if it has none. `hash` is the
+/// server's own.
 #[inline(always)]
-pub fn entry<A: Address>(table: &mut ServerTable, server: A, secret: u64) -> &mut ServerEntry {
+pub fn entry<A: Address>(table: &mut ServerTable, server: A, hash: u64) -> &mut ServerEntry {
     // 0 marks an unused place.
-    let tag = server.hash(secret) | 1;
-    let ServerTable {
-        evicted,
-        other,
-        sets,
-    } = table;
-    let set = &mut sets[(tag >> (64 - SET_BITS)) as usize];
+    let tag = hash | 1;
+    let at = (tag >> (64 - SET_BITS)) as usize;
+    let set = &mut table.sets[at];
     // The tag alone would do but for collisions, which can be sought by whoever learns the secret.
     let holds = |way: usize| set.tags[way] == tag && server.is(&set.entries[way].key);
     let way = if holds(0) {
@@ -34,37 +37,43 @@ pub fn entry<A: Address>(table: &mut ServerTable, server: A, secret: u64) -> &mu
     } else if holds(3) {
         3
     } else {
-        let key = server.key();
-        (take(set, tag, &key, evicted, other) as usize) & (WAYS - 1)
+        match take(table, tag, &server.key()) as usize {
+            way if way < WAYS => way,
+            _ => return &mut table.other,
+        }
     };
+    let set = &mut table.sets[at];
     set.used[way] = 1;
     &mut set.entries[way]
 }
 
-/// Gives a place of the set to a new server. A call, because it is rare and would otherwise stand in
-/// the program once for each kind of packet.
+/// Gives a place to a new server: its way, or [`WAYS`] if it gets none. A call, because it is rare and
+/// would otherwise stand in the program once for each kind of packet.
 #[inline(never)]
-fn take(
-    set: &mut ServerSet,
-    tag: u64,
-    key: &ServerKey,
-    evicted: &mut u64,
-    other: &mut ServerCounters,
-) -> u64 {
+fn take(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
+    let set = &mut table.sets[(tag >> (64 - SET_BITS)) as usize];
+    if set.tags.iter().all(|tag| *tag != 0) {
+        table.refused += 1;
+        if !table.refused.is_multiple_of(ADMIT_ONE_IN) {
+            return WAYS as u64;
+        }
+    }
     // Masked where the compiler cannot drop the mask, so that the verifier has a bound.
     let way = core::hint::black_box(victim(set)) & (WAYS - 1);
     if set.tags[way] != 0 {
-        *evicted += 1;
-        add(other, &set.entries[way].counters);
+        table.evicted += 1;
     }
     // A reader in userspace that sees an odd or a changed sequence reads the set again.
     set.sequence = set.sequence.wrapping_add(1);
     barrier();
-    set.tags[way] = tag;
     let entry = &mut set.entries[way];
+    if set.tags[way] != 0 {
+        drain(&mut table.other, entry);
+    }
+    set.tags[way] = tag;
     entry.key = *key;
     entry.error_sender.family = 0;
-    clear(&mut entry.counters);
+    entry.histogram = 0;
     barrier();
     set.sequence = set.sequence.wrapping_add(1);
     way as u64
@@ -91,56 +100,81 @@ fn barrier() {
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
 }
 
+/// Moves what one server had counted to a sum.
 #[inline(always)]
-fn clear(counters: &mut ServerCounters) {
+fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
+    for (sum, of) in sum.open.iter_mut().zip(&mut of.open) {
+        *sum = sum.wrapping_add(core::mem::take(of));
+    }
+    barrier();
+    let (sum, of) = (&mut sum.counters, &mut of.counters);
+    take_all(&mut sum.rcode, &mut of.rcode);
+    take_all(&mut sum.tcp, &mut of.tcp);
+    take_all(&mut sum.errors, &mut of.errors);
+    take_all(&mut sum.errors_matched, &mut of.errors_matched);
+    take_all(&mut sum.latency, &mut of.latency);
+    // All fields are named, so that a new one is not forgotten.
     let ServerCounters {
         queries,
         responses,
         query_bytes,
         response_bytes,
-        rcode,
+        rcode: _,
         truncated,
-        tcp,
-        errors,
+        tcp: _,
+        errors: _,
         errors_from_server,
         errors_unverifiable,
         backscatter,
-    } = counters;
-    for counter in [
-        queries,
-        responses,
-        query_bytes,
-        response_bytes,
-        truncated,
-        errors_from_server,
-        errors_unverifiable,
-        backscatter,
+        errors_matched: _,
+        transactions,
+        latency: _,
+    } = of;
+    let TransactionCounters {
+        sent,
+        answered,
+        late,
+        errored,
+        untracked,
+        retransmitted,
+        duplicate,
+        unmatched,
+        obscured,
+    } = transactions;
+    for (sum, of) in [
+        (&mut sum.queries, queries),
+        (&mut sum.responses, responses),
+        (&mut sum.query_bytes, query_bytes),
+        (&mut sum.response_bytes, response_bytes),
+        (&mut sum.truncated, truncated),
+        (&mut sum.errors_from_server, errors_from_server),
+        (&mut sum.errors_unverifiable, errors_unverifiable),
+        (&mut sum.backscatter, backscatter),
     ] {
-        *counter = 0;
+        *sum += core::mem::take(of);
     }
-    rcode.fill(0);
-    tcp.fill(0);
-    errors.fill(0);
+    barrier();
+    let sum = &mut sum.transactions;
+    for (sum, of) in [
+        (&mut sum.sent, sent),
+        (&mut sum.answered, answered),
+        (&mut sum.late, late),
+        (&mut sum.errored, errored),
+        (&mut sum.untracked, untracked),
+        (&mut sum.retransmitted, retransmitted),
+        (&mut sum.duplicate, duplicate),
+        (&mut sum.unmatched, unmatched),
+        (&mut sum.obscured, obscured),
+    ] {
+        *sum += core::mem::take(of);
+    }
 }
 
-/// Adds one server's counters to a sum.
+/// The fence keeps the compiler from clearing everything at the end in one loop of single bytes.
 #[inline(always)]
-pub fn add(sum: &mut ServerCounters, of: &ServerCounters) {
-    sum.queries += of.queries;
-    sum.responses += of.responses;
-    sum.query_bytes += of.query_bytes;
-    sum.response_bytes += of.response_bytes;
-    for (sum, of) in sum.rcode.iter_mut().zip(&of.rcode) {
-        *sum += of;
+fn take_all<const N: usize>(sums: &mut [u64; N], of: &mut [u64; N]) {
+    for (sum, of) in sums.iter_mut().zip(of) {
+        *sum += core::mem::take(of);
     }
-    sum.truncated += of.truncated;
-    for (sum, of) in sum.tcp.iter_mut().zip(&of.tcp) {
-        *sum += of;
-    }
-    for (sum, of) in sum.errors.iter_mut().zip(&of.errors) {
-        *sum += of;
-    }
-    sum.errors_from_server += of.errors_from_server;
-    sum.errors_unverifiable += of.errors_unverifiable;
-    sum.backscatter += of.backscatter;
+    barrier();
 }

@@ -1,12 +1,14 @@
 //! Where counts go.
 
-use sensor_common::server::ServerTable;
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
+#[cfg(doc)]
+use sensor_common::transactions::Control;
 
 /// The state of one CPU at one hook. In the kernel these are map values, on the host plain memory.
 pub trait Store {
-    /// Whether a port, in network byte order, is one of the DNS ports.
-    fn is_dns_port(&self, port: u16) -> bool;
+    /// What all CPUs share.
+    type Shared: Shared;
 
     /// Secret of the hashes.
     fn hash_key(&self) -> u64;
@@ -14,7 +16,49 @@ pub trait Store {
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
 
-    /// Servers seen by this CPU; `None` for a forwarded packet, which was attributed where it came
-    /// in. Asked for only where there is something to count.
-    fn servers(&mut self) -> Option<&mut ServerTable>;
+    /// What this CPU counts beside totals; `None` for a forwarded packet, which was attributed where it
+    /// came in. Asked for only where there is something to count.
+    fn state(&mut self) -> Option<(&mut Shard, &mut Self::Shared)>;
+}
+
+/// What all CPUs share.
+pub trait Shared {
+    /// See [`Control::shift`].
+    fn shift(&self) -> u32;
+
+    /// See [`Control::match_shift`].
+    fn match_shift(&self) -> u32;
+
+    /// See [`Control::unmatched_shift`].
+    fn unmatched_shift(&self) -> u32;
+
+    /// See [`Control::bank`].
+    fn bank(&self) -> u32;
+
+    /// See [`Control::tick`].
+    fn tick(&self) -> u32;
+
+    /// Raises the sampling shift, and the shift above which nothing is called unmatched.
+    fn raise(&mut self, shift: u32);
+
+    /// The time in nanoseconds. Costs more than all the rest.
+    fn now(&self) -> u64;
+
+    /// See [`sensor_common::settings::Settings::timeout`].
+    fn timeout(&self) -> u32;
+
+    /// See [`sensor_common::settings::Settings::tick_bits`].
+    fn tick_bits(&self) -> u32;
+
+    /// A cell of the transaction table, below [`sensor_common::transactions::CELLS`].
+    fn cell(&self, at: usize) -> u64;
+
+    /// Writes it.
+    fn set_cell(&mut self, at: usize, cell: u64);
+
+    /// A remembered tuple, below [`sensor_common::transactions::TUPLES`].
+    fn tuple(&self, at: usize) -> u32;
+
+    /// Writes it.
+    fn set_tuple(&mut self, at: usize, cell: u32);
 }

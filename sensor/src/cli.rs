@@ -49,6 +49,7 @@ pub enum Command {
 Examples:
   sensor watch -i eth0                        one line a second
   sensor watch -i eth0 -i eth1 --interval 5
+  sensor watch -i eth0 --details              with latency, sources and names
   sensor watch -i eth0 --output json | jq .classes
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
@@ -92,6 +93,10 @@ pub struct WatchArguments {
     /// DNS port; may be given up to eight times. 53 if not given.
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
+
+    /// Also tell servers, sources, names, and what the sensor itself costs.
+    #[arg(long)]
+    pub details: bool,
 
     /// Seconds between two lines.
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,

@@ -1,6 +1,6 @@
 //! What happened between two snapshots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytemuck::Zeroable;
@@ -8,7 +8,9 @@ use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::totals::Totals;
 
 use crate::counters::Counters;
-use crate::snapshot::{Lane, Snapshot, sum};
+use crate::latency::Latency;
+use crate::sketch::{Distinct, Heavy, Prefix};
+use crate::snapshot::{Lane, OwnCost, Snapshot, Waiting, sum};
 
 /// The difference of two snapshots.
 pub struct Window {
@@ -18,19 +20,60 @@ pub struct Window {
     pub lanes: Vec<Lane>,
     /// Servers that had any traffic, and the sender of the last ICMP error about them.
     pub servers: BTreeMap<ServerKey, ServerWindow>,
-    /// Of servers that lost their places.
+    /// Of servers that lost their places or never had one.
     pub other: ServerCounters,
     /// Servers that lost their places.
     pub evicted: u64,
+    /// Packets of servers that never had one.
+    pub refused: u64,
+    /// Who asked.
+    pub sources: Sources,
+    /// Different names in questions; see [`Sources::distinct`].
+    pub names: u64,
+    /// What the sensor spent and lost.
+    pub cost: OwnCost,
 }
 
+/// Sources of queries in a window.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// How many different ones, within 3 %. Counted in whole seconds: those that ended in the window, of
+    /// the last 16.
+    pub distinct: u64,
+    /// The heaviest addresses.
+    pub addresses: Vec<Heavy>,
+    /// The heaviest networks: /24 and /56.
+    pub networks: Vec<Heavy>,
+    /// By how much a count of them may be too high, with a probability of 98 %.
+    pub error: u64,
+}
+
+/// Heaviest sources that a window tells.
+const TOP: usize = 10;
+
 /// One server's part of a window.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct ServerWindow {
     /// What was counted.
     pub counters: ServerCounters,
     /// Sender of the last ICMP error ever seen about the server.
     pub error_sender: Option<ServerKey>,
+    /// Queries whose time-out passed in the window without an answer or error; as all transactions, an
+    /// estimate.
+    pub unanswered: u64,
+    /// Queries that may yet be answered in time, at the end of the window.
+    pub waiting: Waiting,
+    /// Of its answers: fine if the server is among the busiest.
+    pub latency: Latency,
+}
+
+impl ServerWindow {
+    /// Queries, responses and ICMP errors.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        let errors: u64 = self.counters.errors.iter().sum();
+        self.counters.queries + self.counters.responses + errors
+    }
 }
 
 impl Window {
@@ -58,8 +101,20 @@ impl Window {
             servers: BTreeMap::new(),
             other: now.other.since(&then.other),
             evicted: now.evicted.wrapping_sub(then.evicted),
+            refused: now.refused.wrapping_sub(then.refused),
+            sources: Sources::default(),
+            names: 0,
+            cost: OwnCost {
+                followed: now.cost.followed - then.cost.followed,
+                raised: now.cost.raised - then.cost.raised,
+                sampled: now.cost.sampled - then.cost.sampled,
+                samples_lost: now.cost.samples_lost - then.cost.samples_lost,
+                ..now.cost
+            },
         };
         window.add_servers(then, now);
+        window.add_latency(then, now);
+        window.add_sources(then, now);
         window
     }
 
@@ -83,18 +138,95 @@ impl Window {
                 }
                 _ => now.counters,
             };
-            if counters.is_zero() {
+            // A lost place has shown what it had; a new one begins at 0.
+            let before = then.places.get(place);
+            let unanswered = match before {
+                Some(then) if !now.counters.went_back(&then.counters) => then.unanswered,
+                _ => 0,
+            };
+            let unanswered = now.unanswered - unanswered;
+            if counters.is_zero() && unanswered == 0 && now.waiting.since(0) == 0 {
                 continue;
             }
             let server = self.servers.entry(place.1).or_insert(ServerWindow {
                 counters: Zeroable::zeroed(),
                 error_sender: None,
+                unanswered: 0,
+                waiting: Waiting::default(),
+                latency: Latency::fine(),
             });
             server.counters.add(&counters);
+            // One CPU's part may be negative, where queries and their answers met different CPUs.
+            server.unanswered = server.unanswered.wrapping_add_signed(unanswered);
+            server.waiting.add(&now.waiting);
             if now.error_sender.family != 0 {
                 server.error_sender = Some(now.error_sender);
             }
         }
+    }
+
+    fn add_latency(&mut self, then: &Snapshot, now: &Snapshot) {
+        for (place, now) in &now.histograms {
+            let before = match then.histograms.get(place) {
+                Some(then) if then.owners == now.owners => Some(&then.buckets),
+                // From another owner on nobody knows where the new one began.
+                _ if now.owners == 1 => None,
+                _ => continue,
+            };
+            if let Some(server) = self.servers.get_mut(&now.key) {
+                let buckets = now
+                    .buckets
+                    .iter()
+                    .enumerate()
+                    .map(|(at, now)| now.wrapping_sub(before.map_or(0, |buckets| buckets[at])));
+                server.latency.add(buckets);
+            }
+        }
+        for server in self.servers.values_mut() {
+            // One negative part makes the sum wrap; it is a tick's disorder between CPUs.
+            if server.unanswered.cast_signed() < 0 {
+                server.unanswered = 0;
+            }
+            let coarse = Latency::coarse(&server.counters.latency);
+            // A server that has had no fine histogram, or not for the whole of the window.
+            if server.latency.count() < coarse.count() {
+                server.latency = coarse;
+            }
+        }
+    }
+
+    fn add_sources(&mut self, then: &Snapshot, now: &Snapshot) {
+        let seen = then.epochs.last().map_or(0, |epoch| epoch.number);
+        let epochs: Vec<_> = now.epochs.iter().filter(|e| e.number > seen).collect();
+        let (mut sources, mut names) = (Distinct::default(), Distinct::default());
+        let mut hosts = BTreeSet::new();
+        for epoch in &epochs {
+            sources.merge(&epoch.sources);
+            names.merge(&epoch.names);
+        }
+        // An interval may be shorter than a second: then the last second's are likely its own too.
+        for epoch in now.epochs.iter().rev().take(epochs.len().max(1)) {
+            hosts.extend(epoch.candidates.iter().copied());
+        }
+        let networks: BTreeSet<Prefix> = hosts.iter().copied().map(Prefix::network).collect();
+        let hosts: BTreeSet<Prefix> = hosts.into_iter().map(Prefix::host).collect();
+        let addresses = now.addresses.since(&then.addresses);
+        let prefixes = now.prefixes.since(&then.prefixes);
+        self.names = names.estimate();
+        self.sources = Sources {
+            distinct: sources.estimate(),
+            error: addresses.error(),
+            addresses: addresses.top(&hosts, TOP, now.secret),
+            networks: prefixes.top(&networks, TOP, now.secret),
+        };
+    }
+
+    /// Servers, those with most packets first.
+    #[must_use]
+    pub fn busiest(&self) -> Vec<(&ServerKey, &ServerWindow)> {
+        let mut servers: Vec<_> = self.servers.iter().collect();
+        servers.sort_by_key(|(_, server)| std::cmp::Reverse(server.packets()));
+        servers
     }
 
     /// The sum of all lanes.
@@ -121,7 +253,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Place;
+    use crate::snapshot::{Place, Waiting};
 
     fn key(last: u8) -> ServerKey {
         let mut address = [0; 16];
@@ -139,6 +271,8 @@ mod tests {
             let mut place = Place {
                 counters: Zeroable::zeroed(),
                 error_sender: Zeroable::zeroed(),
+                unanswered: 0,
+                waiting: Waiting::default(),
             };
             place.counters.queries = *queries;
             snapshot.places.insert((*cpu, key(*server)), place);

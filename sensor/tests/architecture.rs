@@ -35,36 +35,62 @@ fn imports(file: &Path) -> Vec<String> {
 
 /// Each module and those that it may import: what lies before it on the way of the data, and what
 /// all share.
-const LOADER: [(&str, &[&str]); 11] = [
+const LOADER: [(&str, &[&str]); 16] = [
     ("counters.rs", &[]),
     ("settings.rs", &[]),
-    ("snapshot.rs", &["counters"]),
-    ("window.rs", &["counters", "snapshot"]),
-    ("host", &["snapshot"]),
-    ("kernel", &["counters", "settings", "snapshot", "host"]),
+    ("sketch.rs", &[]),
+    ("latency.rs", &[]),
+    ("samples.rs", &[]),
+    ("own_cost.rs", &[]),
+    ("snapshot.rs", &["counters", "sketch"]),
+    ("upkeep", &["counters", "sketch", "snapshot"]),
+    ("window.rs", &["counters", "latency", "sketch", "snapshot"]),
+    ("host", &["snapshot", "upkeep"]),
+    (
+        "kernel",
+        &["counters", "settings", "snapshot", "host", "upkeep"],
+    ),
     ("stage", &["stage"]),
     // Presenting computes nothing; it may look at what it names.
-    ("present", &["snapshot", "window"]),
+    (
+        "present",
+        &[
+            "latency", "own_cost", "samples", "sketch", "snapshot", "window",
+        ],
+    ),
     ("cli.rs", &["kernel", "present"]),
     (
         "command",
         &[
-            "cli", "counters", "host", "kernel", "present", "settings", "snapshot", "stage",
-            "window",
+            "cli", "counters", "host", "kernel", "own_cost", "present", "samples", "settings",
+            "snapshot", "stage", "upkeep", "window",
         ],
     ),
     ("lib.rs", &[]),
 ];
 
-const PROGRAM: [(&str, &[&str]); 7] = [
+const PROGRAM: [(&str, &[&str]); 11] = [
     ("packet.rs", &[]),
-    ("address.rs", &["packet"]),
+    ("hash.rs", &[]),
+    ("address.rs", &["hash", "packet"]),
     ("parse", &["address", "packet", "parse"]),
-    ("servers.rs", &["address"]),
     ("store.rs", &[]),
+    ("transactions.rs", &["hash", "store"]),
+    ("servers.rs", &["address"]),
+    ("sketch.rs", &["address", "hash"]),
+    ("outcomes.rs", &["transactions"]),
     (
         "account.rs",
-        &["address", "packet", "parse", "servers", "store"],
+        &[
+            "address",
+            "outcomes",
+            "packet",
+            "parse",
+            "servers",
+            "sketch",
+            "store",
+            "transactions",
+        ],
     ),
     ("lib.rs", &[]),
 ];

@@ -187,6 +187,26 @@ impl<C: Context> Packet for Linear<C> {
     }
 
     #[inline(always)]
+    fn before<const N: usize>(&self) -> Option<&[u8; N]> {
+        // From the first byte again: the verifier takes no pointer that may lie before it.
+        // And it takes none that may lie 65,535 bytes or more behind it.
+        let at = forget(self.offset().wrapping_sub(N)) & 0x7fff;
+        let from = settled(C::data(self.context).wrapping_add(at));
+        if from.wrapping_add(N) > C::data_end(self.context) {
+            return None;
+        }
+        // SAFETY: as in `bytes`.
+        unsafe { core::hint::assert_unchecked(!from.is_null()) };
+        // SAFETY: the verifier has seen the comparison above.
+        Some(unsafe { &*from.cast() })
+    }
+
+    #[inline(always)]
+    fn offset(&self) -> usize {
+        (self.at as usize).wrapping_sub(C::data(self.context) as usize)
+    }
+
+    #[inline(always)]
     fn is_whole(&self) -> bool {
         C::length(self.context) <= linear_length(self.context)
     }
@@ -276,6 +296,21 @@ impl Packet for Scratch {
             at: self.at.wrapping_add(n),
             ..self
         }
+    }
+
+    #[inline(always)]
+    fn before<const N: usize>(&self) -> Option<&[u8; N]> {
+        let before = Self {
+            at: self.at.wrapping_sub(N),
+            ..*self
+        };
+        // SAFETY: as in `bytes`.
+        before.here(N).map(|at| unsafe { &*at.cast() })
+    }
+
+    #[inline(always)]
+    fn offset(&self) -> usize {
+        self.at
     }
 
     #[inline(always)]

@@ -3,11 +3,13 @@
 use aya_ebpf::Global;
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, PerCpuArray};
+use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use sensor_common::ABI_VERSION;
-use sensor_common::server::ServerTable;
+use sensor_common::sample::RING_BYTES;
 use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
+use sensor_common::transactions::{CELLS, Control, TUPLES};
 
 /// Index: `cpu * lanes + lane`. The loader sets the number of entries.
 #[map]
@@ -15,7 +17,24 @@ pub static TOTALS: Array<Totals> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Index: CPU. The loader sets the number of entries.
 #[map]
-pub static SERVERS: Array<ServerTable> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+pub static SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Cells of transactions, shared by all CPUs.
+#[map]
+pub static TRANSACTIONS: Array<u64> = Array::with_max_entries(CELLS as u32, BPF_F_MMAPABLE);
+
+/// First bytes of some packets.
+#[map]
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
+
+/// Remembered tuples. A global and not a map, because every query writes one.
+#[unsafe(no_mangle)]
+pub static mut TUPLES_SEEN: [u32; TUPLES] = [0; TUPLES];
+
+/// Changed by the loader, and by [`raise`](super::store::Table).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.control")]
+pub static mut CONTROL: Control = Control::DEFAULT;
 
 /// Where the start of a packet is copied if it cannot be read directly.
 #[map]
@@ -39,3 +58,12 @@ macro_rules! setting {
     };
 }
 pub(crate) use setting;
+
+/// Reads one field of [`CONTROL`]. Volatile, because it changes.
+macro_rules! control {
+    ($field:ident) => {
+        // SAFETY: the place is a field of a static, aligned and initialised.
+        unsafe { (&raw const $crate::kernel::maps::CONTROL.$field).read_volatile() }
+    };
+}
+pub(crate) use control;

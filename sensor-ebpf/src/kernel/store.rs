@@ -1,25 +1,35 @@
 //! Counters in maps.
 
-use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use sensor_common::server::ServerTable;
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_ebpf::parse::Link;
-use sensor_ebpf::store::Store;
+use sensor_common::transactions::{CELLS, TUPLES};
+use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Sink};
+use sensor_ebpf::store::{Shared, Store};
 
+use super::calls::{account_dns, account_icmp_error, account_tcp};
 use super::frame::Context;
-use super::maps::{SCRATCH, SERVERS, TOTALS, setting};
+use super::maps::{CONTROL, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting};
 
-/// The map values of the current CPU.
+/// Index of no shard: for a forwarded packet, which was attributed where it came in.
+const NO_SHARD: u32 = u32::MAX;
+
+/// Where the packet at hand is counted.
 ///
 /// Plain additions are exact: XDP and TC programs run with bottom halves disabled, so no two of
 /// them interleave on one CPU, and each CPU has its own values.
 pub struct Maps {
     totals: &'static mut Totals,
-    cpu: u32,
+    /// Current CPU.
+    pub cpu: u32,
     slot: u32,
     /// Interface that the packet came in through, if it now leaves; else 0.
     received_on: u32,
+    /// Not 0: a sample of the packet is wanted. A number, as all that paths of the program meet with.
+    pub wants_sample: u32,
+    /// Where its DNS header begins.
+    pub dns_offset: u32,
 }
 
 impl Maps {
@@ -46,6 +56,8 @@ impl Maps {
                 Direction::Ingress => 0,
                 Direction::Egress => C::received_on(context),
             },
+            wants_sample: 0,
+            dns_offset: 0,
         })
     }
 
@@ -67,6 +79,15 @@ impl Maps {
         self.totals.copied += 1;
         Some(scratch.cast())
     }
+
+    #[inline(always)]
+    fn shard(&self) -> u32 {
+        if received_by_us(self.received_on) {
+            NO_SHARD
+        } else {
+            self.cpu
+        }
+    }
 }
 
 /// Whether a packet that leaves came in through an interface that we watch.
@@ -84,7 +105,7 @@ fn received_by_us(ifindex: u32) -> bool {
     found
 }
 
-impl Store for Maps {
+impl Sink for Maps {
     #[inline(always)]
     fn is_dns_port(&self, port: u16) -> bool {
         match setting!(single_port) {
@@ -92,6 +113,42 @@ impl Store for Maps {
             single => u32::from(port) == single,
         }
     }
+
+    #[inline(always)]
+    fn totals(&mut self) -> &mut Totals {
+        self.totals
+    }
+
+    #[inline(always)]
+    fn dns(&mut self, message: &Message) {
+        self.wants_sample = account_dns(message, self.totals, self.shard());
+        self.dns_offset = message.offset;
+    }
+
+    #[inline(always)]
+    fn tcp(&mut self, connection: &Connection) {
+        account_tcp(connection, self.totals, self.shard());
+    }
+
+    #[inline(always)]
+    fn icmp_error(&mut self, error: &IcmpError) {
+        self.wants_sample = account_icmp_error(error, self.totals, self.shard());
+        self.dns_offset = error.offset;
+    }
+}
+
+/// The same, where a call has led to.
+pub struct Counts<'a> {
+    /// See [`Maps`].
+    pub totals: &'a mut Totals,
+    /// CPU, or [`NO_SHARD`].
+    pub shard: u32,
+    /// What all CPUs share.
+    pub table: Table,
+}
+
+impl Store for Counts<'_> {
+    type Shared = Table;
 
     #[inline(always)]
     fn hash_key(&self) -> u64 {
@@ -104,12 +161,97 @@ impl Store for Maps {
     }
 
     #[inline(always)]
-    fn servers(&mut self) -> Option<&mut ServerTable> {
-        if received_by_us(self.received_on) {
-            return None;
-        }
-        let servers = SERVERS.get_ptr_mut(self.cpu)?;
+    fn state(&mut self) -> Option<(&mut Shard, &mut Table)> {
+        let shard = SHARDS.get_ptr_mut(self.shard)?;
         // SAFETY: as for the totals.
-        Some(unsafe { &mut *servers })
+        Some((unsafe { &mut *shard }, &mut self.table))
+    }
+}
+
+/// The tables that all CPUs share. Words are read and written whole.
+pub struct Table;
+
+impl Shared for Table {
+    #[inline(always)]
+    fn shift(&self) -> u32 {
+        control!(shift)
+    }
+
+    #[inline(always)]
+    fn match_shift(&self) -> u32 {
+        control!(match_shift)
+    }
+
+    #[inline(always)]
+    fn unmatched_shift(&self) -> u32 {
+        control!(unmatched_shift)
+    }
+
+    #[inline(always)]
+    fn bank(&self) -> u32 {
+        control!(bank)
+    }
+
+    #[inline(always)]
+    fn tick(&self) -> u32 {
+        control!(tick)
+    }
+
+    #[inline(always)]
+    fn raise(&mut self, shift: u32) {
+        // SAFETY: aligned words of a static.
+        unsafe {
+            (&raw mut CONTROL.shift).write_volatile(shift);
+            let unmatched = &raw mut CONTROL.unmatched_shift;
+            if unmatched.read_volatile() < shift {
+                unmatched.write_volatile(shift);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        match control!(clock) {
+            // SAFETY: the helper has no preconditions.
+            0 => unsafe { bpf_ktime_get_ns() },
+            clock => clock,
+        }
+    }
+
+    #[inline(always)]
+    fn timeout(&self) -> u32 {
+        setting!(timeout)
+    }
+
+    #[inline(always)]
+    fn tick_bits(&self) -> u32 {
+        setting!(tick_bits)
+    }
+
+    #[inline(always)]
+    fn cell(&self, at: usize) -> u64 {
+        let cell = TRANSACTIONS.get_ptr((at & (CELLS - 1)) as u32);
+        // SAFETY: a map value, aligned.
+        cell.map_or(0, |cell| unsafe { cell.read_volatile() })
+    }
+
+    #[inline(always)]
+    fn set_cell(&mut self, at: usize, value: u64) {
+        if let Some(cell) = TRANSACTIONS.get_ptr_mut((at & (CELLS - 1)) as u32) {
+            // SAFETY: a map value, aligned.
+            unsafe { cell.write_volatile(value) };
+        }
+    }
+
+    #[inline(always)]
+    fn tuple(&self, at: usize) -> u32 {
+        // SAFETY: masked to the length of the static.
+        unsafe { (&raw const TUPLES_SEEN[at & (TUPLES - 1)]).read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set_tuple(&mut self, at: usize, value: u32) {
+        // SAFETY: masked to the length of the static.
+        unsafe { (&raw mut TUPLES_SEEN[at & (TUPLES - 1)]).write_volatile(value) };
     }
 }

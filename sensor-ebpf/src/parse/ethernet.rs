@@ -21,11 +21,12 @@ pub(super) struct Network<P> {
     /// `EtherType` in network byte order.
     pub ethertype: u16,
     pub packet: P,
-    pub tagged: bool,
+    /// See [`super::Carriage`].
+    pub tagged: u16,
 }
 
 #[inline(always)]
-pub(super) fn parse<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Malformed> {
+pub(super) fn parse<P: Packet>(packet: P, tagged: u16) -> Result<Network<P>, Malformed> {
     let header = packet.bytes::<HEADER>().ok_or(Malformed::LinkHeader)?;
     let mut ethertype = raw16(header, 12);
     if !is_tag(ethertype) {
@@ -47,7 +48,7 @@ pub(super) fn parse<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Ma
     Ok(Network {
         ethertype,
         packet: packet.skip(length),
-        tagged: true,
+        tagged: 1,
     })
 }
 

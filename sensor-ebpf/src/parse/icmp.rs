@@ -4,8 +4,8 @@ use sensor_common::class::{Class, IcmpType, Malformed, Quoted};
 
 use super::ip::{self, Datagram, V4_HEADER, V6_HEADER, Walk};
 use super::{Flags, IcmpError, Outcome, Sink, dns, udp, whole};
-use crate::address::{Address, V4, V6};
-use crate::packet::{Packet, be16, raw16, raw32};
+use crate::address::Words;
+use crate::packet::{Packet, be16, raw16};
 
 /// ICMP header of an error, before the quoted packet.
 const HEADER: usize = 8;
@@ -13,7 +13,7 @@ const HEADER: usize = 8;
 const WHOLE: usize = udp::HEADER + dns::HEADER;
 
 #[inline(always)]
-pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mut S) -> Outcome {
+pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
     let icmp_type = match number {
         3 => IcmpType::V4Unreachable,
@@ -29,7 +29,7 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P, V4>, sink: &mu
 }
 
 #[inline(always)]
-pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P, V6>, sink: &mut S) -> Outcome {
+pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
     let icmp_type = match number {
         1 => IcmpType::V6Unreachable,
@@ -47,17 +47,17 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P, V6>, sink: &mu
 
 /// Type and code.
 #[inline(always)]
-fn header<P: Packet, A>(datagram: &Datagram<P, A>) -> Option<(u8, u8)> {
+fn header<P: Packet>(datagram: &Datagram<P>) -> Option<(u8, u8)> {
     let header = datagram.payload.bytes::<HEADER>()?;
     (datagram.room >= HEADER as u32).then_some((header[0], header[1]))
 }
 
 #[inline(always)]
-fn report<P: Packet, A: Address, S: Sink>(
-    datagram: &Datagram<P, A>,
+fn report<P: Packet, S: Sink>(
+    datagram: &Datagram<P>,
     icmp_type: IcmpType,
     code: u8,
-    quote: Quote<A>,
+    quote: Quote,
     sink: &mut S,
 ) -> Outcome {
     let is_cut = quote.quoted == Quoted::Unreadable || !quote.verifiable;
@@ -66,35 +66,48 @@ fn report<P: Packet, A: Address, S: Sink>(
     }
     sink.icmp_error(&IcmpError {
         sender: datagram.source,
-        icmp_type,
+        server: quote.server,
+        client: quote.client,
+        offset: quote.offset,
+        client_port: quote.client_port,
+        id: quote.id,
+        family: datagram.family,
+        icmp_type: icmp_type as u8,
         code,
-        quoted: quote.quoted,
-        server: quote.server.unwrap_or(datagram.source),
-        verifiable: quote.verifiable,
+        quoted: quote.quoted as u8,
+        verifiable: u32::from(quote.verifiable),
     });
     Class::IcmpError.into()
 }
 
 #[derive(Clone, Copy)]
-struct Quote<A> {
+struct Quote {
     quoted: Quoted,
-    server: Option<A>,
     verifiable: bool,
+    server: Words,
+    client: Words,
+    client_port: u16,
+    id: u16,
+    offset: u32,
 }
 
-impl<A> Quote<A> {
+impl Quote {
     #[inline(always)]
     fn without_server(quoted: Quoted) -> Self {
         Self {
             quoted,
-            server: None,
             verifiable: true,
+            server: [0; 2],
+            client: [0; 2],
+            client_port: 0,
+            id: 0,
+            offset: 0,
         }
     }
 }
 
 #[inline(always)]
-fn quoted_v4<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote<V4> {
+fn quoted_v4<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote {
     let Some(header) = quote.bytes::<V4_HEADER>().filter(|_| room >= 20) else {
         return Quote::without_server(Quoted::Unreadable);
     };
@@ -107,14 +120,14 @@ fn quoted_v4<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote<V4> {
     quoted_udp(
         quote.skip(usize::from(length)),
         room.saturating_sub(u32::from(length)),
-        V4(raw32(header, 12)),
-        V4(raw32(header, 16)),
+        ip::v4_address(header, 12),
+        ip::v4_address(header, 16),
         sink,
     )
 }
 
 #[inline(always)]
-fn quoted_v6<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote<V6> {
+fn quoted_v6<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote {
     let Some(header) = quote.bytes::<V6_HEADER>().filter(|_| room >= 40) else {
         return Quote::without_server(Quoted::Unreadable);
     };
@@ -144,13 +157,13 @@ fn quoted_v6<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote<V6> {
 /// The quoted UDP header, and as much of the DNS message as was quoted. `room` is what is left of
 /// the error's own IP payload: what follows is padding.
 #[inline(always)]
-fn quoted_udp<P: Packet, A: Address, S: Sink>(
+fn quoted_udp<P: Packet, S: Sink>(
     packet: P,
     room: u32,
-    source: A,
-    destination: A,
+    source: Words,
+    destination: Words,
     sink: &S,
-) -> Quote<A> {
+) -> Quote {
     // Four bytes hold the ports; RFC 792 promises eight.
     let Some(ports) = packet.bytes::<4>().filter(|_| room >= 4) else {
         return Quote::without_server(Quoted::Unreadable);
@@ -162,9 +175,18 @@ fn quoted_udp<P: Packet, A: Address, S: Sink>(
     let whole = packet
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);
-    let (is_query, verifiable) = match whole {
-        Some(headers) => (!Flags(be16(headers, 10)).is_response(), true),
-        None => (to_server, false),
+    let (is_query, id, offset) = match whole {
+        Some(headers) => (
+            !Flags(be16(headers, 10)).is_response(),
+            raw16(headers, 8),
+            packet.offset() as u32 + udp::HEADER as u32,
+        ),
+        None => (to_server, 0, 0),
+    };
+    let (server, client, client_port) = if is_query {
+        (destination, source, raw16(ports, 0))
+    } else {
+        (source, destination, raw16(ports, 2))
     };
     Quote {
         quoted: if is_query {
@@ -172,7 +194,11 @@ fn quoted_udp<P: Packet, A: Address, S: Sink>(
         } else {
             Quoted::Response
         },
-        server: Some(if is_query { destination } else { source }),
-        verifiable,
+        verifiable: whole.is_some(),
+        server,
+        client,
+        client_port,
+        id,
+        offset,
     }
 }

@@ -1,11 +1,12 @@
 //! IPv4 with options (RFC 791) and IPv6 with extension headers (RFC 8200).
 
 use sensor_common::class::{Class, Malformed};
+use sensor_common::server::{FAMILY_V4, FAMILY_V6};
 use sensor_common::settings::MAX_EXTENSION_HEADERS;
 
 use super::ethernet::{self, Network};
 use super::{Carriage, Outcome, Sink, icmp, tcp, udp, whole};
-use crate::address::{V4, V6};
+use crate::address::Words;
 use crate::packet::{Packet, be16, raw16, raw32, raw64};
 
 /// IPv4 header without options.
@@ -31,19 +32,20 @@ const V6_OFFSET: u16 = 0xfff8_u16.to_be();
 
 /// What an IP header hands to the transport.
 #[derive(Clone, Copy)]
-pub(super) struct Datagram<P, A> {
+pub(super) struct Datagram<P> {
     /// First byte of the transport header.
     pub payload: P,
     /// Bytes of payload that the IP header promises. The frame may hold more (padding) or less.
     pub room: u32,
-    pub source: A,
-    pub destination: A,
+    pub family: u8,
+    pub source: Words,
+    pub destination: Words,
     pub carriage: Carriage,
 }
 
 /// The network layer of a device without a link-layer header: the version is in the first byte.
 #[inline(always)]
-pub(super) fn without_link<P: Packet>(packet: P, tagged: bool) -> Result<Network<P>, Malformed> {
+pub(super) fn without_link<P: Packet>(packet: P, tagged: u16) -> Result<Network<P>, Malformed> {
     let [first] = packet.bytes::<1>().ok_or(Malformed::IpHeader)?;
     let ethertype = match first >> 4 {
         4 => ethernet::IPV4,
@@ -58,7 +60,7 @@ pub(super) fn without_link<P: Packet>(packet: P, tagged: bool) -> Result<Network
 }
 
 #[inline(always)]
-pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Outcome {
+pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: u16, sink: &mut S) -> Outcome {
     let header = whole!(packet.bytes::<V4_HEADER>(), Malformed::IpHeader);
     let length = whole!(v4_header_length(header), Malformed::IpHeader);
     let fragment = raw16(header, 6);
@@ -78,8 +80,9 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
     let datagram = Datagram {
         payload: packet.skip(usize::from(length)),
         room,
-        source: V4(raw32(header, 12)),
-        destination: V4(raw32(header, 16)),
+        family: FAMILY_V4,
+        source: v4_address(header, 12),
+        destination: v4_address(header, 16),
         carriage: Carriage {
             tagged,
             more_fragments: fragment & V4_MORE_FRAGMENTS,
@@ -106,7 +109,7 @@ pub(super) fn v4_is_later_fragment(header: &[u8; V4_HEADER]) -> bool {
 }
 
 #[inline(always)]
-pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S) -> Outcome {
+pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: u16, sink: &mut S) -> Outcome {
     let header = whole!(packet.bytes::<V6_HEADER>(), Malformed::IpHeader);
     if header[0] >> 4 != 6 {
         return Malformed::IpHeader.into();
@@ -132,6 +135,7 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
         payload,
         // A packet that ends before its own extension headers do has no room left.
         room: room.saturating_sub(offset as u32),
+        family: FAMILY_V6,
         source,
         destination,
         carriage: Carriage {
@@ -148,11 +152,16 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(packet: P, tagged: bool, sink: &mut S
 }
 
 #[inline(always)]
-pub(super) fn v6_addresses(header: &[u8; V6_HEADER]) -> (V6, V6) {
+pub(super) fn v6_addresses(header: &[u8; V6_HEADER]) -> (Words, Words) {
     (
-        V6(raw64(header, 8), raw64(header, 16)),
-        V6(raw64(header, 24), raw64(header, 32)),
+        [raw64(header, 8), raw64(header, 16)],
+        [raw64(header, 24), raw64(header, 32)],
     )
+}
+
+#[inline(always)]
+pub(super) fn v4_address(header: &[u8; V4_HEADER], at: usize) -> Words {
+    [u64::from(raw32(header, at)), 0]
 }
 
 /// Where the extension headers lead.

@@ -4,9 +4,12 @@
 //! a [`Sink`], and only once the packet is known to be whole: a parse that fails has told the sink
 //! nothing and can be repeated with more bytes.
 
-use sensor_common::class::{Class, IcmpType, Malformed, Quoted, TcpEvent};
+use sensor_common::class::{Class, Malformed, QuestionState};
+#[cfg(doc)]
+use sensor_common::class::{IcmpType, Quoted, TcpEvent};
+use sensor_common::totals::Totals;
 
-use crate::address::Address;
+use crate::address::Words;
 use crate::packet::Packet;
 
 mod dns;
@@ -15,8 +18,6 @@ mod icmp;
 mod ip;
 mod tcp;
 mod udp;
-
-pub use dns::Question;
 
 /// What precedes the IP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,31 +33,72 @@ pub trait Sink {
     /// Whether a port, in network byte order, is one of the DNS ports.
     fn is_dns_port(&self, port: u16) -> bool;
 
+    /// Counters of this hook.
+    fn totals(&mut self) -> &mut Totals;
+
     /// A UDP packet on a DNS port with a whole DNS header.
-    fn dns<A: Address>(&mut self, message: &Message<A>);
+    fn dns(&mut self, message: &Message);
 
     /// A TCP segment on a DNS port that opens or refuses a connection.
-    fn tcp<A: Address>(&mut self, server: A, event: TcpEvent);
+    fn tcp(&mut self, connection: &Connection);
 
     /// An ICMP error.
-    fn icmp_error<A: Address>(&mut self, error: &IcmpError<A>);
+    fn icmp_error(&mut self, error: &IcmpError);
 }
 
-/// A DNS message over UDP.
+/// A DNS message over UDP. Without padding, because the kernel passes it by address.
 #[derive(Clone, Copy, Debug)]
-pub struct Message<A> {
+#[repr(C)]
+pub struct Message {
     /// Sender of the packet.
-    pub source: A,
+    pub source: Words,
     /// Receiver of the packet.
-    pub destination: A,
-    /// Second word of the header: QR, opcode, AA, TC, RD, RA, Z, RCODE (RFC 1035, 4.1.1).
-    pub flags: Flags,
-    /// What the question asks; of a response, always [`QuestionState::Absent`](sensor_common::class::QuestionState::Absent): it is not read.
-    pub question: Question,
+    pub destination: Words,
+    /// The question's name as [`Question::name`]; of a response it is not read.
+    pub name: [u64; 4],
     /// Bytes of the message, by the UDP length.
     pub length: u32,
-    /// How the packet came.
-    pub carriage: Carriage,
+    /// Bytes from the beginning of the packet to the DNS header.
+    pub offset: u32,
+    /// Second word of the header: QR, opcode, AA, TC, RD, RA, Z, RCODE (RFC 1035, 4.1.1).
+    pub flags: Flags,
+    /// First word of the header.
+    pub id: u16,
+    /// In network byte order.
+    pub source_port: u16,
+    /// In network byte order.
+    pub destination_port: u16,
+    /// QTYPE of the first question, if it is read.
+    pub qtype: u16,
+    /// Index of a [`QuestionState`]; of a response always that of `Absent`.
+    pub question_state: u8,
+    /// [`sensor_common::server::FAMILY_V4`] or [`sensor_common::server::FAMILY_V6`].
+    pub family: u8,
+    /// Not 0: with a VLAN tag.
+    pub tagged: u16,
+    /// Not 0: the first of several fragments.
+    pub more_fragments: u16,
+}
+
+impl Message {
+    /// Whether the name and type of its question are known.
+    #[inline(always)]
+    #[must_use]
+    pub fn question_is_read(&self) -> bool {
+        self.question_state == QuestionState::Read as u8
+    }
+}
+
+/// A TCP segment that opens or refuses a connection.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Connection {
+    /// Address of the DNS server.
+    pub server: Words,
+    /// As of a message.
+    pub family: u32,
+    /// Index of a [`TcpEvent`].
+    pub event: u32,
 }
 
 /// The flags word of a DNS header.
@@ -93,31 +135,42 @@ impl Flags {
     }
 }
 
-/// How a packet came, apart from its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Carriage {
-    /// With a VLAN tag.
-    pub tagged: bool,
-    /// The more-fragments bit of the IP header, where it lay: not 0 in the first of several fragments.
-    /// Kept as a number, because the verifier follows each value of a `bool` on its own.
-    pub more_fragments: u16,
-}
-
-/// An ICMP error and what it quotes.
+/// An ICMP error and what it quotes. Without padding, as [`Message`].
 #[derive(Clone, Copy, Debug)]
-pub struct IcmpError<A> {
+#[repr(C)]
+pub struct IcmpError {
     /// Who sent the error: the server's host, a router or a firewall.
-    pub sender: A,
-    /// Type, with its family.
-    pub icmp_type: IcmpType,
+    pub sender: Words,
+    /// The DNS server in the quoted packet. Meaningless unless a query or a response is quoted.
+    pub server: Words,
+    /// The other end of the quoted packet.
+    pub client: Words,
+    /// Bytes from the beginning of the packet to the quoted DNS header; 0 where there is none.
+    pub offset: u32,
+    /// Port of the client, in network byte order.
+    pub client_port: u16,
+    /// Id of the quoted message, if `verifiable`.
+    pub id: u16,
+    /// As of a message.
+    pub family: u8,
+    /// Index of the [`IcmpType`].
+    pub icmp_type: u8,
     /// Code.
     pub code: u8,
-    /// What the quoted packet was.
-    pub quoted: Quoted,
-    /// The DNS server in the quoted packet. Meaningless unless `quoted` is a query or a response.
-    pub server: A,
-    /// Whether 12 bytes of DNS were quoted, so that QR and not the ports told query from response.
-    pub verifiable: bool,
+    /// Index of the [`Quoted`].
+    pub quoted: u8,
+    /// Not 0: 12 bytes of DNS were quoted, so that QR and not the ports told query from response.
+    pub verifiable: u32,
+}
+
+/// How a packet came, apart from its content. Numbers, because the verifier follows each value of a `bool`
+/// on its own.
+#[derive(Clone, Copy)]
+struct Carriage {
+    /// Not 0: with a VLAN tag.
+    tagged: u16,
+    /// The more-fragments bit of the IP header, where it lay: not 0 in the first of several fragments.
+    more_fragments: u16,
 }
 
 /// What a packet was found to be: its class and, if it is malformed, why and what is known of it.
@@ -138,7 +191,7 @@ impl Outcome {
     #[inline(always)]
     fn short_dns(carriage: Carriage, flags: Option<Flags>) -> Self {
         let mut word = Self::from(Malformed::DnsHeader).0 | SHORT_DNS;
-        if carriage.tagged {
+        if carriage.tagged != 0 {
             word |= TAGGED;
         }
         if carriage.more_fragments != 0 {
@@ -171,14 +224,13 @@ impl Outcome {
         (self.0 >> 4 & 15) as usize
     }
 
-    /// How a short DNS message came; `None` for anything else.
+    /// How a short DNS message came: `tagged` and `more_fragments` as of a message. `None` for anything
+    /// else.
     #[inline(always)]
     #[must_use]
-    pub fn carriage(self) -> Option<Carriage> {
-        (self.0 & SHORT_DNS != 0).then_some(Carriage {
-            tagged: self.0 & TAGGED != 0,
-            more_fragments: (self.0 & FIRST_FRAGMENT) as u16,
-        })
+    pub fn carriage(self) -> Option<(u16, u16)> {
+        (self.0 & SHORT_DNS != 0)
+            .then_some(((self.0 & TAGGED) as u16, (self.0 & FIRST_FRAGMENT) as u16))
     }
 
     /// Flags of a short DNS message, where they could be read.
@@ -221,8 +273,8 @@ use whole;
 #[inline(always)]
 pub fn parse<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Outcome {
     let network = match link {
-        Link::Ethernet => ethernet::parse(packet, tagged),
-        Link::Layer3 => ip::without_link(packet, tagged),
+        Link::Ethernet => ethernet::parse(packet, u16::from(tagged)),
+        Link::Layer3 => ip::without_link(packet, u16::from(tagged)),
     };
     let network = match network {
         Ok(network) => network,

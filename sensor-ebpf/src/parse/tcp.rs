@@ -3,8 +3,7 @@
 use sensor_common::class::{Class, Malformed, TcpEvent};
 
 use super::ip::Datagram;
-use super::{Outcome, Sink, whole};
-use crate::address::Address;
+use super::{Connection, Outcome, Sink, whole};
 use crate::packet::{Packet, raw16};
 
 /// Up to the flags.
@@ -14,10 +13,7 @@ const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
 #[inline(always)]
-pub(super) fn parse<P: Packet, A: Address, S: Sink>(
-    datagram: &Datagram<P, A>,
-    sink: &mut S,
-) -> Outcome {
+pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let header = whole!(datagram.payload.bytes::<TO_FLAGS>(), Malformed::TcpHeader);
     if datagram.room < TO_FLAGS as u32 {
         return Malformed::TcpHeader.into();
@@ -43,7 +39,11 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
             TcpEvent::Rst if to_server => datagram.destination,
             TcpEvent::SynAck | TcpEvent::Rst => datagram.source,
         };
-        sink.tcp(server, event);
+        sink.tcp(&Connection {
+            server,
+            family: u32::from(datagram.family),
+            event: event as u32,
+        });
     }
     Class::DnsTcp.into()
 }

@@ -4,7 +4,6 @@ use sensor_common::class::{Class, Malformed};
 
 use super::ip::Datagram;
 use super::{Flags, Outcome, Sink, dns, whole};
-use crate::address::Address;
 use crate::packet::{Packet, be16, raw16};
 
 /// UDP header.
@@ -15,10 +14,7 @@ const TO_FLAGS: usize = HEADER + 4;
 const TO_QUESTION: usize = HEADER + dns::HEADER;
 
 #[inline(always)]
-pub(super) fn parse<P: Packet, A: Address, S: Sink>(
-    datagram: &Datagram<P, A>,
-    sink: &mut S,
-) -> Outcome {
+pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let packet = datagram.payload;
     // One check covers both headers; whoever is shorter takes the other way.
     let Some(headers) = packet.bytes::<TO_QUESTION>() else {
@@ -40,10 +36,16 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
         let flags = (present >= TO_FLAGS as u32).then_some(flags);
         return Outcome::short_dns(datagram.carriage, flags);
     }
+    let header = dns::Header {
+        source_port: raw16(headers, 0),
+        destination_port: raw16(headers, 2),
+        id: raw16(headers, 8),
+        flags,
+        questions: raw16(headers, 12),
+    };
     dns::parse(
         datagram,
-        flags,
-        be16(headers, 12),
+        header,
         packet.skip(TO_QUESTION),
         length - HEADER as u32,
         sink,
@@ -52,7 +54,7 @@ pub(super) fn parse<P: Packet, A: Address, S: Sink>(
 
 /// A datagram whose frame ends before a DNS header would.
 #[inline(always)]
-fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) -> Outcome {
+fn short<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &S) -> Outcome {
     let header = whole!(datagram.payload.bytes::<HEADER>(), Malformed::UdpHeader);
     if datagram.room < HEADER as u32 {
         return Malformed::UdpHeader.into();
@@ -73,7 +75,7 @@ fn short<P: Packet, A: Address, S: Sink>(datagram: &Datagram<P, A>, sink: &S) ->
 
 /// The UDP length, if the IP payload can hold it. The first of several fragments holds only a part.
 #[inline(always)]
-fn checked_length<P, A>(datagram: &Datagram<P, A>, length: u16) -> Option<u32> {
+fn checked_length<P>(datagram: &Datagram<P>, length: u16) -> Option<u32> {
     let length = u32::from(length);
     let too_long = length > datagram.room && datagram.carriage.more_fragments == 0;
     if length < HEADER as u32 || too_long {

@@ -22,6 +22,7 @@ use crate::snapshot::Snapshot;
 use crate::stage::client::Client;
 use crate::stage::namespace::Namespace;
 use crate::stage::responder::Responder;
+use crate::upkeep;
 use crate::window::Window;
 
 /// The same outage, recorded on this very network by `examples/record_demo.rs`.
@@ -66,8 +67,8 @@ pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, engine)) => {
-            let played = Box::pin(live(&network, &engine, &mut stop)).await;
+        Ok((network, mut engine)) => {
+            let played = Box::pin(live(&network, &mut engine, &mut stop)).await;
             // Filters of the clsact kind are found by the index of their device, in the namespace of
             // the thread that asks.
             network.server.enter(|| drop(engine))?;
@@ -153,7 +154,7 @@ fn stage() -> Result<(Network, KernelEngine)> {
     Ok((network, engine))
 }
 
-async fn live(network: &Network, engine: &KernelEngine, stop: &mut Stop) -> Result<Outcome> {
+async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> Result<Outcome> {
     output::line(&format!(
         "a DNS server ({SERVER}) and {} clients on a private network; {} and TC egress watch the \
          server's interface",
@@ -167,9 +168,11 @@ async fn live(network: &Network, engine: &KernelEngine, stop: &mut Stop) -> Resu
     // Between two rounds of queries, so that each interval has whole rounds.
     let mut ticks = interval_at(Instant::now() + TICK - QUERY_EVERY / 2, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut upkeep = interval_at(Instant::now() + upkeep::TICK, upkeep::TICK);
     let mut play = std::pin::pin!(network.play());
     loop {
         tokio::select! {
+            _ = upkeep.tick() => engine.tick(),
             played = &mut play => {
                 played.context("the private network failed")?;
                 break;
@@ -208,6 +211,7 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
                 return Ok(Outcome::Fine);
             }
         }
+        engine.set_time(time);
         engine.count(&frame, Link::Ethernet);
     }
     screen.finish(engine.snapshot(LENGTH))

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
@@ -14,12 +13,19 @@ use crate::host::capture::{Capture, Frame};
 use crate::host::engine::HostEngine;
 use crate::kernel::load::LoadError;
 use crate::kernel::test_run::TestRunEngine;
+use crate::present::details;
+use crate::present::objects::{NamesObject, ServerObject, SourcesObject};
 use crate::present::output::{self, Format};
 use crate::present::summary::summary;
-use crate::present::totals::{About, ServerObject, TotalsObject};
+use crate::present::totals::{About, TotalsObject};
+use crate::samples::Names;
 use crate::settings::for_ports;
 use crate::snapshot::Snapshot;
-use crate::window::Window;
+use crate::window::{Sources, Window};
+
+/// Longer than the time-out of a query and the ticks that it is told in, and shorter than what the ring
+/// of ticks holds.
+const SETTLED: Duration = Duration::from_millis(3_000);
 
 /// Either engine, fed with frames.
 enum Engine {
@@ -43,20 +49,40 @@ impl Engine {
         }
     }
 
-    fn count(&mut self, frame: &[u8]) -> Result<(), LoadError> {
+    fn count(&mut self, frame: &Frame<'_>, names: &mut Names) -> Result<(), LoadError> {
         match self {
-            Self::Host(engine) => engine.count(frame, Link::Ethernet),
+            Self::Host(engine) => {
+                if let Some(time) = frame.time {
+                    engine.set_time(time);
+                }
+                engine.count(frame.bytes, Link::Ethernet);
+                engine.samples().for_each(|sample| names.add(&sample));
+            }
             Self::Kernel(engine) => {
-                engine.count(frame)?;
+                if let Some(time) = frame.time {
+                    engine.set_time(time);
+                }
+                engine.count(frame.bytes)?;
+                engine.samples().for_each(|sample| names.add(&sample));
             }
         }
         Ok(())
     }
 
-    fn snapshot(&self, at: Duration) -> Snapshot {
+    /// All that was seen, after the time in which the last queries could have been answered.
+    fn finish(&mut self, at: Duration, last: Duration) -> Snapshot {
+        let end = last + SETTLED;
         match self {
-            Self::Host(engine) => engine.snapshot(at),
-            Self::Kernel(engine) => engine.snapshot(at, Direction::Ingress),
+            Self::Host(engine) => {
+                engine.set_time(end);
+                engine.flush();
+                engine.snapshot(at)
+            }
+            Self::Kernel(engine) => {
+                engine.set_time(end);
+                engine.flush();
+                engine.snapshot(at, Direction::Ingress)
+            }
         }
     }
 }
@@ -73,19 +99,29 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut engine = Engine::new(arguments.engine, &name, settings)?;
     let (mut first, mut last, mut cut) = (None::<Duration>, Duration::ZERO, 0);
     let mut refused = None;
+    let mut names = Names::default();
     let read = capture.for_each(|frame: Frame<'_>| {
         if let Some(time) = frame.time {
             first = Some(first.map_or(time, |first| first.min(time)));
             last = last.max(time);
         }
         cut += u64::from(frame.is_cut);
-        if let Err(error) = engine.count(frame.bytes) {
+        if let Err(error) = engine.count(&frame, &mut names) {
             refused.get_or_insert(error);
         }
     });
     let at = last.saturating_sub(first.unwrap_or_default());
     let complete = read.is_ok() && refused.is_none();
-    show(&engine, at, &name, cut, complete, arguments.output)?;
+    let about = About {
+        engine: engine.name(),
+        source: Some(name),
+        at_ms: Some(u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
+        cut: Some(cut),
+        complete: Some(complete),
+        ..About::default()
+    };
+    let snapshot = engine.finish(at, last);
+    show(&snapshot, &names, about, arguments.output)?;
     if let Some(error) = refused {
         return Err(error.into());
     }
@@ -93,49 +129,36 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn show(
-    engine: &Engine,
-    at: Duration,
-    name: &str,
-    cut: u64,
-    complete: bool,
-    format: Format,
-) -> Result<()> {
-    let snapshot = engine.snapshot(at);
+fn show(snapshot: &Snapshot, names: &Names, about: About, format: Format) -> Result<()> {
     let totals = snapshot.totals();
+    let window = Window::between(&Snapshot::empty(Duration::ZERO), snapshot);
+    // Of the whole capture, and not of its last seconds.
+    let sources = Sources {
+        distinct: snapshot.all_sources.estimate(),
+        ..window.sources.clone()
+    };
+    let distinct_names = snapshot.all_names.estimate();
     match format {
         Format::Json => {
-            let about = About {
-                engine: engine.name(),
-                source: Some(name.into()),
-                at_ms: Some(u64::try_from(at.as_millis()).unwrap_or(u64::MAX)),
-                cut: Some(cut),
-                complete: Some(complete),
-                evicted_servers: Some(snapshot.evicted),
-                ..About::default()
-            };
-            let window = Window::between(&Snapshot::empty(Duration::ZERO), &snapshot);
             for (key, server) in &window.servers {
-                let sender = server.error_sender.as_ref();
-                output::json(&ServerObject::new(key, &server.counters, sender))?;
+                output::json(&ServerObject::new(key, server))?;
             }
+            output::json(&SourcesObject::new(&sources))?;
+            output::json(&NamesObject::new(names, distinct_names))?;
+            let about = About {
+                evicted_servers: Some(snapshot.evicted),
+                ..about
+            };
             output::json(&TotalsObject::new(&totals, about))?;
         }
         Format::Text => {
-            output::line(&summary(&totals, &busiest(&snapshot), cut))?;
+            let cut = about.cut.unwrap_or(0);
+            output::line(&summary(&totals, &window.busiest(), cut))?;
+            output::line(&details::sources(&sources))?;
+            output::line(&details::names(names, distinct_names))?;
         }
     }
     Ok(())
-}
-
-/// Servers, those with most packets first.
-fn busiest(snapshot: &Snapshot) -> Vec<(ServerKey, ServerCounters)> {
-    let mut servers: Vec<_> = snapshot.servers().into_iter().collect();
-    servers.sort_by_key(|(_, counters)| {
-        let errors: u64 = counters.errors.iter().sum();
-        std::cmp::Reverse(counters.queries + counters.responses + errors)
-    });
-    servers
 }
 
 fn file_name(path: &Path) -> String {

@@ -12,15 +12,23 @@ use crate::cli::WatchArguments;
 use crate::counters::Counters;
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::interface::LinkState;
-use crate::present::line;
+use crate::own_cost::Meter;
+use crate::present::objects::{NamesObject, SensorObject, ServerObject, SourcesObject};
 use crate::present::output::{self, Format, Reader};
 use crate::present::totals::{About, TotalsObject};
+use crate::present::{details, line};
+use crate::samples::Names;
 use crate::settings::for_ports;
 use crate::snapshot::{Lane, Snapshot};
+use crate::upkeep::TICK;
 use crate::window::Window;
 
 /// Lines between two headers.
 const HEADER_EVERY: usize = 20;
+/// Servers that are listed in text.
+const SERVERS: usize = 3;
+/// Servers that are listed in JSON.
+const SERVERS_IN_JSON: usize = 256;
 
 /// Runs the command until a signal or a closed pipe.
 ///
@@ -56,10 +64,24 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
+    let mut upkeep = tokio::time::interval(TICK);
+    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    upkeep.tick().await;
     let mut then = engine.snapshot();
-    let mut lines = 0;
+    let mut screen = Screen {
+        format: arguments.output,
+        details: arguments.details,
+        lines: 0,
+        names: Names::default(),
+        meter: Meter::new(),
+    };
     loop {
         tokio::select! {
+            _ = upkeep.tick() => {
+                engine.tick();
+                engine.samples().for_each(|sample| screen.names.add(&sample));
+                continue;
+            }
             _ = ticks.tick() => {}
             () = stop.asked() => return Ok(Outcome::Fine),
         }
@@ -75,7 +97,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         }
         let now = engine.snapshot();
         let window = Window::between(&then, &now);
-        if show(&window, &now, &engine, arguments.output, &mut lines)? == Reader::Gone {
+        if screen.show(&window, &now, &engine)? == Reader::Gone {
             return Ok(Outcome::Fine);
         }
         if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
@@ -85,49 +107,91 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     }
 }
 
-fn show(
-    window: &Window,
-    now: &Snapshot,
-    engine: &KernelEngine,
+/// Where intervals are written.
+struct Screen {
     format: Format,
-    lines: &mut usize,
-) -> std::io::Result<Reader> {
-    let mut reader = Reader::There;
-    for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
-        let attached = engine
-            .attached()
-            .iter()
-            .find(|a| a.interface.name == interface);
-        let state = attached.map_or(LinkState::Gone, |attached| attached.state);
-        reader = match format {
-            Format::Text => {
-                if lines.is_multiple_of(HEADER_EVERY) {
-                    output::line(line::HEADER)?;
-                }
-                *lines += 1;
-                let mut line = line::interval(now.at, interface, &totals, window);
-                if state != LinkState::Up {
-                    line = format!("{line}  interface is {}", state.name());
-                }
-                output::line(&line)?
+    details: bool,
+    lines: usize,
+    /// Of the interval that is running.
+    names: Names,
+    meter: Meter,
+}
+
+impl Screen {
+    fn show(
+        &mut self,
+        window: &Window,
+        now: &Snapshot,
+        engine: &KernelEngine,
+    ) -> std::io::Result<Reader> {
+        let spent = self.meter.spent();
+        let places = (now.places.len(), engine.server_places());
+        let names = std::mem::take(&mut self.names);
+        let mut reader = Reader::There;
+        if self.details && self.format == Format::Json {
+            for (key, server) in window.busiest().into_iter().take(SERVERS_IN_JSON) {
+                output::json(&ServerObject::new(key, server))?;
             }
-            Format::Json => output::json(&TotalsObject::new(
-                &totals,
-                About {
-                    engine: "kernel",
-                    source: Some(interface.into()),
-                    at_ms: u64::try_from(now.at.as_millis()).ok(),
-                    interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
-                    link: Some(state.name()),
-                    cut: None,
-                    complete: None,
-                    server_places: (at == 0).then(|| (now.places.len(), engine.server_places())),
-                    evicted_servers: (at == 0).then_some(window.evicted),
-                },
-            ))?,
-        };
+            output::json(&SourcesObject::new(&window.sources))?;
+            output::json(&NamesObject::new(&names, window.names))?;
+        }
+        for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
+            let attached = engine
+                .attached()
+                .iter()
+                .find(|a| a.interface.name == interface);
+            let state = attached.map_or(LinkState::Gone, |attached| attached.state);
+            reader = match self.format {
+                Format::Text => {
+                    if self.lines.is_multiple_of(HEADER_EVERY) {
+                        output::line(line::HEADER)?;
+                    }
+                    self.lines += 1;
+                    let mut line = line::interval(now.at, interface, &totals, window);
+                    if state != LinkState::Up {
+                        line = format!("{line}  interface is {}", state.name());
+                    }
+                    output::line(&line)?
+                }
+                Format::Json => output::json(&TotalsObject::new(
+                    &totals,
+                    About {
+                        engine: "kernel",
+                        source: Some(interface.into()),
+                        at_ms: u64::try_from(now.at.as_millis()).ok(),
+                        interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
+                        link: Some(state.name()),
+                        cut: None,
+                        complete: None,
+                        sensor: (at == 0)
+                            .then(|| SensorObject::new(window, places, engine.map_bytes(), spent)),
+                        evicted_servers: (at == 0).then_some(window.evicted),
+                    },
+                ))?,
+            };
+        }
+        if self.details && self.format == Format::Text {
+            let servers = window.busiest();
+            if !servers.is_empty() {
+                output::line(&format!("          {}", details::SERVER_HEADER))?;
+            }
+            for (key, server) in servers.iter().take(SERVERS) {
+                output::line(&format!("          {}", details::server(key, server)))?;
+            }
+            if servers.len() > SERVERS {
+                let more = servers.len() - SERVERS;
+                output::line(&format!("          and {more} more servers"))?;
+            }
+            for line in [
+                details::sources(&window.sources),
+                details::names(&names, window.names),
+                details::own_cost(window, places, engine.map_bytes(), spent),
+            ] {
+                reader = output::line(&format!("          {line}"))?;
+            }
+        }
+        Ok(reader)
     }
-    Ok(reader)
 }
 
 /// Both directions of each interface together.

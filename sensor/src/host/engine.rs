@@ -1,32 +1,74 @@
 //! The library half of `sensor-ebpf`, bound to byte slices and plain memory.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytemuck::zeroed_box;
+use bytemuck::{Zeroable, bytes_of, cast_slice, cast_slice_mut, zeroed_box};
+use sensor_common::sample::{SAMPLE_BYTES, Sample};
 use sensor_common::server::ServerTable;
 use sensor_common::settings::{Direction, Settings};
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_ebpf::account::account;
+use sensor_common::transactions::{CELLS, Control, TUPLES};
+use sensor_ebpf::account::{self, account};
 use sensor_ebpf::packet::Bytes;
-use sensor_ebpf::parse::Link;
-use sensor_ebpf::store::Store;
+use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Sink};
+use sensor_ebpf::store::{Shared, Store};
 
 use crate::snapshot::{Lane, Snapshot};
+use crate::upkeep::{State, TICK, Upkeep};
+
+/// Samples that wait to be read.
+const SAMPLES: usize = 1024;
+/// Ticks that are made up for after a silence; more would change nothing.
+const MOST_TICKS: u32 = 64;
 
 /// The state that the kernel engine has in maps.
 struct Memory {
     settings: Box<Settings>,
     totals: Box<Totals>,
-    servers: Box<ServerTable>,
+    shard: Box<Shard>,
+    table: Table,
+    /// Where the DNS header of the packet at hand begins, if a sample of it is wanted.
+    sample: Option<u32>,
 }
 
-impl Store for Memory {
+/// The state that all CPUs share in the kernel.
+struct Table {
+    control: Control,
+    timeout: u32,
+    tick_bits: u32,
+    cells: Box<[u64]>,
+    tuples: Box<[u32]>,
+}
+
+impl Sink for Memory {
     fn is_dns_port(&self, port: u16) -> bool {
         match self.settings.single_port {
             0 => Settings::in_set(self.settings.port_set[usize::from(port >> 6)], port),
             single => u32::from(port) == single,
         }
     }
+
+    fn totals(&mut self) -> &mut Totals {
+        &mut self.totals
+    }
+
+    fn dns(&mut self, message: &Message) {
+        self.sample = account::dns(message, self).then_some(message.offset);
+    }
+
+    fn tcp(&mut self, connection: &Connection) {
+        account::tcp(connection, self);
+    }
+
+    fn icmp_error(&mut self, error: &IcmpError) {
+        self.sample = account::icmp_error(error, self).then_some(error.offset);
+    }
+}
+
+impl Store for Memory {
+    type Shared = Table;
 
     fn hash_key(&self) -> u64 {
         self.settings.hash_key
@@ -36,8 +78,121 @@ impl Store for Memory {
         &mut self.totals
     }
 
-    fn servers(&mut self) -> Option<&mut ServerTable> {
-        Some(&mut self.servers)
+    fn state(&mut self) -> Option<(&mut Shard, &mut Table)> {
+        Some((&mut self.shard, &mut self.table))
+    }
+}
+
+impl Shared for Table {
+    fn shift(&self) -> u32 {
+        self.control.shift
+    }
+
+    fn match_shift(&self) -> u32 {
+        self.control.match_shift
+    }
+
+    fn unmatched_shift(&self) -> u32 {
+        self.control.unmatched_shift
+    }
+
+    fn bank(&self) -> u32 {
+        self.control.bank
+    }
+
+    fn tick(&self) -> u32 {
+        self.control.tick
+    }
+
+    fn raise(&mut self, shift: u32) {
+        self.control.shift = shift;
+        self.control.unmatched_shift = self.control.unmatched_shift.max(shift);
+    }
+
+    fn now(&self) -> u64 {
+        self.control.clock
+    }
+
+    fn timeout(&self) -> u32 {
+        self.timeout
+    }
+
+    fn tick_bits(&self) -> u32 {
+        self.tick_bits
+    }
+
+    fn cell(&self, at: usize) -> u64 {
+        self.cells[at]
+    }
+
+    fn set_cell(&mut self, at: usize, cell: u64) {
+        self.cells[at] = cell;
+    }
+
+    fn tuple(&self, at: usize) -> u32 {
+        self.tuples[at]
+    }
+
+    fn set_tuple(&mut self, at: usize, cell: u32) {
+        self.tuples[at] = cell;
+    }
+}
+
+impl State for Memory {
+    fn cpus(&self) -> u32 {
+        1
+    }
+
+    fn read(&self, _: u32, offset: usize, words: &mut [u64]) {
+        let shard: &[u64] = cast_slice(std::slice::from_ref(&*self.shard));
+        words.copy_from_slice(&shard[offset / 8..][..words.len()]);
+    }
+
+    fn write(&mut self, _: u32, offset: usize, words: &[u64]) {
+        let shard: &mut [u64] = cast_slice_mut(std::slice::from_mut(&mut *self.shard));
+        shard[offset / 8..][..words.len()].copy_from_slice(words);
+    }
+
+    fn table(&self, _: u32) -> Box<ServerTable> {
+        let mut table: Box<ServerTable> = zeroed_box();
+        bytemuck::bytes_of_mut(&mut *table).copy_from_slice(bytes_of(&self.shard.servers));
+        table
+    }
+
+    fn control(&self) -> Control {
+        self.table.control
+    }
+
+    fn set_control(&mut self, control: Control) {
+        self.table.control = control;
+    }
+
+    fn clock(&self) -> u64 {
+        self.table.control.clock
+    }
+}
+
+/// The ticks of a capture, by the time of its packets.
+#[derive(Default)]
+pub struct PacketClock {
+    next_tick: Option<Duration>,
+}
+
+impl PacketClock {
+    /// How many ticks have passed, with their times, when a packet comes at `time`. A time before the
+    /// last one has none.
+    pub fn ticks(&mut self, time: Duration) -> impl Iterator<Item = Duration> + use<> {
+        let first = self.next_tick.unwrap_or(time);
+        let passed = time
+            .checked_sub(first)
+            .map_or(0, |since| since.as_nanos() / TICK.as_nanos() + 1);
+        let made_up = u32::try_from(passed).unwrap_or(u32::MAX).min(MOST_TICKS);
+        let last = TICK.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
+        let next = first.saturating_add(last);
+        self.next_tick = Some(next);
+        (0..made_up)
+            .rev()
+            .map(move |before| next.saturating_sub(TICK * (before + 1)))
     }
 }
 
@@ -45,6 +200,9 @@ impl Store for Memory {
 pub struct HostEngine {
     name: String,
     memory: Memory,
+    upkeep: Upkeep,
+    clock: PacketClock,
+    samples: VecDeque<Sample>,
 }
 
 impl HostEngine {
@@ -53,16 +211,37 @@ impl HostEngine {
     pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Self {
         Self {
             name: name.into(),
+            upkeep: Upkeep::new(&settings),
             memory: Memory {
+                table: Table {
+                    control: Control::DEFAULT,
+                    timeout: settings.timeout,
+                    tick_bits: settings.tick_bits,
+                    cells: vec![0; CELLS].into(),
+                    tuples: vec![0; TUPLES].into(),
+                },
                 settings,
                 totals: zeroed_box(),
-                servers: zeroed_box(),
+                shard: zeroed_box(),
+                sample: None,
             },
+            clock: PacketClock::default(),
+            samples: VecDeque::new(),
         }
+    }
+
+    /// Moves the clock to the time of the next packet, and does what is due by then.
+    pub fn set_time(&mut self, time: Duration) {
+        for at in self.clock.ticks(time) {
+            self.memory.table.control.clock = nanoseconds(at);
+            self.upkeep.tick(&mut self.memory);
+        }
+        self.memory.table.control.clock = nanoseconds(time);
     }
 
     /// Counts one frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
+        self.memory.sample = None;
         account(
             Bytes::new(frame),
             |_| None::<Bytes<'_>>,
@@ -70,6 +249,44 @@ impl HostEngine {
             false,
             &mut self.memory,
         );
+        if let Some(dns_offset) = self.memory.sample {
+            self.sample(frame, link, dns_offset);
+        }
+    }
+
+    fn sample(&mut self, frame: &[u8], link: Link, dns_offset: u32) {
+        if self.samples.len() == SAMPLES {
+            self.memory.shard.samples_lost += 1;
+            return;
+        }
+        self.memory.shard.sampled += 1;
+        let captured = frame.len().min(SAMPLE_BYTES);
+        let mut sample = Sample {
+            time: self.memory.table.control.clock,
+            length: frame.len() as u32,
+            captured: captured as u32,
+            dns_offset,
+            layer3: u32::from(link == Link::Layer3),
+            ..Zeroable::zeroed()
+        };
+        sample.bytes[..captured].copy_from_slice(&frame[..captured]);
+        self.samples.push_back(sample);
+    }
+
+    /// Samples taken since this was last asked.
+    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
+        self.samples.drain(..)
+    }
+
+    /// Ends the second that is running, so that the next snapshot has all that was seen.
+    pub fn flush(&mut self) {
+        self.upkeep.flush(&mut self.memory);
+    }
+
+    /// Totals alone, which cost nothing to ask for.
+    #[must_use]
+    pub fn totals(&self) -> &Totals {
+        &self.memory.totals
     }
 
     /// All counters. `at` is the time of the capture.
@@ -81,7 +298,13 @@ impl HostEngine {
             direction: Direction::Ingress,
             totals: *self.memory.totals,
         });
-        snapshot.add_table(0, &self.memory.servers);
+        self.upkeep.read(&self.memory, &mut snapshot);
         snapshot
     }
+}
+
+/// Times of captures count from 1970; 64 bits reach to 2554.
+#[must_use]
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

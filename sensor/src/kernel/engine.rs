@@ -1,21 +1,26 @@
 //! Live interfaces, counted in the kernel.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use sensor_common::names;
+use sensor_common::sample::Sample;
 use sensor_common::server::{SETS, ServerTable, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
+use sensor_common::transactions::Control;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
 use super::interface::{Interface, InterfaceError, LinkState};
-use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_data};
+use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
 use crate::counters::Counters;
 use crate::settings::{SettingsError, slots};
 use crate::snapshot::{Lane, Snapshot};
+use crate::upkeep::{State, Upkeep};
 
 /// Why interfaces cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +62,71 @@ pub struct WatchOptions {
 /// Counters of loaded programs.
 pub struct Counts {
     totals: MappedArray<Totals>,
-    servers: MappedArray<ServerTable>,
+    shards: Shards,
+    upkeep: Upkeep,
+    samples: RingBuf<MapData>,
     cpus: u32,
     lanes: u32,
+}
+
+/// The shards, and what the programs share.
+struct Shards {
+    memory: MappedArray<Shard>,
+    control: Array<MapData, PodControl>,
+    cpus: u32,
+}
+
+/// `Control` as aya wants it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PodControl(Control);
+
+// SAFETY: `Control` is bytemuck::Pod, which asks for more.
+unsafe impl aya::Pod for PodControl {}
+
+impl State for Shards {
+    fn cpus(&self) -> u32 {
+        self.cpus
+    }
+
+    fn read(&self, cpu: u32, offset: usize, words: &mut [u64]) {
+        self.memory.read(cpu, offset, words);
+    }
+
+    fn write(&mut self, cpu: u32, offset: usize, words: &[u64]) {
+        self.memory.write(cpu, offset, words);
+    }
+
+    fn table(&self, cpu: u32) -> Box<ServerTable> {
+        self.memory.table(cpu)
+    }
+
+    fn control(&self) -> Control {
+        // The one entry of an array is always there.
+        self.control
+            .get(&0, 0)
+            .map_or(Control::DEFAULT, |control| control.0)
+    }
+
+    fn set_control(&mut self, control: Control) {
+        if let Err(error) = self.control.set(0, PodControl(control), 0) {
+            log::error!("the kernel refuses new sampling rates: {}", chain(&error));
+        }
+    }
+
+    fn clock(&self) -> u64 {
+        match self.control().clock {
+            0 => monotonic(),
+            clock => clock,
+        }
+    }
+}
+
+/// The clock of `bpf_ktime_get_ns`, in nanoseconds.
+fn monotonic() -> u64 {
+    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
+    let now = clock.now().map_or(Duration::ZERO, Duration::from);
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Counts {
@@ -67,15 +134,55 @@ impl Counts {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn of(loaded: &Loaded) -> Result<Self, KernelError> {
-        let lanes = loaded.settings.lanes;
+    pub fn of(loaded: &mut Loaded) -> Result<Self, KernelError> {
+        let (cpus, lanes) = (loaded.cpus, loaded.settings.lanes);
         let totals = map_data(&loaded.ebpf, names::TOTALS)?;
-        let servers = map_data(&loaded.ebpf, names::SERVERS)?;
-        Ok(Self {
-            totals: MappedArray::new(totals.fd(), loaded.cpus * lanes)?,
-            servers: MappedArray::new(servers.fd(), loaded.cpus)?,
-            cpus: loaded.cpus,
+        let totals = MappedArray::new(totals.fd(), cpus * lanes)?;
+        let shards = map_data(&loaded.ebpf, names::SHARDS)?;
+        let memory = MappedArray::new(shards.fd(), cpus)?;
+        let mut taken = |name: &'static str| {
+            let map = loaded.ebpf.take_map(name);
+            map.ok_or_else(|| LoadError::Other(format!("the object has no map {name}")))
+        };
+        let wrong = |error: aya::maps::MapError| LoadError::Other(chain(&error));
+        let mut counts = Self {
+            totals,
+            shards: Shards {
+                memory,
+                control: taken(names::CONTROL)?.try_into().map_err(wrong)?,
+                cpus,
+            },
+            upkeep: Upkeep::new(&loaded.settings),
+            samples: taken(names::SAMPLES)?.try_into().map_err(wrong)?,
+            cpus,
             lanes,
+        };
+        counts.tick();
+        Ok(counts)
+    }
+
+    /// Does what is to be done every [`crate::upkeep::TICK`].
+    pub fn tick(&mut self) {
+        self.upkeep.tick(&mut self.shards);
+    }
+
+    /// Ends the second that is running. For programs that nothing runs meanwhile.
+    pub fn flush(&mut self) {
+        self.upkeep.flush(&mut self.shards);
+    }
+
+    /// The time that the programs take for now; they have the kernel's clock until this is called.
+    pub fn set_clock(&mut self, nanoseconds: u64) {
+        let mut control = self.shards.control();
+        control.clock = nanoseconds;
+        self.shards.set_control(control);
+    }
+
+    /// Samples taken since this was last asked.
+    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
+        std::iter::from_fn(|| {
+            let item = self.samples.next()?;
+            bytemuck::try_pod_read_unaligned(&item).ok()
         })
     }
 
@@ -90,11 +197,9 @@ impl Counts {
         sum
     }
 
-    /// Adds the servers of all CPUs to a snapshot.
-    pub fn add_servers(&self, snapshot: &mut Snapshot) {
-        for cpu in 0..self.cpus {
-            snapshot.add_table(cpu, &self.servers.table(cpu));
-        }
+    /// Adds all that is not of one lane to a snapshot.
+    pub fn read(&self, snapshot: &mut Snapshot) {
+        self.upkeep.read(&self.shards, snapshot);
     }
 }
 
@@ -123,7 +228,7 @@ impl KernelEngine {
             settings,
             log_level: options.log_level,
         })?;
-        let counts = Counts::of(&loaded)?;
+        let counts = Counts::of(&mut loaded)?;
         let kernel = Host::look().kernel;
         let attach_options = AttachOptions {
             hook: options.hook,
@@ -176,6 +281,12 @@ impl KernelEngine {
         SETS * WAYS * self.loaded.cpus as usize
     }
 
+    /// Memory of all maps, in bytes.
+    #[must_use]
+    pub fn map_bytes(&self) -> usize {
+        map_bytes(self.loaded.cpus, self.loaded.settings.lanes)
+    }
+
     /// Reader of the lines that the kernel half logs. `flush` hands them to the logger of this process.
     ///
     /// # Errors
@@ -188,6 +299,16 @@ impl KernelEngine {
     /// Programs and maps, for what reads more than counters.
     pub fn loaded(&mut self) -> &mut Loaded {
         &mut self.loaded
+    }
+
+    /// Does what is to be done every [`crate::upkeep::TICK`].
+    pub fn tick(&mut self) {
+        self.counts.tick();
+    }
+
+    /// Samples taken since this was last asked.
+    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
+        self.counts.samples()
     }
 
     /// All counters now.
@@ -209,7 +330,7 @@ impl KernelEngine {
                 lane(Direction::Egress);
             }
         }
-        self.counts.add_servers(&mut snapshot);
+        self.counts.read(&mut snapshot);
         snapshot
     }
 }

@@ -4,9 +4,11 @@ use aya::maps::{Map, MapData};
 use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
-use sensor_common::server::ServerTable;
+use sensor_common::sample::RING_BYTES;
 use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
+use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
+use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_common::{ABI_VERSION, names};
 
 use super::preflight::{Host, PreflightError, XDP_KERNEL};
@@ -76,11 +78,10 @@ pub enum LoadError {
 #[must_use]
 pub fn map_bytes(cpus: u32, lanes: u32) -> usize {
     const LOG_RING: usize = 128 * 1024;
-    let of_a_cpu = size_of::<ServerTable>()
-        + size_of::<Totals>() * lanes as usize
-        + SCRATCH_BYTES
-        + SCRATCH_SLACK;
-    of_a_cpu * cpus as usize + size_of::<Settings>() + LOG_RING
+    let of_a_cpu =
+        size_of::<Shard>() + size_of::<Totals>() * lanes as usize + SCRATCH_BYTES + SCRATCH_SLACK;
+    let shared = CELLS * 8 + TUPLES * 4 + RING_BYTES + size_of::<Settings>() + LOG_RING;
+    of_a_cpu * cpus as usize + shared
 }
 
 /// Options of a load.
@@ -126,12 +127,12 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         .override_global(names::SETTINGS, &settings, true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries(names::TOTALS, cpus * options.settings.lanes)
-        .map_max_entries(names::SERVERS, cpus);
+        .map_max_entries(names::SHARDS, cpus);
     let mut ebpf = loader
         .load(object)
         .map_err(|error| LoadError::Other(chain(&error)))?;
     check_size(&mut ebpf, names::TOTALS, size_of::<Totals>())?;
-    check_size(&mut ebpf, names::SERVERS, size_of::<ServerTable>())?;
+    check_size(&mut ebpf, names::SHARDS, size_of::<Shard>())?;
     if host.kernel >= XDP_KERNEL {
         let program: &mut Xdp = program(&mut ebpf, names::PROGRAM_XDP)?;
         program

@@ -10,12 +10,13 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use bytemuck::AnyBitPattern;
 use memmap2::{MmapOptions, MmapRaw};
-use sensor_common::server::{ServerCounters, ServerSet, ServerTable, WAYS};
+use sensor_common::server::{ServerEntry, ServerSet, ServerTable, WAYS};
+use sensor_common::shard::Shard;
 
 /// Times that a set is read again while it is being written; then the newest reading is taken.
 const RETRIES: usize = 8;
 
-/// An array map of `T`, mapped read-only.
+/// An array map of `T`, mapped into memory.
 pub struct MappedArray<T> {
     memory: MmapRaw,
     length: u32,
@@ -31,7 +32,7 @@ impl<T: AnyBitPattern> MappedArray<T> {
         const { assert!(size_of::<T>().is_multiple_of(8) && align_of::<T>() <= 8) };
         let memory = MmapOptions::new()
             .len(size_of::<T>() * length as usize)
-            .map_raw_read_only(descriptor.as_fd().as_raw_fd())?;
+            .map_raw(descriptor.as_fd().as_raw_fd())?;
         Ok(Self {
             memory,
             length,
@@ -39,23 +40,37 @@ impl<T: AnyBitPattern> MappedArray<T> {
         })
     }
 
-    /// Copies words of the value at `index`, from byte `offset` on.
+    /// The word at byte `offset` of the value at `index`, and `count` words behind it.
     ///
     /// # Panics
     /// Beyond the array: a bug.
-    fn copy(&self, index: u32, offset: usize, words: &mut [u64]) {
-        let start = size_of::<T>() * index as usize + offset;
+    fn place(&self, index: u32, offset: usize, count: usize) -> *mut u64 {
         assert!(
-            index < self.length
-                && offset + size_of_val(words) <= size_of::<T>()
-                && offset.is_multiple_of(8)
+            index < self.length && offset + count * 8 <= size_of::<T>() && offset.is_multiple_of(8)
         );
+        let start = size_of::<T>() * index as usize + offset;
+        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
+        // SAFETY: inside the mapping, by the assertion.
+        unsafe {
+            self.memory.as_mut_ptr().add(start).cast()
+        }
+    }
+
+    /// Copies words of the value at `index`, from byte `offset` on.
+    pub fn read(&self, index: u32, offset: usize, words: &mut [u64]) {
+        let place = self.place(index, offset, words.len());
         for (at, word) in words.iter_mut().enumerate() {
-            #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
-            // SAFETY: inside the mapping, by the assertion.
-            let place = unsafe { self.memory.as_ptr().add(start + at * 8).cast::<u64>() };
             // SAFETY: inside the mapping and aligned; volatile because the kernel writes it.
-            *word = unsafe { place.read_volatile() };
+            *word = unsafe { place.add(at).read_volatile() };
+        }
+    }
+
+    /// Writes words of the value at `index`, from byte `offset` on.
+    pub fn write(&mut self, index: u32, offset: usize, words: &[u64]) {
+        let place = self.place(index, offset, words.len());
+        for (at, word) in words.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { place.add(at).write_volatile(*word) };
         }
     }
 
@@ -63,7 +78,7 @@ impl<T: AnyBitPattern> MappedArray<T> {
     fn part<P: bytemuck::Pod>(&self, index: u32, offset: usize) -> P {
         let mut part = P::zeroed();
         let words: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut part));
-        self.copy(index, offset, words);
+        self.read(index, offset, words);
         part
     }
 }
@@ -76,14 +91,15 @@ impl<T: bytemuck::Pod> MappedArray<T> {
     }
 }
 
-impl MappedArray<ServerTable> {
-    /// A copy of the table of a CPU. Sets that nobody uses are not read.
+impl MappedArray<Shard> {
+    /// A copy of the server table of a CPU. Sets that nobody uses are not read.
     #[must_use]
     pub fn table(&self, cpu: u32) -> Box<ServerTable> {
         let mut table = self.read_table(cpu);
         // If a server lost its place meanwhile, its counts may be missing or there twice.
         for _ in 0..RETRIES {
-            if self.part::<u64>(cpu, offset_of!(ServerTable, evicted)) == table.evicted {
+            let evicted = SERVERS + offset_of!(ServerTable, evicted);
+            if self.part::<u64>(cpu, evicted) == table.evicted {
                 break;
             }
             table = self.read_table(cpu);
@@ -93,10 +109,11 @@ impl MappedArray<ServerTable> {
 
     fn read_table(&self, cpu: u32) -> Box<ServerTable> {
         let mut table: Box<ServerTable> = bytemuck::zeroed_box();
-        table.evicted = self.part(cpu, offset_of!(ServerTable, evicted));
-        table.other = self.part::<ServerCounters>(cpu, offset_of!(ServerTable, other));
+        table.evicted = self.part(cpu, SERVERS + offset_of!(ServerTable, evicted));
+        table.refused = self.part(cpu, SERVERS + offset_of!(ServerTable, refused));
+        table.other = self.part::<ServerEntry>(cpu, SERVERS + offset_of!(ServerTable, other));
         for (at, set) in table.sets.iter_mut().enumerate() {
-            let offset = offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
+            let offset = SERVERS + offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
             let tags: [u64; WAYS] = self.part(cpu, offset);
             if tags.iter().all(|tag| *tag == 0) {
                 continue;
@@ -113,3 +130,6 @@ impl MappedArray<ServerTable> {
         table
     }
 }
+
+/// Where the server table lies in a shard.
+const SERVERS: usize = offset_of!(Shard, servers);

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use sensor_common::names::PROGRAM_XDP;
+use sensor_common::sample::Sample;
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
 use super::engine::{Counts, KernelError};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
 use crate::counters::Counters;
-use crate::host::engine::HostEngine;
+use crate::host::engine::{HostEngine, PacketClock, nanoseconds};
 use crate::snapshot::{Lane, Snapshot};
 
 /// The kernel refuses test frames shorter than an Ethernet header.
@@ -24,6 +25,7 @@ pub struct TestRunEngine {
     name: String,
     loaded: Loaded,
     counts: Counts,
+    clock: PacketClock,
     /// Takes the frames that the kernel refuses. They can only be malformed.
     refused: HostEngine,
 }
@@ -35,16 +37,36 @@ impl TestRunEngine {
     /// As for a live interface.
     pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Result<Self, KernelError> {
         let name = name.into();
-        let loaded = load(LoadOptions {
+        let mut loaded = load(LoadOptions {
             settings: settings.clone(),
             log_level: None,
         })?;
         Ok(Self {
-            counts: Counts::of(&loaded)?,
+            counts: Counts::of(&mut loaded)?,
             loaded,
+            clock: PacketClock::default(),
             refused: HostEngine::new(name.clone(), settings),
             name,
         })
+    }
+
+    /// Moves the clock to the time of the next packet, and does what is due by then.
+    pub fn set_time(&mut self, time: Duration) {
+        for at in self.clock.ticks(time) {
+            self.counts.set_clock(nanoseconds(at));
+            self.counts.tick();
+        }
+        self.counts.set_clock(nanoseconds(time));
+    }
+
+    /// Samples taken since this was last asked.
+    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
+        self.counts.samples()
+    }
+
+    /// Ends the second that is running, so that the next snapshot has all that was seen.
+    pub fn flush(&mut self) {
+        self.counts.flush();
     }
 
     /// Counts one Ethernet frame and returns the program's verdict.
@@ -80,15 +102,16 @@ impl TestRunEngine {
     /// All counters of one direction. `at` is the time of the capture.
     #[must_use]
     pub fn snapshot(&self, at: Duration, direction: Direction) -> Snapshot {
-        let mut snapshot = self.refused.snapshot(at);
+        // A frame that the kernel refuses is malformed and adds to totals alone.
+        let mut snapshot = Snapshot::empty(at);
         let mut totals = self.counts.lane(0, direction);
-        totals.add(&snapshot.totals());
+        totals.add(&self.refused.snapshot(at).totals());
         snapshot.lanes = vec![Lane {
             interface: self.name.clone(),
             direction,
             totals,
         }];
-        self.counts.add_servers(&mut snapshot);
+        self.counts.read(&mut snapshot);
         snapshot
     }
 }

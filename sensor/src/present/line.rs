@@ -6,7 +6,7 @@ use std::time::Duration;
 use sensor_common::class::{Class, ErrorKind, IcmpType, Quoted};
 use sensor_common::totals::{ICMP_CODES, Totals};
 
-use super::names;
+use super::{details, names};
 use crate::window::Window;
 
 /// Rcodes and ICMP kinds that are named in a line.
@@ -36,6 +36,20 @@ pub fn interval(at: Duration, interface: &str, totals: &Totals, window: &Window)
         if count(class) != 0 {
             notes.push(format!("{} {}", count(class), class.name()));
         }
+    }
+    let unanswered: u64 = window
+        .servers
+        .values()
+        .map(|server| server.unanswered)
+        .sum();
+    if unanswered != 0 {
+        notes.push(format!("{unanswered} unanswered"));
+    }
+    if window.cost.shift != 0 {
+        notes.push(format!("follows {}", details::followed(window.cost.shift)));
+    }
+    if window.cost.samples_lost != 0 {
+        notes.push(format!("{} samples lost", window.cost.samples_lost));
     }
     if window.evicted != 0 {
         notes.push(format!("{} servers evicted", window.evicted));

@@ -1,8 +1,10 @@
 //! What people and programs see. Nothing is computed here: only named and laid out.
 
 pub mod address;
+pub mod details;
 pub mod line;
 pub mod names;
+pub mod objects;
 pub mod output;
 pub mod story;
 pub mod summary;

@@ -3,19 +3,20 @@
 use std::fmt::Write;
 
 use sensor_common::class::{Class, Malformed};
-use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::server::ServerKey;
 use sensor_common::totals::Totals;
 
-use super::address::ip;
+use super::details::{self, SERVER_HEADER};
 use super::line::error_kinds;
 use super::names;
+use crate::window::ServerWindow;
 
 /// Servers that are listed.
 const SERVERS: usize = 10;
 
 /// Totals and the busiest servers. `cut` frames were cut short by a snapshot length.
 #[must_use]
-pub fn summary(totals: &Totals, servers: &[(ServerKey, ServerCounters)], cut: u64) -> String {
+pub fn summary(totals: &Totals, servers: &[(&ServerKey, &ServerWindow)], cut: u64) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let mut put = |line: String| {
@@ -50,16 +51,10 @@ pub fn summary(totals: &Totals, servers: &[(ServerKey, ServerCounters)], cut: u6
         ));
     }
     if !servers.is_empty() {
-        put("\nserver                                     queries   responses  ICMP errors".into());
+        put(format!("\n{SERVER_HEADER}"));
     }
-    for (key, counters) in servers.iter().take(SERVERS) {
-        let errors: u64 = counters.errors.iter().sum();
-        put(format!(
-            "{:<39} {:>10}  {:>10}  {errors:>11}",
-            ip(key).to_string(),
-            counters.queries,
-            counters.responses,
-        ));
+    for (key, server) in servers.iter().take(SERVERS) {
+        put(details::server(key, server));
     }
     if servers.len() > SERVERS {
         put(format!("and {} more servers", servers.len() - SERVERS));

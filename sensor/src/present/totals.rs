@@ -1,28 +1,24 @@
 //! The totals object: counters by the names that are documented and stable.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use sensor_common::class::{
-    Class, ErrorKind, IcmpType, Malformed, QuestionState, Quoted, TcpEvent,
-};
-use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted, TcpEvent};
 use sensor_common::totals::{ICMP_CODES, Totals};
 use serde::Serialize;
 
-use super::address::ip;
 use super::names;
+use super::objects::SensorObject;
 
 /// Version of all JSON that is written here.
 pub const SCHEMA: u32 = 1;
 
-type ByName = BTreeMap<String, u64>;
+pub(super) type ByName = BTreeMap<String, u64>;
 /// By family (`v4`, `v6`), type and code.
 type ByCode = BTreeMap<&'static str, BTreeMap<String, ByName>>;
 
 /// Counters of an interface in an interval, or of a whole capture. Counters that are 0 are left out
 /// of the maps, except classes.
-#[derive(Debug, Serialize, PartialEq, Eq)]
+#[derive(Debug, Serialize)]
 pub struct TotalsObject {
     schema: u32,
     kind: &'static str,
@@ -64,9 +60,9 @@ pub struct TotalsObject {
     /// Whether a capture was read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     complete: Option<bool>,
-    /// Places of the server table: taken, and all.
+    /// What the sensor itself spends and loses; told with the first interface.
     #[serde(skip_serializing_if = "Option::is_none")]
-    server_places: Option<(usize, usize)>,
+    sensor: Option<SensorObject>,
     /// Servers that lost their place in the table; their counts are kept, without their address. All
     /// interfaces share the table; it is told with the first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,8 +86,8 @@ pub struct About {
     pub cut: Option<u64>,
     /// Whether a capture was read to its end.
     pub complete: Option<bool>,
-    /// Places of the server table: taken, and all.
-    pub server_places: Option<(usize, usize)>,
+    /// What the sensor itself spends and loses.
+    pub sensor: Option<SensorObject>,
     /// Servers evicted.
     pub evicted_servers: Option<u64>,
 }
@@ -145,76 +141,24 @@ impl TotalsObject {
             copied: totals.copied,
             cut: about.cut,
             complete: about.complete,
-            server_places: about.server_places,
+            sensor: about.sensor,
             evicted_servers: about.evicted_servers,
         }
     }
 }
 
-/// Counters of one server of a capture.
-#[derive(Debug, Serialize, PartialEq, Eq)]
-pub struct ServerObject {
-    schema: u32,
-    kind: &'static str,
-    address: IpAddr,
-    queries: u64,
-    responses: u64,
-    query_bytes: u64,
-    response_bytes: u64,
-    rcode: ByName,
-    truncated: u64,
-    tcp: ByName,
-    /// ICMP errors that quote a query to it, by what they say.
-    icmp_error: ByName,
-    icmp_error_from_server: u64,
-    icmp_error_unverifiable: u64,
-    /// Who sent the last of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_error_sender: Option<IpAddr>,
-    /// ICMP errors that quote a response of it.
-    backscatter: u64,
-}
-
-impl ServerObject {
-    /// Names the counters.
-    #[must_use]
-    pub fn new(key: &ServerKey, counters: &ServerCounters, sender: Option<&ServerKey>) -> Self {
-        Self {
-            schema: SCHEMA,
-            kind: "server",
-            address: ip(key),
-            queries: counters.queries,
-            responses: counters.responses,
-            query_bytes: counters.query_bytes,
-            response_bytes: counters.response_bytes,
-            rcode: numbered(&counters.rcode, names::rcode),
-            truncated: counters.truncated,
-            tcp: named(
-                TcpEvent::ALL,
-                |event| event.name().into(),
-                |event| counters.tcp[event.index()],
-            ),
-            icmp_error: named(
-                ErrorKind::ALL,
-                |kind| kind.name().into(),
-                |kind| counters.errors[kind.index()],
-            ),
-            icmp_error_from_server: counters.errors_from_server,
-            icmp_error_unverifiable: counters.errors_unverifiable,
-            icmp_error_sender: sender.map(ip),
-            backscatter: counters.backscatter,
-        }
-    }
-}
-
-fn named<T: Copy>(all: &[T], name: impl Fn(T) -> String, count: impl Fn(T) -> u64) -> ByName {
+pub(super) fn named<T: Copy>(
+    all: &[T],
+    name: impl Fn(T) -> String,
+    count: impl Fn(T) -> u64,
+) -> ByName {
     all.iter()
         .map(|item| (name(*item), count(*item)))
         .filter(|(_, count)| *count != 0)
         .collect()
 }
 
-fn numbered(counters: &[u64], name: impl Fn(usize) -> String) -> ByName {
+pub(super) fn numbered(counters: &[u64], name: impl Fn(usize) -> String) -> ByName {
     counters
         .iter()
         .enumerate()

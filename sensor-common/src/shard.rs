@@ -1,0 +1,67 @@
+//! Everything that one CPU counts beside totals.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::latency::BUCKETS;
+use crate::server::{ServerKey, ServerTable};
+use crate::sketch::Sketches;
+
+/// Servers with a fine histogram, on each CPU.
+pub const HISTOGRAMS: usize = 256;
+
+/// Latency of one server's answers on one CPU.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Histogram {
+    /// Hash of the owner, as in the server table; 0 while unused.
+    pub tag: u64,
+    /// The owner.
+    pub key: ServerKey,
+    /// Odd while it is given to another server; half of it is how many have had it.
+    pub sequence: u32,
+    /// Lowered by servers without a histogram, which take it at 0.
+    pub credit: u32,
+    /// Estimates, as in [`crate::transactions::TransactionCounters`]; they wrap, and go
+    /// on when the owner changes.
+    pub buckets: [u32; BUCKETS],
+}
+
+/// All histograms of one CPU.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Histograms {
+    /// Places given away so far, at most [`HISTOGRAMS`].
+    pub assigned: u32,
+    /// Times that a server lost its histogram to another.
+    pub replaced: u32,
+    /// The places.
+    pub places: [Histogram; HISTOGRAMS],
+}
+
+/// The state of one CPU.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Shard {
+    /// Transactions followed: queries, not weighted.
+    pub followed: u64,
+    /// Times that this CPU halved the sampling rate.
+    pub raised: u64,
+    /// Queries for which this CPU may still read the clock in this tick of the loader, which refills it.
+    pub budget: u32,
+    /// Packets of which this CPU may still take a sample in this tick of the loader.
+    pub samples: u32,
+    /// Samples taken.
+    pub sampled: u64,
+    /// Samples lost because the ring buffer was full.
+    pub samples_lost: u64,
+    /// Servers.
+    pub servers: ServerTable,
+    /// Latency of the busiest of them.
+    pub histograms: Histograms,
+    /// Sources and names.
+    pub sketches: Sketches,
+}
+
+const _: () = assert!(size_of::<Shard>().is_multiple_of(8) && align_of::<Shard>() == 8);
+// The kernel's limit for a map value (KMALLOC_MAX_SIZE).
+const _: () = assert!(size_of::<Shard>() < 4 << 20);

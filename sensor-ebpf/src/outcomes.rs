@@ -1,0 +1,106 @@
+//! What the outcome of a transaction adds to its server. Only followed transactions come here.
+
+use sensor_common::latency::{BUCKETS, COARSE_BUCKETS, FINE_PER_COARSE, bucket};
+use sensor_common::server::ServerEntry;
+use sensor_common::shard::{HISTOGRAMS, Histogram, Histograms};
+
+use crate::transactions::{Event, kind};
+
+/// Most that a histogram's credit grows to: so many answers of others take it from an idle server.
+const MAX_CREDIT: u32 = 4096;
+
+/// Counts an event for the server that `entry` and `tag` are of. A call, because it is rare.
+#[inline(never)]
+pub fn note(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, event: Event) {
+    let weight = event.weight();
+    let transactions = &mut entry.counters.transactions;
+    let counter = match event.kind() {
+        kind::SENT => {
+            let open = &mut entry.open[event.slot()];
+            *open = open.wrapping_add(weight as u32);
+            &mut transactions.sent
+        }
+        kind::ANSWERED => &mut transactions.answered,
+        kind::LATE => &mut transactions.late,
+        kind::ERRORED => &mut transactions.errored,
+        kind::RETRANSMITTED => &mut transactions.retransmitted,
+        kind::DUPLICATE => &mut transactions.duplicate,
+        kind::UNMATCHED => &mut transactions.unmatched,
+        kind::UNTRACKED => &mut transactions.untracked,
+        kind::OBSCURED => &mut transactions.obscured,
+        _ => return,
+    };
+    *counter += weight;
+    if matches!(event.kind(), kind::ANSWERED | kind::ERRORED) {
+        let open = &mut entry.open[event.slot()];
+        *open = open.wrapping_sub(weight as u32);
+    }
+    if matches!(event.kind(), kind::ANSWERED | kind::LATE) {
+        answered(entry, histograms, tag, event);
+    }
+}
+
+#[inline(always)]
+fn answered(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, event: Event) {
+    let fine = bucket(event.units());
+    let coarse = (core::hint::black_box(fine) / FINE_PER_COARSE) & 15;
+    if coarse < COARSE_BUCKETS {
+        entry.counters.latency[coarse] += event.weight();
+    }
+    if entry.key.family == 0 {
+        return;
+    }
+    let mut at = entry.histogram as usize;
+    if at == 0 {
+        at = find(histograms, tag);
+        if at == 0 {
+            return;
+        }
+        entry.histogram = at as u32;
+    }
+    let Some(place) = histograms.places.get_mut((at - 1) & (HISTOGRAMS - 1)) else {
+        return;
+    };
+    if place.tag != tag {
+        if place.credit != 0 {
+            place.credit -= 1;
+            if place.credit != 0 {
+                return;
+            }
+        }
+        if place.tag != 0 {
+            histograms.replaced += 1;
+        }
+        take(place, entry, tag);
+    }
+    if place.credit < MAX_CREDIT {
+        place.credit += 1;
+    }
+    let fine = core::hint::black_box(fine) & 255;
+    if fine < BUCKETS {
+        place.buckets[fine] = place.buckets[fine].wrapping_add(event.weight() as u32);
+    }
+}
+
+/// A place that nobody has had yet, or, when there is none, one to dispute. Counted from 1.
+#[inline(always)]
+fn find(histograms: &mut Histograms, tag: u64) -> usize {
+    if (histograms.assigned as usize) < HISTOGRAMS {
+        histograms.assigned += 1;
+        return histograms.assigned as usize;
+    }
+    1 + (tag >> 32) as usize % HISTOGRAMS
+}
+
+/// The buckets go on from where they are: clearing them would cost more than all else, and a reader
+/// who sees another owner, or another sequence, begins anew.
+#[inline(always)]
+fn take(place: &mut Histogram, entry: &ServerEntry, tag: u64) {
+    place.sequence = place.sequence.wrapping_add(1);
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    place.tag = tag;
+    place.key = entry.key;
+    place.credit = 0;
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    place.sequence = place.sequence.wrapping_add(1);
+}

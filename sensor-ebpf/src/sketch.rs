@@ -1,0 +1,91 @@
+//! What a query adds to the sketches.
+
+use sensor_common::sketch::{
+    BANKS, Bank, CANDIDATES, COLUMN_BITS, COLUMNS, Candidate, CountMin, REGISTERS, Registers,
+    Sketches,
+};
+
+use crate::address::Address;
+use crate::hash::{finish, fold, mix};
+
+/// Bits of a hash that choose a register.
+const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
+/// Counts that halve the chance of decay.
+const DECAY: u32 = 8;
+
+/// Adds the source of a query. `hash` is the source's own, `random` differs from packet to packet.
+#[inline(always)]
+pub fn add_source<A: Address>(
+    sketches: &mut Sketches,
+    bank: u32,
+    source: A,
+    hash: u64,
+    random: u64,
+    secret: u64,
+) {
+    count(&mut sketches.addresses, hash);
+    count(&mut sketches.prefixes, source.prefix_hash(secret));
+    if let Some(bank) = bank_of(sketches, bank) {
+        register(&mut bank.sources, hash);
+        let tag = (hash >> 32) as u32 | 1;
+        for (row, candidates) in bank.candidates.iter_mut().enumerate() {
+            let place = (hash >> (COLUMN_BITS * row as u32)) as usize & (CANDIDATES - 1);
+            challenge(&mut candidates[place], source, tag, random >> (24 * row));
+        }
+    }
+}
+
+/// Adds the name of a question: its first 32 bytes, in lower case, and the bytes that it has in all.
+#[inline(always)]
+pub fn add_name(sketches: &mut Sketches, bank: u32, name: [u64; 4], secret: u64) {
+    // Two chains at once, which the processor works on side by side.
+    let first = mix(mix(secret, name[0]), name[1]);
+    let second = mix(mix(!secret, name[2]), name[3]);
+    let hash = fold(mix(finish(first), second));
+    if let Some(bank) = bank_of(sketches, bank) {
+        register(&mut bank.names, hash);
+    }
+}
+
+#[inline(always)]
+fn bank_of(sketches: &mut Sketches, bank: u32) -> Option<&mut Bank> {
+    let bank = bank as usize;
+    if bank < BANKS {
+        sketches.banks.get_mut(bank)
+    } else {
+        None
+    }
+}
+
+#[inline(always)]
+fn count(sketch: &mut CountMin, hash: u64) {
+    for (row, counters) in sketch.rows.iter_mut().enumerate() {
+        let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
+        counters[column] = counters[column].wrapping_add(1);
+    }
+}
+
+#[inline(always)]
+fn register(registers: &mut Registers, hash: u64) {
+    let place = (hash >> (64 - REGISTER_BITS)) as usize;
+    let value = (hash >> (64 - REGISTER_BITS - 16)) as u16;
+    if value > registers.highest[place] {
+        registers.highest[place] = value;
+    }
+}
+
+#[inline(always)]
+fn challenge<A: Address>(place: &mut Candidate, source: A, tag: u32, random: u64) {
+    if place.tag == tag {
+        place.count += 1;
+    } else if place.count == 0 {
+        place.tag = tag;
+        place.count = 1;
+        place.key = source.key();
+    } else {
+        let halvings = (place.count / DECAY) & 31;
+        if (random as u32) & ((1 << halvings) - 1) == 0 {
+            place.count -= 1;
+        }
+    }
+}

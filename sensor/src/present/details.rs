@@ -1,0 +1,126 @@
+//! Servers, sources, names and the sensor's own cost, for people.
+
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use super::address::{ip, prefix};
+use crate::own_cost::Spent;
+use crate::samples::Names;
+use crate::sketch::Heavy;
+use crate::window::{ServerWindow, Sources, Window};
+
+/// Sources and names that are listed.
+const TOP: usize = 3;
+
+/// Above lines of [`server`].
+pub const SERVER_HEADER: &str = "server                                     queries   responses  \
+                                 unanswered      p50      p95  ICMP errors";
+
+/// One server.
+#[must_use]
+pub fn server(key: &ServerKey, server: &ServerWindow) -> String {
+    let errors: u64 = server.counters.errors.iter().sum();
+    let quantile = |share| server.latency.quantile(share).map_or("-".into(), short);
+    format!(
+        "{:<39} {:>10}  {:>10}  {:>10}  {:>7}  {:>7}  {errors:>11}",
+        ip(key).to_string(),
+        server.counters.queries,
+        server.counters.responses,
+        server.unanswered,
+        quantile(0.5),
+        quantile(0.95),
+    )
+}
+
+/// Three digits.
+fn short(duration: Duration) -> String {
+    let us = duration.as_secs_f64() * 1e6;
+    match us {
+        _ if us < 1e3 => format!("{us:.0}us"),
+        _ if us < 1e5 => format!("{:.1}ms", us / 1e3),
+        _ if us < 1e6 => format!("{:.0}ms", us / 1e3),
+        _ => format!("{:.1}s", us / 1e6),
+    }
+}
+
+/// Who asks.
+#[must_use]
+pub fn sources(sources: &Sources) -> String {
+    let top = |heavy: &[Heavy]| {
+        let named = heavy.iter().take(TOP);
+        let named: Vec<_> = named
+            .map(|heavy| format!("{} {}", prefix(&heavy.source), heavy.at_most))
+            .collect();
+        named.join(", ")
+    };
+    if sources.addresses.is_empty() && sources.networks.is_empty() {
+        return format!(
+            "sources: about {}, none of which stands out",
+            sources.distinct
+        );
+    }
+    format!(
+        "sources: about {}; most queries: {}; by network: {} (each up to {} too many)",
+        sources.distinct,
+        top(&sources.addresses),
+        top(&sources.networks),
+        sources.error
+    )
+}
+
+/// What is asked for.
+#[must_use]
+pub fn names(names: &Names, distinct: u64) -> String {
+    if names.questions == 0 {
+        return format!("names: about {distinct}");
+    }
+    let share = |count: u64| count * 100 / names.questions.max(1);
+    let top: Vec<_> = names
+        .names
+        .top(TOP)
+        .into_iter()
+        .map(|(name, count)| format!("{name} {} %", share(count.at_most)))
+        .collect();
+    let suffixes: Vec<_> = names
+        .suffixes
+        .top(TOP)
+        .into_iter()
+        .map(|(name, count)| format!("{name} {} %", share(count.at_most)))
+        .collect();
+    format!(
+        "names: about {distinct}; of {} sampled questions: {}; by suffix: {}",
+        names.questions,
+        top.join(", "),
+        suffixes.join(", ")
+    )
+}
+
+/// What the sensor spends and loses.
+#[must_use]
+pub fn own_cost(window: &Window, places: (usize, usize), map_bytes: usize, spent: Spent) -> String {
+    let cost = &window.cost;
+    let (taken, all) = places;
+    format!(
+        "sensor: {:.1} % of a core, {} KiB, maps {} KiB; follows {}; {} samples, {} lost; server \
+         places {taken} of {all}, {} evicted, {} packets without a place",
+        spent.cpu_percent,
+        spent.rss_kib,
+        map_bytes / 1024,
+        followed(cost.shift),
+        cost.sampled,
+        cost.samples_lost,
+        window.evicted,
+        window.refused,
+    )
+}
+
+/// The sampling rate in words.
+#[must_use]
+pub fn followed(shift: u32) -> String {
+    if shift == 0 {
+        "every transaction".into()
+    } else {
+        format!("1 in {} transactions", 1_u64 << shift)
+    }
+}

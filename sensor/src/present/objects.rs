@@ -1,0 +1,274 @@
+//! JSON objects beside the totals, by names that are documented and stable.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sensor_common::class::{ErrorKind, TcpEvent};
+use sensor_common::server::ServerKey;
+use serde::Serialize;
+
+use super::address::{ip, prefix};
+use super::names;
+use super::totals::{ByName, SCHEMA, named, numbered};
+use crate::latency::Latency;
+use crate::own_cost::Spent;
+use crate::samples::{Heaviest, Names};
+use crate::sketch::Heavy;
+use crate::window::{ServerWindow, Sources, Window};
+
+/// Names that are told.
+const TOP_NAMES: usize = 10;
+
+/// One server in an interval, or in a capture.
+#[derive(Debug, Serialize)]
+pub struct ServerObject {
+    schema: u32,
+    kind: &'static str,
+    address: IpAddr,
+    queries: u64,
+    responses: u64,
+    query_bytes: u64,
+    response_bytes: u64,
+    rcode: ByName,
+    truncated: u64,
+    tcp: ByName,
+    /// ICMP errors that quote a query to it, by what they say.
+    icmp_error: ByName,
+    /// Those of them whose query was seen.
+    icmp_error_matched: ByName,
+    icmp_error_from_server: u64,
+    icmp_error_unverifiable: u64,
+    /// Who sent the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icmp_error_sender: Option<IpAddr>,
+    /// ICMP errors that quote a response of it.
+    backscatter: u64,
+    transactions: TransactionsObject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_us: Option<LatencyObject>,
+}
+
+/// Estimates where transactions are sampled, exact where they are not.
+#[derive(Debug, Serialize)]
+struct TransactionsObject {
+    sent: u64,
+    answered: u64,
+    late: u64,
+    errored: u64,
+    unanswered: u64,
+    /// May yet be answered in time.
+    waiting: u64,
+    retransmitted: u64,
+    duplicate: u64,
+    unmatched: u64,
+    untracked: u64,
+    obscured: u64,
+}
+
+/// Microseconds.
+#[derive(Debug, Serialize)]
+struct LatencyObject {
+    p50: u64,
+    p95: u64,
+    p99: u64,
+}
+
+impl LatencyObject {
+    fn of(latency: &Latency) -> Option<Self> {
+        let at = |share| {
+            let quantile: Option<Duration> = latency.quantile(share);
+            u64::try_from(quantile?.as_micros()).ok()
+        };
+        Some(Self {
+            p50: at(0.5)?,
+            p95: at(0.95)?,
+            p99: at(0.99)?,
+        })
+    }
+}
+
+impl ServerObject {
+    /// Names the counters.
+    #[must_use]
+    pub fn new(key: &ServerKey, server: &ServerWindow) -> Self {
+        let counters = &server.counters;
+        let transactions = &counters.transactions;
+        Self {
+            schema: SCHEMA,
+            kind: "server",
+            address: ip(key),
+            queries: counters.queries,
+            responses: counters.responses,
+            query_bytes: counters.query_bytes,
+            response_bytes: counters.response_bytes,
+            rcode: numbered(&counters.rcode, names::rcode),
+            truncated: counters.truncated,
+            tcp: named(
+                TcpEvent::ALL,
+                |event| event.name().into(),
+                |event| counters.tcp[event.index()],
+            ),
+            icmp_error: by_kind(&counters.errors),
+            icmp_error_matched: by_kind(&counters.errors_matched),
+            icmp_error_from_server: counters.errors_from_server,
+            icmp_error_unverifiable: counters.errors_unverifiable,
+            icmp_error_sender: server.error_sender.as_ref().map(ip),
+            backscatter: counters.backscatter,
+            transactions: TransactionsObject {
+                sent: transactions.sent,
+                answered: transactions.answered,
+                late: transactions.late,
+                errored: transactions.errored,
+                unanswered: server.unanswered,
+                waiting: server.waiting.since(0),
+                retransmitted: transactions.retransmitted,
+                duplicate: transactions.duplicate,
+                unmatched: transactions.unmatched,
+                untracked: transactions.untracked,
+                obscured: transactions.obscured,
+            },
+            latency_us: LatencyObject::of(&server.latency),
+        }
+    }
+}
+
+fn by_kind(counters: &[u64]) -> ByName {
+    named(
+        ErrorKind::ALL,
+        |kind| kind.name().into(),
+        |kind| counters[kind.index()],
+    )
+}
+
+/// Who asked.
+#[derive(Debug, Serialize)]
+pub struct SourcesObject {
+    schema: u32,
+    kind: &'static str,
+    /// Different ones, within 3 %.
+    distinct: u64,
+    /// By how much a count below may be too high, with a probability of 98 %.
+    error: u64,
+    addresses: Vec<HeavyObject>,
+    networks: Vec<HeavyObject>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeavyObject {
+    source: String,
+    queries_at_most: u64,
+    queries_at_least: u64,
+}
+
+impl SourcesObject {
+    /// Names the counters.
+    #[must_use]
+    pub fn new(sources: &Sources) -> Self {
+        let named = |heavy: &[Heavy]| {
+            let objects = heavy.iter().map(|heavy| HeavyObject {
+                source: prefix(&heavy.source),
+                queries_at_most: heavy.at_most,
+                queries_at_least: heavy.at_least,
+            });
+            objects.collect()
+        };
+        Self {
+            schema: SCHEMA,
+            kind: "sources",
+            distinct: sources.distinct,
+            error: sources.error,
+            addresses: named(&sources.addresses),
+            networks: named(&sources.networks),
+        }
+    }
+}
+
+/// What was asked for, from samples.
+#[derive(Debug, Serialize)]
+pub struct NamesObject {
+    schema: u32,
+    kind: &'static str,
+    /// Different ones, within 3 %; not from samples.
+    distinct: u64,
+    samples: u64,
+    /// Samples with a question; the counts below are of these.
+    questions: u64,
+    names: Vec<NameObject>,
+    suffixes: Vec<NameObject>,
+}
+
+#[derive(Debug, Serialize)]
+struct NameObject {
+    name: String,
+    samples_at_most: u64,
+    samples_at_least: u64,
+}
+
+impl NamesObject {
+    /// The most frequent ones.
+    #[must_use]
+    pub fn new(names: &Names, distinct: u64) -> Self {
+        let top = |heaviest: &Heaviest| {
+            let top = heaviest.top(TOP_NAMES);
+            let objects = top.into_iter().map(|(name, count)| NameObject {
+                name: name.into(),
+                samples_at_most: count.at_most,
+                samples_at_least: count.at_most - count.error,
+            });
+            objects.collect()
+        };
+        Self {
+            schema: SCHEMA,
+            kind: "names",
+            distinct,
+            samples: names.samples,
+            questions: names.questions,
+            names: top(&names.names),
+            suffixes: top(&names.suffixes),
+        }
+    }
+}
+
+/// What the sensor itself spends and loses.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct SensorObject {
+    /// One in so many transactions is followed; the counts of transactions are estimates unless it is 1.
+    transactions_one_in: u64,
+    /// Transactions followed in the interval.
+    followed: u64,
+    /// Times that the packet program lowered that rate by itself.
+    rate_lowered: u64,
+    samples: u64,
+    samples_lost: u64,
+    /// Places of the server table, of all CPUs: taken, and all.
+    server_places: (usize, usize),
+    /// Packets of servers that found no place; counted without their address.
+    refused: u64,
+    latency_histograms: u32,
+    latency_histograms_lost: u32,
+    map_bytes: usize,
+    cpu_percent: f64,
+    /// Largest resident set so far.
+    rss_kib: u64,
+}
+
+impl SensorObject {
+    /// Of a window.
+    #[must_use]
+    pub fn new(window: &Window, places: (usize, usize), map_bytes: usize, spent: Spent) -> Self {
+        Self {
+            transactions_one_in: 1 << window.cost.shift,
+            followed: window.cost.followed,
+            rate_lowered: window.cost.raised,
+            samples: window.cost.sampled,
+            samples_lost: window.cost.samples_lost,
+            server_places: places,
+            refused: window.refused,
+            latency_histograms: window.cost.histograms,
+            latency_histograms_lost: window.cost.histograms_replaced,
+            map_bytes,
+            cpu_percent: (spent.cpu_percent * 100.0).round() / 100.0,
+            rss_kib: spent.rss_kib,
+        }
+    }
+}

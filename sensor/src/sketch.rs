@@ -1,0 +1,239 @@
+//! What the kernel's sketches say: distinct counts, and the heaviest sources with their bounds.
+
+use std::collections::BTreeSet;
+
+use sensor_common::server::{FAMILY_V4, ServerKey};
+use sensor_common::sketch::{COLUMN_BITS, COLUMNS, REGISTERS, ROWS};
+use sensor_ebpf::address::{Address, V4, V6};
+
+/// A set of which only the size can be told: `HyperLogLog`, with the estimator of Ertl 2017 ("New
+/// cardinality estimation algorithms for HyperLogLog sketches", algorithm 6), which needs no
+/// correction for small or large sets. Standard error 0.8 %.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Distinct {
+    ranks: Box<[u8]>,
+}
+
+/// Ranks are the leading ones of 16 bits, plus one.
+const HIGHEST_RANK: usize = 17;
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self {
+            ranks: vec![0; REGISTERS].into(),
+        }
+    }
+}
+
+impl Distinct {
+    /// Adds the registers of one CPU.
+    pub fn add_registers(&mut self, highest: &[u16]) {
+        for (rank, highest) in self.ranks.iter_mut().zip(highest) {
+            if *highest != 0 {
+                *rank = (*rank).max(highest.leading_ones() as u8 + 1);
+            }
+        }
+    }
+
+    /// The union of both.
+    pub fn merge(&mut self, other: &Self) {
+        for (rank, other) in self.ranks.iter_mut().zip(&other.ranks) {
+            *rank = (*rank).max(*other);
+        }
+    }
+
+    /// How many different ones there were.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and far below 2^64"
+    )]
+    pub fn estimate(&self) -> u64 {
+        let mut counts = [0.0; HIGHEST_RANK + 1];
+        for rank in &self.ranks {
+            counts[usize::from(*rank).min(HIGHEST_RANK)] += 1.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "16,384 is exact")]
+        let registers = REGISTERS as f64;
+        let mut z = registers * tau(1.0 - counts[HIGHEST_RANK] / registers);
+        for count in counts[1..HIGHEST_RANK].iter().rev() {
+            z = 0.5 * (z + count);
+        }
+        z += registers * sigma(counts[0] / registers);
+        if z.is_infinite() {
+            return 0;
+        }
+        (registers * registers / (2.0 * std::f64::consts::LN_2 * z)).round() as u64
+    }
+}
+
+/// For registers that saw nothing.
+fn sigma(mut x: f64) -> f64 {
+    if x >= 1.0 {
+        return f64::INFINITY;
+    }
+    let (mut y, mut z) = (1.0, x);
+    loop {
+        x *= x;
+        let before = z;
+        z += x * y;
+        y += y;
+        if z.to_bits() == before.to_bits() {
+            return z;
+        }
+    }
+}
+
+/// For registers that can rise no further.
+fn tau(mut x: f64) -> f64 {
+    if x <= 0.0 || x >= 1.0 {
+        return 0.0;
+    }
+    let (mut y, mut z) = (1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        let before = z;
+        y *= 0.5;
+        z -= (1.0 - x).powi(2) * y;
+        if z.to_bits() == before.to_bits() {
+            return z / 3.0;
+        }
+    }
+}
+
+/// A network: an address, and how many of its bits count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// With zeros behind the prefix.
+    pub address: ServerKey,
+    /// 32 or 24 of IPv4, 128 or 56 of IPv6.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// One address.
+    #[must_use]
+    pub fn host(address: ServerKey) -> Self {
+        let bits = if address.family == FAMILY_V4 { 32 } else { 128 };
+        Self { address, bits }
+    }
+
+    /// The /24 of an IPv4 address, the /56 of an IPv6 address.
+    #[must_use]
+    pub fn network(mut address: ServerKey) -> Self {
+        let bits = if address.family == FAMILY_V4 { 24 } else { 56 };
+        address.address[usize::from(bits / 8)..].fill(0);
+        Self { address, bits }
+    }
+
+    fn is_host(self) -> bool {
+        self == Self::host(self.address)
+    }
+
+    fn hash(self, secret: u64) -> u64 {
+        fn of<A: Address>(address: A, is_host: bool, secret: u64) -> u64 {
+            if is_host {
+                address.hash(secret)
+            } else {
+                address.prefix_hash(secret)
+            }
+        }
+        let bytes = &self.address.address;
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_ne_bytes(word)
+        };
+        let words = [word(0), word(8)];
+        if self.address.family == FAMILY_V4 {
+            of(V4::new(words), self.is_host(), secret)
+        } else {
+            of(V6::new(words), self.is_host(), secret)
+        }
+    }
+}
+
+/// How many queries a source sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heavy {
+    /// Who.
+    pub source: Prefix,
+    /// No more than this, for certain.
+    pub at_most: u64,
+    /// No less than this, with a probability of 98 % (`e^-4` is 2 %).
+    pub at_least: u64,
+}
+
+/// Rows of a count-min sketch in which only what an interval added is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counts {
+    rows: Box<[u32]>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            rows: vec![0; ROWS * COLUMNS].into(),
+        }
+    }
+}
+
+impl Counts {
+    /// Adds the rows of one CPU.
+    pub fn add(&mut self, rows: &[u32]) {
+        for (sum, row) in self.rows.iter_mut().zip(rows) {
+            *sum = sum.wrapping_add(*row);
+        }
+    }
+
+    /// What was added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let rows = self.rows.iter().zip(&earlier.rows);
+        Self {
+            rows: rows.map(|(now, then)| now.wrapping_sub(*then)).collect(),
+        }
+    }
+
+    /// Queries counted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.rows[..COLUMNS].iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// By how much an estimate may be too high, with a probability of 98 %: e / columns of all.
+    #[must_use]
+    pub fn error(&self) -> u64 {
+        // e is 2.718281828.
+        self.total() * 2_718_282 / (COLUMNS as u64 * 1_000_000)
+    }
+
+    fn estimate(&self, hash: u64) -> u64 {
+        let column = |row: usize| (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
+        let counts = (0..ROWS).map(|row| self.rows[row * COLUMNS + column(row)]);
+        u64::from(counts.min().unwrap_or(0))
+    }
+
+    /// The heaviest of some candidates, the heaviest first. Those that the error bound could explain
+    /// are left out.
+    #[must_use]
+    pub fn top(&self, candidates: &BTreeSet<Prefix>, many: usize, secret: u64) -> Vec<Heavy> {
+        let error = self.error();
+        let mut heavy: Vec<Heavy> = candidates
+            .iter()
+            .map(|source| {
+                let at_most = self.estimate(source.hash(secret));
+                Heavy {
+                    source: *source,
+                    at_most,
+                    at_least: at_most.saturating_sub(error),
+                }
+            })
+            .filter(|heavy| heavy.at_least > 0)
+            .collect();
+        heavy.sort_by_key(|heavy| std::cmp::Reverse(heavy.at_most));
+        heavy.truncate(many);
+        heavy
+    }
+}

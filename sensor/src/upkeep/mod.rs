@@ -1,0 +1,166 @@
+//! What the loader does for the packet program four times a second: adapts the sampling rate, refills
+//! budgets, rotates and reads the banks of the sketches, and closes ticks of unanswered queries.
+//!
+//! The same for both engines: a live one calls [`Upkeep::tick`] by the clock, one that reads a capture
+//! by the time of its packets.
+
+mod epochs;
+mod outcomes;
+mod sampling;
+
+use std::mem::offset_of;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytemuck::{Pod, cast_slice_mut, zeroed_box};
+use sensor_common::sample::SAMPLES_PER_TICK;
+use sensor_common::server::ServerTable;
+use sensor_common::settings::Settings;
+use sensor_common::shard::{Histograms, Shard};
+use sensor_common::sketch::{CountMin, Sketches};
+use sensor_common::transactions::{BUDGET, Control};
+
+use crate::sketch::{Counts, Distinct};
+use crate::snapshot::{HistogramReading, OwnCost, Snapshot};
+use epochs::Epochs;
+use outcomes::Outcomes;
+use sampling::Sampling;
+
+/// Time between two ticks.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// The memory of an engine's shards: maps of the kernel, or plain memory.
+pub trait State {
+    /// How many there are.
+    fn cpus(&self) -> u32;
+
+    /// Copies words of a shard from byte `offset` on.
+    fn read(&self, cpu: u32, offset: usize, words: &mut [u64]);
+
+    /// Writes words of a shard.
+    fn write(&mut self, cpu: u32, offset: usize, words: &[u64]);
+
+    /// A copy of the server table of a CPU.
+    fn table(&self, cpu: u32) -> Box<ServerTable>;
+
+    /// As the programs see it now.
+    fn control(&self) -> Control;
+
+    /// Changes it.
+    fn set_control(&mut self, control: Control);
+
+    /// The time of the transactions, in nanoseconds.
+    fn clock(&self) -> u64;
+}
+
+/// A record of a shard.
+fn record<T: Pod>(state: &impl State, cpu: u32, offset: usize) -> Box<T> {
+    let mut record: Box<T> = zeroed_box();
+    state.read(
+        cpu,
+        offset,
+        cast_slice_mut(std::slice::from_mut(&mut *record)),
+    );
+    record
+}
+
+/// See the module.
+pub struct Upkeep {
+    sampling: Sampling,
+    epochs: Epochs,
+    outcomes: Outcomes,
+    secret: u64,
+}
+
+impl Upkeep {
+    /// For an engine whose counters are all 0.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            sampling: Sampling::default(),
+            epochs: Epochs::default(),
+            outcomes: Outcomes::new(settings),
+            secret: settings.hash_key,
+        }
+    }
+
+    /// Does what is to be done every 250 ms. The first tick must come before the first packet.
+    pub fn tick(&mut self, state: &mut impl State) {
+        let followed = sum(state, offset_of!(Shard, followed));
+        let mut control = self.sampling.tick(state.control(), followed);
+        control.bank = self.epochs.tick(state, control.bank);
+        state.set_control(control);
+        // Both words at once: they lie side by side.
+        const { assert!(offset_of!(Shard, samples) == offset_of!(Shard, budget) + 4) };
+        let refill = bytemuck::cast([BUDGET, SAMPLES_PER_TICK]);
+        for cpu in 0..state.cpus() {
+            state.write(cpu, offset_of!(Shard, budget), &[refill]);
+        }
+        self.outcomes.observe(state);
+    }
+
+    /// Ends the epoch at once: what was seen up to now is then in the next snapshot.
+    pub fn flush(&mut self, state: &mut impl State) {
+        let mut control = state.control();
+        control.bank = self.epochs.flush(state, control.bank);
+        state.set_control(control);
+    }
+
+    /// Adds what the shards hold to a snapshot; unanswered queries as of the last tick.
+    pub fn read(&self, state: &impl State, snapshot: &mut Snapshot) {
+        let mut addresses = Counts::default();
+        let mut prefixes = Counts::default();
+        for cpu in 0..state.cpus() {
+            snapshot.add_table(cpu, &state.table(cpu));
+            let sketches = offset_of!(Shard, sketches);
+            for (counts, offset) in [
+                (&mut addresses, offset_of!(Sketches, addresses)),
+                (&mut prefixes, offset_of!(Sketches, prefixes)),
+            ] {
+                let rows: Box<CountMin> = record(state, cpu, sketches + offset);
+                counts.add(rows.rows.as_flattened());
+            }
+            let histograms: Box<Histograms> = record(state, cpu, offset_of!(Shard, histograms));
+            snapshot.cost.histograms += histograms.assigned;
+            snapshot.cost.histograms_replaced += histograms.replaced;
+            let places = histograms.places.iter().zip(0..);
+            for (place, at) in places.filter(|(place, _)| place.tag != 0) {
+                let reading = HistogramReading::of(place);
+                snapshot.histograms.insert((cpu, at), reading);
+            }
+        }
+        self.outcomes.fill(snapshot);
+        snapshot.addresses = Arc::new(addresses);
+        snapshot.prefixes = Arc::new(prefixes);
+        snapshot.epochs = self.epochs.recent();
+        snapshot.all_sources = self.epochs.all_sources();
+        snapshot.all_names = self.epochs.all_names();
+        snapshot.secret = self.secret;
+        let control = state.control();
+        snapshot.cost = OwnCost {
+            shift: control.shift,
+            followed: sum(state, offset_of!(Shard, followed)),
+            raised: sum(state, offset_of!(Shard, raised)),
+            sampled: sum(state, offset_of!(Shard, sampled)),
+            samples_lost: sum(state, offset_of!(Shard, samples_lost)),
+            ..snapshot.cost
+        };
+    }
+
+    /// Different sources and names since the beginning.
+    #[must_use]
+    pub fn distinct(&self) -> (Arc<Distinct>, Arc<Distinct>) {
+        (self.epochs.all_sources(), self.epochs.all_names())
+    }
+}
+
+/// A counter of all shards together.
+fn sum(state: &impl State, offset: usize) -> u64 {
+    let mut word = [0];
+    (0..state.cpus())
+        .map(|cpu| {
+            state.read(cpu, offset, &mut word);
+            word[0]
+        })
+        .sum()
+}

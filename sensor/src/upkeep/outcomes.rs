@@ -1,0 +1,174 @@
+//! Unanswered queries, without a timer or a scan in the kernel.
+//!
+//! Each place of the server table counts its open transactions in a ring of 16 slots, by the tick of
+//! the query (268 ms). When the time-out of a tick's last query has passed, its slot changes no more
+//! until it is used again 16 ticks later: what it has gained since it was last closed is what stayed
+//! unanswered. A slot that is missed, because the loader was held up, is counted a round later.
+
+use std::collections::BTreeMap;
+
+use sensor_common::latency::UNIT_BITS;
+use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::settings::Settings;
+use sensor_common::transactions::RING;
+
+use super::State;
+use crate::counters::Counters;
+use crate::snapshot::{Snapshot, Waiting};
+
+/// One ring.
+#[derive(Clone, Copy, Default)]
+struct Ring {
+    /// Each slot as it was when it was last closed.
+    closed: [u32; RING],
+    /// Of all ticks that were closed. Negative for a while where the query was counted on another CPU
+    /// than its end.
+    unanswered: i64,
+    waiting: Waiting,
+}
+
+impl Ring {
+    fn observe(&mut self, slots: &[u32; RING], tick: u64, timeout_ticks: u64) {
+        self.waiting = Waiting::default();
+        // The slot behind the newest may already be the one in front of it, if a tick has just begun.
+        for age in 0..RING as u64 - 1 {
+            let Some(of) = tick.checked_sub(age) else {
+                break;
+            };
+            let slot = of as usize % RING;
+            // Open transactions are few against 2^31, so the difference has a sign.
+            let gained = slots[slot].wrapping_sub(self.closed[slot]).cast_signed();
+            if age > timeout_ticks {
+                self.unanswered += i64::from(gained);
+                self.closed[slot] = slots[slot];
+            } else {
+                self.waiting.0[age as usize] = i64::from(gained);
+            }
+        }
+    }
+}
+
+/// All rings of an engine.
+pub(super) struct Outcomes {
+    tick_bits: u32,
+    timeout_ticks: u64,
+    places: BTreeMap<(u32, ServerKey), (Ring, ServerCounters)>,
+    other: BTreeMap<u32, Ring>,
+}
+
+impl Outcomes {
+    pub(super) fn new(settings: &Settings) -> Self {
+        // The last query of a tick has its time-out so many ticks after the tick has begun, at most.
+        let timeout_ticks = u64::from(settings.timeout >> settings.tick_bits) + 1;
+        Self {
+            tick_bits: settings.tick_bits + UNIT_BITS,
+            timeout_ticks,
+            places: BTreeMap::new(),
+            other: BTreeMap::new(),
+        }
+    }
+
+    /// Closes the ticks whose time has come.
+    pub(super) fn observe(&mut self, state: &impl State) {
+        // Before the rings are read: what happens meanwhile is then of an open tick.
+        let tick = state.clock() >> self.tick_bits;
+        let mut before = std::mem::take(&mut self.places);
+        for cpu in 0..state.cpus() {
+            let table = state.table(cpu);
+            let other = self.other.entry(cpu).or_default();
+            for set in &table.sets {
+                for (tag, entry) in set.tags.iter().zip(&set.entries) {
+                    if *tag == 0 {
+                        continue;
+                    }
+                    let key = (cpu, entry.key);
+                    let known = match before.remove(&key) {
+                        Some((ring, counters)) if !entry.counters.went_back(&counters) => ring,
+                        lost => {
+                            forget(other, lost);
+                            Ring::default()
+                        }
+                    };
+                    self.places.insert(key, (known, entry.counters));
+                }
+            }
+            let lost: Vec<_> = before.range((cpu, FIRST)..(cpu + 1, FIRST)).collect();
+            for (_, lost) in lost {
+                forget(other, Some(*lost));
+            }
+            other.observe(&table.other.open, tick, self.timeout_ticks);
+            for set in &table.sets {
+                for (tag, entry) in set.tags.iter().zip(&set.entries) {
+                    if *tag != 0
+                        && let Some((ring, _)) = self.places.get_mut(&(cpu, entry.key))
+                    {
+                        ring.observe(&entry.open, tick, self.timeout_ticks);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds them to the places of a snapshot.
+    pub(super) fn fill(&self, snapshot: &mut Snapshot) {
+        for (key, place) in &mut snapshot.places {
+            if let Some((ring, _)) = self.places.get(key) {
+                place.unanswered = ring.unanswered;
+                place.waiting = ring.waiting;
+            }
+        }
+        snapshot.other_unanswered = self.other.values().map(|ring| ring.unanswered).sum();
+    }
+}
+
+/// The least key.
+const FIRST: ServerKey = ServerKey {
+    address: [0; 16],
+    family: 0,
+    reserved: [0; 7],
+};
+
+/// A server lost its place, and its ring went to the sum: what was counted of it is not to be counted
+/// again there.
+fn forget(other: &mut Ring, lost: Option<(Ring, ServerCounters)>) {
+    if let Some((lost, _)) = lost {
+        for (sum, closed) in other.closed.iter_mut().zip(lost.closed) {
+            *sum = sum.wrapping_add(closed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_counted_once_its_time_out_has_passed_and_only_once() {
+        let mut ring = Ring::default();
+        let mut slots = [0; RING];
+        slots[3] = 5;
+        for tick in 3..=11 {
+            ring.observe(&slots, tick, 8);
+            assert_eq!(ring.unanswered, 0, "tick {tick}");
+            assert_eq!(ring.waiting.since(0), 5);
+            assert_eq!(ring.waiting.since(tick as usize - 3), 5);
+            assert_eq!(ring.waiting.since(tick as usize - 2), 0);
+        }
+        // Two were answered in time.
+        slots[3] = 3;
+        for tick in 12..=18 {
+            ring.observe(&slots, tick, 8);
+            assert_eq!(ring.unanswered, 3, "tick {tick}");
+        }
+        // The slot is used again, 16 ticks later.
+        slots[3] += 2;
+        ring.observe(&slots, 19, 8);
+        assert_eq!((ring.unanswered, ring.waiting.since(0)), (3, 2));
+        // The loader was held up until the slot is open once more, and then closed.
+        slots[3] += 1;
+        ring.observe(&slots, 35, 8);
+        assert_eq!(ring.unanswered, 3);
+        ring.observe(&slots, 45, 8);
+        assert_eq!(ring.unanswered, 6);
+    }
+}

@@ -1,0 +1,113 @@
+//! The rate at which transactions are followed.
+
+use std::collections::VecDeque;
+
+use sensor_common::transactions::{Control, MAX_SHIFT, NEVER};
+
+/// Ticks for which a followed transaction lives: 10 s, and one for what began within a tick.
+const LIFE_TICKS: usize = 41;
+/// Ticks over which the rate is measured before it is sampled less: 2 s.
+const CALM_TICKS: usize = 8;
+/// Followed in a tick, on all CPUs together, above which the rate is halved: as many as leave the table
+/// with 2 s of unanswered ones an eighth full.
+const TOO_MANY: u64 = 4096;
+/// Followed in a tick below which the rate is doubled.
+const FEW: u64 = 512;
+
+/// Raises the shift where too much is followed (the programs do so too, within a tick), and lowers it when
+/// it has been calm for a while. What was followed under another shift stays valid for 10 s.
+#[derive(Default)]
+pub(super) struct Sampling {
+    shifts: VecDeque<u32>,
+    followed: VecDeque<u64>,
+    before: u64,
+}
+
+impl Sampling {
+    /// The next tick. `followed` is the count of all transactions ever followed.
+    pub(super) fn tick(&mut self, mut control: Control, followed: u64) -> Control {
+        push(&mut self.followed, followed - self.before, CALM_TICKS);
+        self.before = followed;
+        let last = self.followed.back().copied().unwrap_or(0);
+        // Kept too, for the tick that has passed: what was followed in it may have been under this.
+        push(&mut self.shifts, control.shift, LIFE_TICKS);
+        if last > TOO_MANY {
+            let halvings = (last / TOO_MANY).ilog2() + 1;
+            control.shift = (control.shift + halvings).min(MAX_SHIFT);
+            self.followed.clear();
+        } else if control.shift > 0 && self.followed.len() == CALM_TICKS {
+            let most = self.followed.iter().copied().max().unwrap_or(0);
+            if most < FEW {
+                let doublings = (FEW / most.max(1)).ilog2().max(1);
+                control.shift = control.shift.saturating_sub(doublings);
+                self.followed.clear();
+            }
+        }
+        let shifts = self.shifts.iter().copied().chain([control.shift]);
+        control.match_shift = shifts.clone().min().unwrap_or(0);
+        control.unmatched_shift = if self.shifts.len() == LIFE_TICKS {
+            shifts.max().unwrap_or(0)
+        } else {
+            // A response may be to a query from before the sensor began.
+            NEVER
+        };
+        control.tick = control.tick.wrapping_add(1);
+        control
+    }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ticks in which `rate` queries came each; what is followed goes by the shift.
+    fn run(sampling: &mut Sampling, control: Control, ticks: usize, rate: u64) -> Control {
+        (0..ticks).fold(control, |control, _| {
+            let followed = sampling.before + (rate >> control.shift);
+            sampling.tick(control, followed)
+        })
+    }
+
+    #[test]
+    fn a_low_rate_is_exact_and_unmatched_waits_ten_seconds() {
+        let mut sampling = Sampling::default();
+        let control = run(&mut sampling, Control::DEFAULT, 40, 500);
+        assert_eq!((control.shift, control.unmatched_shift), (0, NEVER));
+        let control = run(&mut sampling, control, 1, 500);
+        assert_eq!((control.match_shift, control.unmatched_shift), (0, 0));
+    }
+
+    #[test]
+    fn a_flood_lowers_the_rate_and_calm_restores_it() {
+        let mut sampling = Sampling::default();
+        let control = run(&mut sampling, Control::DEFAULT, 50, 100);
+        let flood = run(&mut sampling, control, 3, 1_000_000);
+        assert!((7..=10).contains(&flood.shift), "{flood:?}");
+        // Queries of before the flood are still looked for, and nothing is unmatched that was not
+        // sampled at the lowest rate.
+        assert_eq!((flood.match_shift, flood.unmatched_shift), (0, flood.shift));
+        let flood = run(&mut sampling, flood, 50, 1_000_000);
+        assert_eq!(flood.match_shift, flood.shift);
+        let calm = run(&mut sampling, flood, 60, 100);
+        assert_eq!((calm.shift, calm.match_shift), (0, 0));
+        let calm = run(&mut sampling, calm, 50, 100);
+        assert_eq!(calm.unmatched_shift, 0);
+    }
+
+    #[test]
+    fn what_the_programs_raised_stays_until_it_is_calm() {
+        let mut sampling = Sampling::default();
+        let mut control = run(&mut sampling, Control::DEFAULT, 50, 100);
+        control.shift = 5;
+        let control = run(&mut sampling, control, 1, 100_000);
+        assert_eq!(control.shift, 5);
+        assert_eq!(control.unmatched_shift, 5);
+    }
+}
