@@ -7,7 +7,7 @@ pub const SAMPLE_BYTES: usize = 128;
 /// Bytes of the ring buffer; a power of two and whole pages.
 pub const RING_BYTES: usize = 256 * 1024;
 /// Samples that each CPU may take in a tick of the loader (250 ms).
-pub const SAMPLES_PER_TICK: u32 = 64;
+pub const SAMPLES_PER_TICK: u64 = 64;
 
 /// One sampled packet: a DNS message over UDP, or an ICMP error that quotes one.
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -13,9 +13,7 @@ pub const HISTOGRAMS: usize = 256;
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct Histogram {
-    /// Hash of the owner, as in the server table; 0 while unused.
-    pub tag: u64,
-    /// The owner.
+    /// The owner; family 0 while unused.
     pub key: ServerKey,
     /// Odd while it is given to another server; half of it is how many have had it.
     pub sequence: u32,
@@ -38,18 +36,26 @@ pub struct Histograms {
     pub places: [Histogram; HISTOGRAMS],
 }
 
-/// The state of one CPU.
+/// How many transactions one CPU follows.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub struct Shard {
-    /// Transactions followed: queries, not weighted.
+pub struct Following {
+    /// Followed so far: queries, not weighted.
     pub followed: u64,
     /// Times that this CPU halved the sampling rate.
     pub raised: u64,
     /// Queries for which this CPU may still read the clock in this tick of the loader, which refills it.
-    pub budget: u32,
-    /// Packets of which this CPU may still take a sample in this tick of the loader.
-    pub samples: u32,
+    pub budget: u64,
+}
+
+/// The state of one CPU.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Shard {
+    /// Transactions followed.
+    pub following: Following,
+    /// Packets of which this CPU may still take a sample in this tick of the loader, which refills it.
+    pub samples: u64,
     /// Samples taken.
     pub sampled: u64,
     /// Samples lost because the ring buffer was full.

@@ -22,7 +22,7 @@ pub const TUPLES: usize = 1 << 16;
 pub const TUPLE_TICKS: u32 = 40;
 /// Queries for which each CPU may read the clock in a tick of the loader (250 ms) before it halves the
 /// sampling rate by itself.
-pub const BUDGET: u32 = 1024;
+pub const BUDGET: u64 = 1024;
 
 /// What the loader changes while the programs run, and the programs themselves when a flood begins.
 ///

@@ -1,4 +1,4 @@
-//! What to add where. Every packet adds one to `seen` and to exactly one class.
+//! What to add where. Every packet adds one to exactly one class.
 //!
 //! Counting a message is one function for each kind ([`dns`], [`icmp_error`], [`tcp`]), so that the
 //! kernel's binary half can make calls of them: the verifier then follows them once, and not once for
@@ -17,36 +17,29 @@ use crate::sketch;
 use crate::store::{Shared, Store};
 use crate::transactions;
 
-/// Counts one packet into `totals`, and hands the rest to a sink.
-///
-/// Where the packet cannot be parsed, `whole` is asked once for more of it than `packet` could
-/// reach: the kernel may hold part of a packet outside the memory that a program reads directly.
+/// Counts a packet, unless it is malformed: then it is counted by [`count_malformed`], or once more with
+/// more of its bytes. The kernel may hold part of a packet outside the memory that a program reads
+/// directly.
 #[inline(always)]
-pub fn account<P: Packet, W: Packet, S: Sink>(
-    packet: P,
-    whole: impl FnOnce(&mut S) -> Option<W>,
-    link: Link,
-    tagged: bool,
-    sink: &mut S,
-) -> Outcome {
-    sink.totals().seen += 1;
-    let mut outcome = parse(packet, link, tagged, sink);
-    if outcome.is_malformed() {
-        if let Some(whole) = whole(sink) {
-            outcome = parse(whole, link, tagged, sink);
-        }
-        if outcome.is_malformed() {
-            malformed(outcome, sink.totals());
-        }
-    }
-    if let Some(counter) = sink.totals().classes.get_mut(outcome.class()) {
-        *counter += 1;
+pub fn account<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Outcome {
+    let outcome = parse(packet, link, tagged, sink);
+    if !outcome.is_malformed() {
+        count_class(outcome, sink.totals());
     }
     outcome
 }
 
 #[inline(always)]
-fn malformed(outcome: Outcome, totals: &mut Totals) {
+fn count_class(outcome: Outcome, totals: &mut Totals) {
+    if let Some(counter) = totals.classes.get_mut(outcome.class()) {
+        *counter += 1;
+    }
+}
+
+/// Adds a malformed packet.
+#[inline(always)]
+pub fn count_malformed(outcome: Outcome, totals: &mut Totals) {
+    count_class(outcome, totals);
     totals.malformed[outcome.reason()] += 1;
     if let Some((tagged, more_fragments)) = outcome.carriage() {
         carriage(totals, tagged, more_fragments);
@@ -126,27 +119,16 @@ fn attribute_dns<A: Address, S: Store>(message: &Message, store: &mut S) -> bool
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let tuple = transactions::tuple(client_hash, server_hash, port);
     let transaction = transactions::transaction(tuple, message.id);
-    let event = if flags.is_response() {
-        transactions::response(table, transaction)
-    } else {
-        sketch::add_source(
-            &mut shard.sketches,
-            table.bank(),
-            client,
-            client_hash,
-            transaction,
-            secret,
-        );
+    if !flags.is_response() {
+        let sketches = &mut shard.sketches;
+        let bank = table.bank();
+        sketch::add_source(sketches, bank, client, client_hash, transaction, secret);
         if message.question_is_read() {
-            sketch::add_name(&mut shard.sketches, table.bank(), message.name, secret);
+            sketch::add_name(sketches, bank, message.name, secret);
         }
         transactions::remember(table, tuple);
-        transactions::query(table, shard, transaction)
-    };
-    let entry = servers::entry(&mut shard.servers, server, server_hash);
-    if !event.is_nothing() {
-        outcomes::note(entry, &mut shard.histograms, server_hash, event);
     }
+    let entry = servers::entry(&mut shard.servers, server, server_hash);
     let counters = &mut entry.counters;
     let bytes = u64::from(message.length);
     if flags.is_response() {
@@ -156,16 +138,24 @@ fn attribute_dns<A: Address, S: Store>(message: &Message, store: &mut S) -> bool
         if flags.is_truncated() {
             counters.truncated += 1;
         }
+        // What is rare comes last: a call in between would have everything else kept in memory.
+        if transactions::may_have_followed(table, transaction) {
+            outcomes::follow_response(table, &mut shard.histograms, entry, transaction);
+        }
     } else {
         counters.queries += 1;
         counters.query_bytes += bytes;
+        if transactions::follows_query(table, transaction) {
+            let (following, histograms) = (&mut shard.following, &mut shard.histograms);
+            outcomes::follow_query(table, following, histograms, entry, transaction);
+        }
     }
     take_token(&mut shard.samples)
 }
 
 /// Whether a sample may be taken.
 #[inline(always)]
-fn take_token(tokens: &mut u32) -> bool {
+fn take_token(tokens: &mut u64) -> bool {
     if *tokens == 0 {
         return false;
     }
@@ -228,22 +218,17 @@ fn attribute_error<A: Address, S: Store>(error: &IcmpError, is_query: bool, stor
         let client = A::new(error.client);
         let tuple = transactions::tuple(client.hash(secret), server_hash, error.client_port);
         let recent = transactions::is_recent(table, tuple);
-        let event = if error.verifiable == 0 {
-            transactions::Event::NOTHING
-        } else {
-            let transaction = transactions::transaction(tuple, error.id);
-            transactions::error(table, transaction)
-        };
         let entry = servers::entry(&mut shard.servers, server, server_hash);
-        if !event.is_nothing() {
-            outcomes::note(entry, &mut shard.histograms, server_hash, event);
+        let transaction = transactions::transaction(tuple, error.id);
+        let mut matched = u64::from(recent);
+        if error.verifiable != 0 && transactions::may_have_followed(table, transaction) {
+            let histograms = &mut shard.histograms;
+            matched |= outcomes::follow_error(table, histograms, entry, transaction);
         }
         entry.error_sender = A::new(error.sender).key();
         let counters = &mut entry.counters;
         counters.errors[error.kind()] += 1;
-        if recent || !event.is_nothing() {
-            counters.errors_matched[error.kind()] += 1;
-        }
+        counters.errors_matched[error.kind()] += matched;
         if error.sender == error.server {
             counters.errors_from_server += 1;
         }

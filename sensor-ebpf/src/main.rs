@@ -8,42 +8,48 @@
 // Inline assembly for BPF, as in aya-ebpf; see `kernel/frame.rs`.
 #![feature(asm_experimental_arch)]
 
-use aya_ebpf::bindings::{
-    __sk_buff,
-    xdp_action::{XDP_PASS, XDP_TX},
-    xdp_md,
-};
+use aya_ebpf::bindings::xdp_action::{XDP_PASS, XDP_TX};
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
-use aya_log_ebpf::debug;
-use sensor_common::settings::Direction;
-use sensor_ebpf::account::account;
 
 mod kernel;
 
-use kernel::frame::{Context, Linear, Scratch};
-use kernel::store::Maps;
+use kernel::calls::{
+    again_egress, again_ingress, again_xdp, packet_egress, packet_ingress, packet_xdp,
+};
 
 const TC_ACT_UNSPEC: i32 = -1;
 
 /// Counts received packets before the stack sees them; multi-buffer frames too.
 #[xdp(frags)]
+#[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
-    run::<xdp_md>(&context, context.ctx, Direction::Ingress);
+    let malformed = packet_xdp(context.ctx);
+    if malformed != 0 {
+        again_xdp(context.ctx, malformed);
+    }
     XDP_PASS
 }
 
 /// Counts received packets where XDP would change the device.
 #[classifier]
+#[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
-    run::<__sk_buff>(&context, context.skb.skb, Direction::Ingress);
+    let malformed = packet_ingress(context.skb.skb);
+    if malformed != 0 {
+        again_ingress(context.skb.skb, malformed);
+    }
     TC_ACT_UNSPEC
 }
 
 /// Counts sent packets.
 #[classifier]
+#[inline(always)]
 fn sensor_egress(context: TcContext) -> i32 {
-    run::<__sk_buff>(&context, context.skb.skb, Direction::Egress);
+    let malformed = packet_egress(context.skb.skb);
+    if malformed != 0 {
+        again_egress(context.skb.skb, malformed);
+    }
     TC_ACT_UNSPEC
 }
 
@@ -65,24 +71,6 @@ fn empty_tc(_: TcContext) -> i32 {
 fn flood(context: XdpContext) -> u32 {
     kernel::flood::next(context.ctx);
     XDP_TX
-}
-
-#[inline(always)]
-fn run<C: Context>(log: &impl aya_ebpf::EbpfContext, context: *const C, direction: Direction) {
-    let Some(mut store) = Maps::of(context, direction) else {
-        return;
-    };
-    let outcome = account(
-        Linear::new(context),
-        |store: &mut Maps| Scratch::copy(context, store),
-        store.link(),
-        C::tagged(context),
-        &mut store,
-    );
-    kernel::sample::take(context, direction, &store);
-    if outcome.is_malformed() {
-        debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
-    }
 }
 
 /// Reachable only through a bug, and then refused by the verifier: it loops forever.

@@ -1,17 +1,58 @@
 //! What the outcome of a transaction adds to its server. Only followed transactions come here.
 
 use sensor_common::latency::{BUCKETS, COARSE_BUCKETS, FINE_PER_COARSE, bucket};
-use sensor_common::server::ServerEntry;
-use sensor_common::shard::{HISTOGRAMS, Histogram, Histograms};
+use sensor_common::server::{ServerEntry, ServerKey};
+use sensor_common::shard::{Following, HISTOGRAMS, Histogram, Histograms};
 
-use crate::transactions::{Event, kind};
+use crate::hash::mix;
+use crate::packet::raw64;
+use crate::store::Shared;
+use crate::transactions::{self, Event, kind};
 
 /// Most that a histogram's credit grows to: so many answers of others take it from an idle server.
 const MAX_CREDIT: u32 = 4096;
 
-/// Counts an event for the server that `entry` and `tag` are of. A call, because it is rare.
+/// Follows a query, and counts that for its server. A call, because it is rare and reads the clock.
 #[inline(never)]
-pub fn note(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, event: Event) {
+pub fn follow_query<S: Shared>(
+    table: &mut S,
+    following: &mut Following,
+    histograms: &mut Histograms,
+    entry: &mut ServerEntry,
+    hash: u64,
+) {
+    let event = transactions::begin(table, following, hash);
+    note(entry, histograms, event);
+}
+
+/// The same for a response.
+#[inline(never)]
+pub fn follow_response<S: Shared>(
+    table: &mut S,
+    histograms: &mut Histograms,
+    entry: &mut ServerEntry,
+    hash: u64,
+) {
+    let event = transactions::end(table, hash);
+    note(entry, histograms, event);
+}
+
+/// The same for an ICMP error; 1 if it ended a transaction.
+#[inline(never)]
+pub fn follow_error<S: Shared>(
+    table: &mut S,
+    histograms: &mut Histograms,
+    entry: &mut ServerEntry,
+    hash: u64,
+) -> u64 {
+    let event = transactions::error(table, hash);
+    note(entry, histograms, event);
+    u64::from(!event.is_nothing())
+}
+
+/// Counts an event for a server.
+#[inline(always)]
+fn note(entry: &mut ServerEntry, histograms: &mut Histograms, event: Event) {
     let weight = event.weight();
     let transactions = &mut entry.counters.transactions;
     let counter = match event.kind() {
@@ -36,12 +77,12 @@ pub fn note(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, even
         *open = open.wrapping_sub(weight as u32);
     }
     if matches!(event.kind(), kind::ANSWERED | kind::LATE) {
-        answered(entry, histograms, tag, event);
+        answered(entry, histograms, event);
     }
 }
 
 #[inline(always)]
-fn answered(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, event: Event) {
+fn answered(entry: &mut ServerEntry, histograms: &mut Histograms, event: Event) {
     let fine = bucket(event.units());
     let coarse = (core::hint::black_box(fine) / FINE_PER_COARSE) & 15;
     if coarse < COARSE_BUCKETS {
@@ -52,26 +93,23 @@ fn answered(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, even
     }
     let mut at = entry.histogram as usize;
     if at == 0 {
-        at = find(histograms, tag);
-        if at == 0 {
-            return;
-        }
+        at = find(histograms, &entry.key);
         entry.histogram = at as u32;
     }
     let Some(place) = histograms.places.get_mut((at - 1) & (HISTOGRAMS - 1)) else {
         return;
     };
-    if place.tag != tag {
+    if place.key != entry.key {
         if place.credit != 0 {
             place.credit -= 1;
             if place.credit != 0 {
                 return;
             }
         }
-        if place.tag != 0 {
+        if place.key.family != 0 {
             histograms.replaced += 1;
         }
-        take(place, entry, tag);
+        take(place, entry);
     }
     if place.credit < MAX_CREDIT {
         place.credit += 1;
@@ -84,21 +122,22 @@ fn answered(entry: &mut ServerEntry, histograms: &mut Histograms, tag: u64, even
 
 /// A place that nobody has had yet, or, when there is none, one to dispute. Counted from 1.
 #[inline(always)]
-fn find(histograms: &mut Histograms, tag: u64) -> usize {
+fn find(histograms: &mut Histograms, server: &ServerKey) -> usize {
     if (histograms.assigned as usize) < HISTOGRAMS {
         histograms.assigned += 1;
         return histograms.assigned as usize;
     }
-    1 + (tag >> 32) as usize % HISTOGRAMS
+    let bytes = &server.address;
+    let hash = mix(raw64(bytes, 0), raw64(bytes, 8));
+    1 + hash as usize % HISTOGRAMS
 }
 
 /// The buckets go on from where they are: clearing them would cost more than all else, and a reader
 /// who sees another owner, or another sequence, begins anew.
 #[inline(always)]
-fn take(place: &mut Histogram, entry: &ServerEntry, tag: u64) {
+fn take(place: &mut Histogram, entry: &ServerEntry) {
     place.sequence = place.sequence.wrapping_add(1);
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
-    place.tag = tag;
     place.key = entry.key;
     place.credit = 0;
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);

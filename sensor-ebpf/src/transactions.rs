@@ -9,7 +9,7 @@
 //! is one transaction counted twice or not at all.
 
 use sensor_common::latency::UNIT_BITS;
-use sensor_common::shard::Shard;
+use sensor_common::shard::Following;
 use sensor_common::transactions::{BUDGET, CELLS, LIFE, MAX_SHIFT, RING, TUPLE_TICKS, TUPLES};
 
 use crate::hash::{fold, mix};
@@ -132,28 +132,31 @@ fn units(nanoseconds: u64) -> u32 {
     (nanoseconds >> UNIT_BITS) as u32
 }
 
-/// A query: begins to follow it if it is chosen.
+/// Whether a query is to be followed.
 #[inline(always)]
-pub fn query<S: Shared>(table: &mut S, shard: &mut Shard, hash: u64) -> Event {
-    if passes(hash, table.shift()) {
-        begin(table, shard, hash)
-    } else {
-        Event::NOTHING
-    }
+pub fn follows_query<S: Shared>(table: &S, hash: u64) -> bool {
+    passes(hash, table.shift())
 }
 
+/// Whether the query of a response, or the one that an ICMP error quotes, may have been followed.
 #[inline(always)]
-fn begin<S: Shared>(table: &mut S, shard: &mut Shard, hash: u64) -> Event {
+pub fn may_have_followed<S: Shared>(table: &S, hash: u64) -> bool {
+    passes(hash, table.match_shift())
+}
+
+/// A query that is followed.
+#[inline(always)]
+pub fn begin<S: Shared>(table: &mut S, following: &mut Following, hash: u64) -> Event {
     let shift = table.shift();
     // Before anything else, so that a flood of one query over and over has its price too.
-    if shard.budget == 0 {
+    if following.budget == 0 {
         if shift < MAX_SHIFT {
             table.raise(shift + 1);
-            shard.raised += 1;
+            following.raised += 1;
         }
-        shard.budget = BUDGET;
+        following.budget = BUDGET;
     }
-    shard.budget -= 1;
+    following.budget -= 1;
     let now = units(table.now());
     let cell = table.cell(place(hash));
     let live = cell != 0 && age(cell, now) < LIFE;
@@ -167,26 +170,18 @@ fn begin<S: Shared>(table: &mut S, shard: &mut Shard, hash: u64) -> Event {
             return Event::new(kind::UNTRACKED, shift);
         }
     }
-    shard.followed += 1;
+    following.followed += 1;
     let cell = hash >> TAG << TAG | u64::from(shift & 31) << 32 | u64::from(now);
     table.set_cell(place(hash), cell);
     Event::of_cell(kind::SENT, cell, 0, table)
 }
 
 /// A response: ends its transaction, if that was followed.
-#[inline(always)]
-pub fn response<S: Shared>(table: &mut S, hash: u64) -> Event {
-    if passes(hash, table.match_shift()) {
-        end(table, hash)
-    } else {
-        Event::NOTHING
-    }
-}
-
+///
 /// Reads the clock only where there is an open transaction to end, or another in its place: a flood of
 /// responses to nobody finds empty cells.
 #[inline(always)]
-fn end<S: Shared>(table: &mut S, hash: u64) -> Event {
+pub fn end<S: Shared>(table: &mut S, hash: u64) -> Event {
     let cell = table.cell(place(hash));
     if cell != 0 && cell >> TAG == hash >> TAG {
         if cell & ENDED != 0 {
@@ -219,9 +214,6 @@ fn end<S: Shared>(table: &mut S, hash: u64) -> Event {
 /// An ICMP error that quotes a query with its id: ends its transaction, if that was followed.
 #[inline(always)]
 pub fn error<S: Shared>(table: &mut S, hash: u64) -> Event {
-    if !passes(hash, table.match_shift()) {
-        return Event::NOTHING;
-    }
     let cell = table.cell(place(hash));
     if cell == 0 || cell & ENDED != 0 || cell >> TAG != hash >> TAG {
         return Event::NOTHING;

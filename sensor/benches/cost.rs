@@ -11,6 +11,7 @@ mod frames;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use aya::maps::Array;
 use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, TestRunResult, Xdp};
 use clap::{Parser, ValueEnum};
 use sensor::kernel::load::{LoadOptions, Loaded, load};
@@ -128,6 +129,13 @@ fn run() -> Result<bool> {
     xdp.load()?;
     let tc: &mut SchedClassifier = program(&mut loaded, names::PROGRAM_EMPTY_TC)?;
     tc.load()?;
+    // As in a flood: one transaction in 64 is followed.
+    let mut control: Array<_, [u32; 8]> = loaded
+        .ebpf
+        .map_mut(names::CONTROL)
+        .context("control")?
+        .try_into()?;
+    control.set(0, [6, 6, 6, 0, 41, 0, 0, 0], 0)?;
     let (rounds, repeat) = if arguments.quick {
         (15, 100_000)
     } else {

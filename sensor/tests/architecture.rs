@@ -78,7 +78,7 @@ const PROGRAM: [(&str, &[&str]); 11] = [
     ("transactions.rs", &["hash", "store"]),
     ("servers.rs", &["address"]),
     ("sketch.rs", &["address", "hash"]),
-    ("outcomes.rs", &["transactions"]),
+    ("outcomes.rs", &["hash", "packet", "store", "transactions"]),
     (
         "account.rs",
         &[

@@ -179,7 +179,7 @@ struct Carriage {
 /// them have set, and the verifier refuses to touch the others: bits 0 to 3 the class, 4 to 7 the
 /// reason, 8 to 11 the marks below, 16 to 31 the flags of a short DNS message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome(u32);
+pub struct Outcome(pub u32);
 
 const SHORT_DNS: u32 = 1 << 8;
 const FLAGS_KNOWN: u32 = 1 << 9;

@@ -10,7 +10,7 @@ use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, Control, TUPLES};
-use sensor_ebpf::account::{self, account};
+use sensor_ebpf::account;
 use sensor_ebpf::packet::Bytes;
 use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Sink};
 use sensor_ebpf::store::{Shared, Store};
@@ -242,13 +242,11 @@ impl HostEngine {
     /// Counts one frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
         self.memory.sample = None;
-        account(
-            Bytes::new(frame),
-            |_| None::<Bytes<'_>>,
-            link,
-            false,
-            &mut self.memory,
-        );
+        self.memory.totals.seen += 1;
+        let outcome = account::account(Bytes::new(frame), link, false, &mut self.memory);
+        if outcome.is_malformed() {
+            account::count_malformed(outcome, &mut self.memory.totals);
+        }
         if let Some(dns_offset) = self.memory.sample {
             self.sample(frame, link, dns_offset);
         }

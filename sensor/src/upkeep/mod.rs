@@ -16,7 +16,7 @@ use bytemuck::{Pod, cast_slice_mut, zeroed_box};
 use sensor_common::sample::SAMPLES_PER_TICK;
 use sensor_common::server::ServerTable;
 use sensor_common::settings::Settings;
-use sensor_common::shard::{Histograms, Shard};
+use sensor_common::shard::{Following, Histograms, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
 use sensor_common::transactions::{BUDGET, Control};
 
@@ -25,6 +25,9 @@ use crate::snapshot::{HistogramReading, OwnCost, Snapshot};
 use epochs::Epochs;
 use outcomes::Outcomes;
 use sampling::Sampling;
+
+/// Where the counters of following lie in a shard.
+const FOLLOWING: usize = offset_of!(Shard, following);
 
 /// Time between two ticks.
 pub const TICK: Duration = Duration::from_millis(250);
@@ -86,15 +89,14 @@ impl Upkeep {
 
     /// Does what is to be done every 250 ms. The first tick must come before the first packet.
     pub fn tick(&mut self, state: &mut impl State) {
-        let followed = sum(state, offset_of!(Shard, followed));
+        let followed = sum(state, FOLLOWING + offset_of!(Following, followed));
         let mut control = self.sampling.tick(state.control(), followed);
         control.bank = self.epochs.tick(state, control.bank);
         state.set_control(control);
-        // Both words at once: they lie side by side.
-        const { assert!(offset_of!(Shard, samples) == offset_of!(Shard, budget) + 4) };
-        let refill = bytemuck::cast([BUDGET, SAMPLES_PER_TICK]);
         for cpu in 0..state.cpus() {
-            state.write(cpu, offset_of!(Shard, budget), &[refill]);
+            let budget = FOLLOWING + offset_of!(Following, budget);
+            state.write(cpu, budget, &[BUDGET]);
+            state.write(cpu, offset_of!(Shard, samples), &[SAMPLES_PER_TICK]);
         }
         self.outcomes.observe(state);
     }
@@ -124,7 +126,7 @@ impl Upkeep {
             snapshot.cost.histograms += histograms.assigned;
             snapshot.cost.histograms_replaced += histograms.replaced;
             let places = histograms.places.iter().zip(0..);
-            for (place, at) in places.filter(|(place, _)| place.tag != 0) {
+            for (place, at) in places.filter(|(place, _)| place.key.family != 0) {
                 let reading = HistogramReading::of(place);
                 snapshot.histograms.insert((cpu, at), reading);
             }
@@ -139,8 +141,8 @@ impl Upkeep {
         let control = state.control();
         snapshot.cost = OwnCost {
             shift: control.shift,
-            followed: sum(state, offset_of!(Shard, followed)),
-            raised: sum(state, offset_of!(Shard, raised)),
+            followed: sum(state, FOLLOWING + offset_of!(Following, followed)),
+            raised: sum(state, FOLLOWING + offset_of!(Following, raised)),
             sampled: sum(state, offset_of!(Shard, sampled)),
             samples_lost: sum(state, offset_of!(Shard, samples_lost)),
             ..snapshot.cost
