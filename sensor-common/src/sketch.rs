@@ -24,8 +24,9 @@ pub const BANKS: usize = 3;
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct CountMin {
-    /// One counter of each row is raised by each packet.
-    pub rows: [[u32; COLUMNS]; ROWS],
+    /// One counter of each row is raised by each packet. The rows are interleaved, so that one base
+    /// address and a small offset reach all of them.
+    pub columns: [[u32; ROWS]; COLUMNS],
 }
 
 /// A source that may be among the heaviest.

@@ -1,17 +1,19 @@
 //! What to add where. Every packet adds one to exactly one class.
 //!
-//! Counting a message is one function for each kind ([`dns`], [`icmp_error`], [`tcp`]), so that the
+//! Counting a message is one function for each kind ([`query`], [`response`], [`icmp_error`], [`tcp`]), so that the
 //! kernel's binary half can make calls of them: the verifier then follows them once, and not once for
 //! each way through the parser.
 
-use sensor_common::class::{ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, Quoted};
+use sensor_common::class::{ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted};
 use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
 use crate::address::{Address, V4, V6};
 use crate::outcomes;
 use crate::packet::Packet;
-use crate::parse::{Connection, Flags, IcmpError, Link, Message, Outcome, Sink, parse};
+use crate::parse::{
+    Carriage, Connection, Flags, IcmpError, Link, Outcome, Query, Response, Sink, parse,
+};
 use crate::servers;
 use crate::sketch;
 use crate::store::{Shared, Store};
@@ -41,11 +43,14 @@ fn count_class(outcome: Outcome, totals: &mut Totals) {
 pub fn count_malformed(outcome: Outcome, totals: &mut Totals) {
     count_class(outcome, totals);
     totals.malformed[outcome.reason()] += 1;
-    if let Some((tagged, more_fragments)) = outcome.carriage() {
-        carriage(totals, tagged, more_fragments);
+    if let Some(carriage) = outcome.carriage() {
+        count_carriage(totals, carriage);
     }
     if let Some(flags) = outcome.flags() {
-        header(totals, flags);
+        count_header(totals, flags);
+        if flags.is_response() {
+            totals.rcode[flags.rcode()] += 1;
+        }
     }
 }
 
@@ -58,97 +63,110 @@ fn masked<const N: usize>(index: usize) -> usize {
 }
 
 #[inline(always)]
-fn carriage(totals: &mut Totals, tagged: u16, more_fragments: u16) {
-    if tagged != 0 {
+fn count_carriage(totals: &mut Totals, carriage: Carriage) {
+    if carriage.is_plain() {
+        return;
+    }
+    if carriage.tagged != 0 {
         totals.vlan += 1;
     }
-    if more_fragments != 0 {
+    if carriage.more_fragments != 0 {
         totals.first_fragment += 1;
     }
 }
 
 #[inline(always)]
-fn header(totals: &mut Totals, flags: Flags) {
+fn count_header(totals: &mut Totals, flags: Flags) {
     totals.opcode[flags.opcode()] += 1;
     if flags.is_truncated() {
         totals.truncated += 1;
     }
-    if flags.is_response() {
-        totals.rcode[flags.rcode()] += 1;
-    }
 }
 
-/// Counts a DNS message. Whether a sample of the packet is wanted.
+/// Counts a DNS query. Whether a sample of the packet is wanted.
 #[inline(always)]
-pub fn dns<S: Store>(message: &Message, store: &mut S) -> bool {
+pub fn query<S: Store>(query: &Query, store: &mut S) -> bool {
     let totals = store.totals();
-    carriage(totals, message.tagged, message.more_fragments);
-    header(totals, message.flags);
-    let bytes = u64::from(message.length);
-    if message.flags.is_response() {
-        totals.response_bytes += bytes;
-    } else {
-        totals.query_bytes += bytes;
-        totals.question[usize::from(message.question_state) & (QUESTION_STATES - 1)] += 1;
-        if message.question_is_read() {
-            totals.qtype[usize::from(message.qtype).min(QTYPES - 1)] += 1;
-        }
+    count_carriage(totals, query.message.carriage);
+    count_header(totals, query.message.flags);
+    totals.query_bytes += u64::from(query.message.length);
+    totals.question[usize::from(query.question_state) & (QUESTION_STATES - 1)] += 1;
+    if query.question_is_read() {
+        totals.qtype[usize::from(query.qtype).min(QTYPES - 1)] += 1;
     }
-    if message.family == FAMILY_V4 {
-        attribute_dns::<V4, S>(message, store)
+    if query.message.family == u16::from(FAMILY_V4) {
+        attribute_query::<V4, S>(query, store)
     } else {
-        attribute_dns::<V6, S>(message, store)
+        attribute_query::<V6, S>(query, store)
     }
 }
 
 #[inline(always)]
-fn attribute_dns<A: Address, S: Store>(message: &Message, store: &mut S) -> bool {
+fn attribute_query<A: Address, S: Store>(query: &Query, store: &mut S) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
     };
-    let flags = message.flags;
-    let (client, server, port) = if flags.is_response() {
-        let (client, server) = (message.destination, message.source);
-        (client, server, message.destination_port)
-    } else {
-        let (client, server) = (message.source, message.destination);
-        (client, server, message.source_port)
-    };
-    let (client, server) = (A::new(client), A::new(server));
+    let (client, server) = (A::new(query.client), A::new(query.server));
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
-    let tuple = transactions::tuple(client_hash, server_hash, port);
-    let transaction = transactions::transaction(tuple, message.id);
-    if !flags.is_response() {
-        let sketches = &mut shard.sketches;
-        let bank = table.bank();
-        sketch::add_source(sketches, bank, client, client_hash, transaction, secret);
-        if message.question_is_read() {
-            sketch::add_name(sketches, bank, message.name, secret);
-        }
-        transactions::remember(table, tuple);
+    let tuple = transactions::tuple(client_hash, server_hash, query.message.client_port);
+    let transaction = transactions::transaction(tuple, query.message.id);
+    transactions::remember(table, tuple);
+    let sketches = &mut shard.sketches;
+    let bank = table.bank();
+    sketch::add_source(sketches, bank, client, client_hash, transaction, secret);
+    if query.question_is_read() {
+        sketch::add_name(sketches, bank, query.name);
     }
     let entry = servers::entry(&mut shard.servers, server, server_hash);
-    let counters = &mut entry.counters;
-    let bytes = u64::from(message.length);
-    if flags.is_response() {
-        counters.responses += 1;
-        counters.response_bytes += bytes;
-        counters.rcode[flags.rcode()] += 1;
-        if flags.is_truncated() {
-            counters.truncated += 1;
-        }
-        // What is rare comes last: a call in between would have everything else kept in memory.
-        if transactions::may_have_followed(table, transaction) {
-            outcomes::follow_response(table, &mut shard.histograms, entry, transaction);
-        }
+    entry.counters.queries += 1;
+    entry.counters.query_bytes += u64::from(query.message.length);
+    // What is rare comes last: a call in between would have everything else kept in memory.
+    if transactions::follows_query(table, transaction) {
+        let (following, histograms) = (&mut shard.following, &mut shard.histograms);
+        outcomes::follow_query(table, following, histograms, entry, transaction);
+    }
+    take_token(&mut shard.samples)
+}
+
+/// Counts a DNS response. Whether a sample of the packet is wanted.
+#[inline(always)]
+pub fn response<S: Store>(response: &Response, store: &mut S) -> bool {
+    let totals = store.totals();
+    let flags = response.message.flags;
+    count_carriage(totals, response.message.carriage);
+    count_header(totals, flags);
+    totals.rcode[flags.rcode()] += 1;
+    totals.response_bytes += u64::from(response.message.length);
+    if response.message.family == u16::from(FAMILY_V4) {
+        attribute_response::<V4, S>(response, store)
     } else {
-        counters.queries += 1;
-        counters.query_bytes += bytes;
-        if transactions::follows_query(table, transaction) {
-            let (following, histograms) = (&mut shard.following, &mut shard.histograms);
-            outcomes::follow_query(table, following, histograms, entry, transaction);
-        }
+        attribute_response::<V6, S>(response, store)
+    }
+}
+
+#[inline(always)]
+fn attribute_response<A: Address, S: Store>(response: &Response, store: &mut S) -> bool {
+    let secret = store.hash_key();
+    let Some((shard, table)) = store.state() else {
+        return false;
+    };
+    let (client, server) = (A::new(response.client), A::new(response.server));
+    let server_hash = server.hash(secret);
+    let port = response.message.client_port;
+    let tuple = transactions::tuple(client.hash(secret), server_hash, port);
+    let transaction = transactions::transaction(tuple, response.message.id);
+    let entry = servers::entry(&mut shard.servers, server, server_hash);
+    let counters = &mut entry.counters;
+    counters.responses += 1;
+    counters.response_bytes += u64::from(response.message.length);
+    let flags = response.message.flags;
+    counters.rcode[flags.rcode()] += 1;
+    if flags.is_truncated() {
+        counters.truncated += 1;
+    }
+    if transactions::may_have_followed(table, transaction) {
+        outcomes::follow_response(table, &mut shard.histograms, entry, transaction);
     }
     take_token(&mut shard.samples)
 }
@@ -189,32 +207,36 @@ fn attribute_tcp<A: Address, S: Store>(connection: &Connection, event: usize, st
 #[inline(always)]
 pub fn icmp_error<S: Store>(error: &IcmpError, store: &mut S) -> bool {
     let totals = store.totals();
-    let code = usize::from(error.code).min(ICMP_CODES - 1);
-    let icmp_type = masked::<ICMP_TYPES>(usize::from(error.icmp_type));
-    let quoted = masked::<4>(usize::from(error.quoted));
-    totals.icmp_error[icmp_type][code][quoted] += 1;
-    if quoted != Quoted::Query.index() && quoted != Quoted::Response.index() {
-        return false;
-    }
+    count_icmp_error(totals, error.icmp_type, error.code, error.quoted);
     if error.verifiable == 0 {
         totals.unverifiable += 1;
     }
     if error.family == FAMILY_V4 {
-        attribute_error::<V4, S>(error, quoted == Quoted::Query.index(), store)
+        attribute_error::<V4, S>(error, store)
     } else {
-        attribute_error::<V6, S>(error, quoted == Quoted::Query.index(), store)
+        attribute_error::<V6, S>(error, store)
     }
 }
 
+/// Adds to the ICMP errors by type, code and what they quote: indexes of
+/// [`IcmpType`] and [`Quoted`].
 #[inline(always)]
-fn attribute_error<A: Address, S: Store>(error: &IcmpError, is_query: bool, store: &mut S) -> bool {
+pub fn count_icmp_error(totals: &mut Totals, icmp_type: u8, code: u8, quoted: u8) {
+    let code = usize::from(code).min(ICMP_CODES - 1);
+    let icmp_type = masked::<ICMP_TYPES>(usize::from(icmp_type));
+    let quoted = masked::<QUOTED>(usize::from(quoted));
+    totals.icmp_error[icmp_type][code][quoted] += 1;
+}
+
+#[inline(always)]
+fn attribute_error<A: Address, S: Store>(error: &IcmpError, store: &mut S) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
     };
     let server = A::new(error.server);
     let server_hash = server.hash(secret);
-    if is_query {
+    if error.quoted == Quoted::Query as u8 {
         let client = A::new(error.client);
         let tuple = transactions::tuple(client.hash(secret), server_hash, error.client_port);
         let recent = transactions::is_recent(table, tuple);
@@ -227,8 +249,9 @@ fn attribute_error<A: Address, S: Store>(error: &IcmpError, is_query: bool, stor
         }
         entry.error_sender = A::new(error.sender).key();
         let counters = &mut entry.counters;
-        counters.errors[error.kind()] += 1;
-        counters.errors_matched[error.kind()] += matched;
+        let kind = error.kind();
+        counters.errors[kind] += 1;
+        counters.errors_matched[kind] += matched;
         if error.sender == error.server {
             counters.errors_from_server += 1;
         }

@@ -1,12 +1,11 @@
 //! What a query adds to the sketches.
 
 use sensor_common::sketch::{
-    BANKS, Bank, CANDIDATES, COLUMN_BITS, COLUMNS, Candidate, CountMin, REGISTERS, Registers,
+    BANKS, Bank, CANDIDATES, COLUMN_BITS, COLUMNS, Candidate, CountMin, REGISTERS, ROWS, Registers,
     Sketches,
 };
 
 use crate::address::Address;
-use crate::hash::{finish, fold, mix};
 
 /// Bits of a hash that choose a register.
 const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
@@ -35,13 +34,9 @@ pub fn add_source<A: Address>(
     }
 }
 
-/// Adds the name of a question: its first 32 bytes, in lower case, and the bytes that it has in all.
+/// Adds the name of a question, by its hash.
 #[inline(always)]
-pub fn add_name(sketches: &mut Sketches, bank: u32, name: [u64; 4], secret: u64) {
-    // Two chains at once, which the processor works on side by side.
-    let first = mix(mix(secret, name[0]), name[1]);
-    let second = mix(mix(!secret, name[2]), name[3]);
-    let hash = fold(mix(finish(first), second));
+pub fn add_name(sketches: &mut Sketches, bank: u32, hash: u64) {
     if let Some(bank) = bank_of(sketches, bank) {
         register(&mut bank.names, hash);
     }
@@ -59,9 +54,10 @@ fn bank_of(sketches: &mut Sketches, bank: u32) -> Option<&mut Bank> {
 
 #[inline(always)]
 fn count(sketch: &mut CountMin, hash: u64) {
-    for (row, counters) in sketch.rows.iter_mut().enumerate() {
+    for row in 0..ROWS {
         let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
-        counters[column] = counters[column].wrapping_add(1);
+        let counter = &mut sketch.columns[column][row];
+        *counter = counter.wrapping_add(1);
     }
 }
 

@@ -165,41 +165,46 @@ pub struct Heavy {
     pub at_least: u64,
 }
 
-/// Rows of a count-min sketch in which only what an interval added is left.
+/// A count-min sketch in which only what an interval added is left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counts {
-    rows: Box<[u32]>,
+    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`].
+    columns: Box<[u32]>,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
-            rows: vec![0; ROWS * COLUMNS].into(),
+            columns: vec![0; ROWS * COLUMNS].into(),
         }
     }
 }
 
 impl Counts {
-    /// Adds the rows of one CPU.
-    pub fn add(&mut self, rows: &[u32]) {
-        for (sum, row) in self.rows.iter_mut().zip(rows) {
-            *sum = sum.wrapping_add(*row);
+    /// Adds the counters of one CPU.
+    pub fn add(&mut self, columns: &[u32]) {
+        for (sum, count) in self.columns.iter_mut().zip(columns) {
+            *sum = sum.wrapping_add(*count);
         }
     }
 
     /// What was added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let rows = self.rows.iter().zip(&earlier.rows);
+        let columns = self.columns.iter().zip(&earlier.columns);
         Self {
-            rows: rows.map(|(now, then)| now.wrapping_sub(*then)).collect(),
+            columns: columns.map(|(now, then)| now.wrapping_sub(*then)).collect(),
         }
     }
 
     /// Queries counted.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.rows[..COLUMNS].iter().map(|n| u64::from(*n)).sum()
+        self.columns
+            .iter()
+            .step_by(ROWS)
+            .map(|n| u64::from(*n))
+            .sum()
     }
 
     /// By how much an estimate may be too high, with a probability of 98 %: e / columns of all.
@@ -211,7 +216,7 @@ impl Counts {
 
     fn estimate(&self, hash: u64) -> u64 {
         let column = |row: usize| (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
-        let counts = (0..ROWS).map(|row| self.rows[row * COLUMNS + column(row)]);
+        let counts = (0..ROWS).map(|row| self.columns[column(row) * ROWS + row]);
         u64::from(counts.min().unwrap_or(0))
     }
 

@@ -73,7 +73,7 @@ const PROGRAM: [(&str, &[&str]); 11] = [
     ("packet.rs", &[]),
     ("hash.rs", &[]),
     ("address.rs", &["hash", "packet"]),
-    ("parse", &["address", "packet", "parse"]),
+    ("parse", &["address", "hash", "packet", "parse"]),
     ("store.rs", &[]),
     ("transactions.rs", &["hash", "store"]),
     ("servers.rs", &["address"]),

@@ -8,10 +8,10 @@ use proptest::prelude::*;
 use sensor::counters::Counters;
 use sensor::host::engine::HostEngine;
 use sensor::settings::for_ports;
-use sensor_common::class::Class;
+use sensor_common::class::{Class, IcmpType, Quoted};
 use sensor_common::totals::Totals;
 use sensor_ebpf::packet::{Bytes, Packet};
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Outcome, Sink, parse};
+use sensor_ebpf::parse::{Connection, IcmpError, Link, Outcome, Query, Response, Sink, parse};
 use support::frames::corpus;
 
 const LINKS: [Link; 2] = [Link::Ethernet, Link::Layer3];
@@ -92,9 +92,17 @@ impl Sink for Nobody {
         &mut self.0
     }
 
-    fn dns(&mut self, _: &Message) {}
+    fn hash_key(&self) -> u64 {
+        0
+    }
+
+    fn query(&mut self, _: &Query) {}
+
+    fn response(&mut self, _: &Response) {}
 
     fn tcp(&mut self, _: &Connection) {}
+
+    fn icmp_error_of_other(&mut self, _: IcmpType, _: u8, _: Quoted) {}
 
     fn icmp_error(&mut self, _: &IcmpError) {}
 }

@@ -12,18 +12,18 @@ use aya_log_ebpf::debug;
 use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 use sensor_ebpf::account;
-use sensor_ebpf::parse::{Connection, IcmpError, Message, Outcome, Sink};
+use sensor_ebpf::parse::{Connection, IcmpError, Outcome, Query, Response, Sink};
 
 use super::frame::{Context, Linear, Scratch};
 use super::sample;
 use super::store::{Counts, Maps, Table};
 
-/// Counts a DNS message; 1 if a sample is wanted.
+/// Counts a DNS query; 1 if a sample is wanted.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn account_dns(message: *const Message, totals: *mut Totals, shard: u32) -> u32 {
+pub extern "C" fn account_query(query: *const Query, totals: *mut Totals, shard: u32) -> u32 {
     // SAFETY: the kernel passes null or whole values, and so do we.
-    let (Some(message), Some(totals)) = (unsafe { message.as_ref() }, unsafe { totals.as_mut() })
+    let (Some(query), Some(totals)) = (unsafe { query.as_ref() }, unsafe { totals.as_mut() })
     else {
         return 0;
     };
@@ -32,7 +32,28 @@ pub extern "C" fn account_dns(message: *const Message, totals: *mut Totals, shar
         shard,
         table: Table,
     };
-    u32::from(account::dns(message, &mut counts))
+    u32::from(account::query(query, &mut counts))
+}
+
+/// Counts a DNS response; 1 if a sample is wanted.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn account_response(
+    response: *const Response,
+    totals: *mut Totals,
+    shard: u32,
+) -> u32 {
+    // SAFETY: the kernel passes null or whole values, and so do we.
+    let (Some(response), Some(totals)) = (unsafe { response.as_ref() }, unsafe { totals.as_mut() })
+    else {
+        return 0;
+    };
+    let mut counts = Counts {
+        totals,
+        shard,
+        table: Table,
+    };
+    u32::from(account::response(response, &mut counts))
 }
 
 /// Counts an ICMP error; 1 if a sample is wanted.

@@ -190,7 +190,7 @@ impl<C: Context> Packet for Linear<C> {
     fn before<const N: usize>(&self) -> Option<&[u8; N]> {
         // From the first byte again: the verifier takes no pointer that may lie before it.
         // And it takes none that may lie 65,535 bytes or more behind it.
-        let at = forget(self.offset().wrapping_sub(N)) & 0x7fff;
+        let at = self.offset().wrapping_sub(N) & 0x7fff;
         let from = settled(C::data(self.context).wrapping_add(at));
         if from.wrapping_add(N) > C::data_end(self.context) {
             return None;

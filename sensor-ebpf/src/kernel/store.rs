@@ -1,14 +1,16 @@
 //! Counters in maps.
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
+use sensor_common::class::{IcmpType, Quoted};
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Sink};
+use sensor_ebpf::account::count_icmp_error;
+use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
 use sensor_ebpf::store::{Shared, Store};
 
-use super::calls::{account_dns, account_icmp_error, account_tcp};
+use super::calls::{account_icmp_error, account_query, account_response, account_tcp};
 use super::frame::Context;
 use super::maps::{CONTROL, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting};
 
@@ -120,14 +122,30 @@ impl Sink for Maps {
     }
 
     #[inline(always)]
-    fn dns(&mut self, message: &Message) {
-        self.wants_sample = account_dns(message, self.totals, self.shard());
-        self.dns_offset = message.offset;
+    fn hash_key(&self) -> u64 {
+        setting!(hash_key)
+    }
+
+    #[inline(always)]
+    fn query(&mut self, query: &Query) {
+        self.wants_sample = account_query(query, self.totals, self.shard());
+        self.dns_offset = query.message.offset;
+    }
+
+    #[inline(always)]
+    fn response(&mut self, response: &Response) {
+        self.wants_sample = account_response(response, self.totals, self.shard());
+        self.dns_offset = response.message.offset;
     }
 
     #[inline(always)]
     fn tcp(&mut self, connection: &Connection) {
         account_tcp(connection, self.totals, self.shard());
+    }
+
+    #[inline(always)]
+    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
+        count_icmp_error(self.totals, icmp_type as u8, code, quoted as u8);
     }
 
     #[inline(always)]

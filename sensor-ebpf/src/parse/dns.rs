@@ -4,7 +4,8 @@ use sensor_common::class::{Class, Malformed, QuestionState};
 use sensor_common::settings::MAX_LABELS;
 
 use super::ip::Datagram;
-use super::{Flags, Message, Outcome, Sink};
+use super::{Flags, Message, Outcome, Query, Response, Sink};
+use crate::hash::{fold, mix};
 use crate::packet::{Packet, be16, raw64};
 
 /// DNS header.
@@ -33,9 +34,8 @@ struct Question {
     state: QuestionState,
     /// QTYPE; 0 unless `state` is [`QuestionState::Read`].
     qtype: u16,
-    /// The first 32 bytes of the name on the wire, with the bit set that tells lower case from upper;
-    /// a shorter name stands at the end. 0 unless `state` is [`QuestionState::Read`].
-    name: [u64; NAME_WORDS],
+    /// See [`Query::name`]; 0 unless `state` is [`QuestionState::Read`].
+    name: u64,
 }
 
 impl Question {
@@ -44,7 +44,7 @@ impl Question {
         Self {
             state,
             qtype: 0,
-            name: [0; NAME_WORDS],
+            name: 0,
         }
     }
 }
@@ -59,40 +59,48 @@ pub(super) fn parse<P: Packet, S: Sink>(
     sink: &mut S,
 ) -> Outcome {
     let flags = header.flags;
-    let question = if flags.is_response() || header.questions == 0 {
-        Question::unread(QuestionState::Absent)
-    } else {
-        question(body, length - HEADER as u32)
-    };
-    if question.state == QuestionState::Malformed && !body.is_whole() {
-        return Malformed::Unreadable.into();
-    }
-    sink.dns(&Message {
-        source: datagram.source,
-        destination: datagram.destination,
-        name: question.name,
+    let mut message = Message {
         length,
         offset: (body.offset() as u32).wrapping_sub(HEADER as u32),
         flags,
         id: header.id,
-        source_port: header.source_port,
-        destination_port: header.destination_port,
-        qtype: question.qtype,
-        question_state: question.state as u8,
-        family: datagram.family,
-        tagged: datagram.carriage.tagged,
-        more_fragments: datagram.carriage.more_fragments,
-    });
+        client_port: header.source_port,
+        family: u16::from(datagram.family),
+        carriage: datagram.carriage,
+        reserved: 0,
+    };
     if flags.is_response() {
-        Class::DnsResponse.into()
-    } else {
-        Class::DnsQuery.into()
+        message.client_port = header.destination_port;
+        sink.response(&Response {
+            client: datagram.destination,
+            server: datagram.source,
+            message,
+        });
+        return Class::DnsResponse.into();
     }
+    let question = if header.questions == 0 {
+        Question::unread(QuestionState::Absent)
+    } else {
+        question(body, length - HEADER as u32, sink.hash_key())
+    };
+    if question.state == QuestionState::Malformed && !body.is_whole() {
+        return Malformed::Unreadable.into();
+    }
+    sink.query(&Query {
+        client: datagram.source,
+        server: datagram.destination,
+        name: question.name,
+        message,
+        qtype: question.qtype,
+        question_state: question.state as u16,
+        reserved: 0,
+    });
+    Class::DnsQuery.into()
 }
 
 /// Type and name of the first question; `room` is the bytes that the message has for it.
 #[inline(always)]
-fn question<P: Packet>(start: P, room: u32) -> Question {
+fn question<P: Packet>(start: P, room: u32, secret: u64) -> Question {
     const MALFORMED: Question = Question::unread(QuestionState::Malformed);
     let mut cursor = start;
     let mut labels = 0;
@@ -124,28 +132,30 @@ fn question<P: Packet>(start: P, room: u32) -> Question {
         Some(fields) => Question {
             state: QuestionState::Read,
             qtype: be16(fields, 0),
-            name: first_bytes(start, name),
+            name: name_hash(start, name, secret),
         },
         None => MALFORMED,
     }
 }
 
-/// See [`Question::name`].
+/// See [`Query::name`].
 #[inline(always)]
-fn first_bytes<P: Packet>(start: P, name: usize) -> [u64; NAME_WORDS] {
-    let length = P::forget(if name < NAME_BYTES { name } else { NAME_BYTES }) & 63;
+fn name_hash<P: Packet>(start: P, name: usize, secret: u64) -> u64 {
+    let length = if name < NAME_BYTES { name } else { NAME_BYTES };
     // What lies before the question, the header, is there in any case, so no read can go too far.
     let end = start.skip(length);
     let (Some(bytes), Some(masks)) = (end.before::<NAME_BYTES>(), MASKS.get(length)) else {
-        return [0; NAME_WORDS];
+        return 0;
     };
-    let mut words = [0; NAME_WORDS];
-    for (at, word) in words.iter_mut().enumerate() {
+    let word = |at: usize| {
         let raw = raw64(bytes, at * 8) & masks[at];
         // Bytes with this bit are letters or rare; lengths of labels never have it.
-        *word = raw | (raw & 0x4040_4040_4040_4040) >> 1;
-    }
-    words
+        raw | (raw & 0x4040_4040_4040_4040) >> 1
+    };
+    // Two chains at once, which the processor works on side by side.
+    let first = mix(mix(secret, word(0)), word(1));
+    let second = mix(mix(!secret, word(2)), word(3));
+    fold(mix(first, second))
 }
 
 /// Bytes of a name that are kept.

@@ -12,6 +12,16 @@ const HEADER: usize = 8;
 /// Quoted headers of UDP and DNS.
 const WHOLE: usize = udp::HEADER + dns::HEADER;
 
+/// An ICMP error before its quote is read.
+#[derive(Clone, Copy)]
+struct Error<P> {
+    payload: P,
+    sender: Words,
+    family: u8,
+    icmp_type: IcmpType,
+    code: u8,
+}
+
 #[inline(always)]
 pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
@@ -20,12 +30,9 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S)
         11 => IcmpType::V4TimeExceeded,
         _ => return Class::NotDns.into(),
     };
-    let quote = quoted_v4(
-        datagram.payload.skip(HEADER),
-        datagram.room - HEADER as u32,
-        sink,
-    );
-    report(datagram, icmp_type, code, quote, sink)
+    let quote = datagram.payload.skip(HEADER);
+    let room = datagram.room - HEADER as u32;
+    quoted_v4(&error(datagram, icmp_type, code), quote, room, sink)
 }
 
 #[inline(always)]
@@ -37,12 +44,20 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S)
         3 => IcmpType::V6TimeExceeded,
         _ => return Class::NotDns.into(),
     };
-    let quote = quoted_v6(
-        datagram.payload.skip(HEADER),
-        datagram.room - HEADER as u32,
-        sink,
-    );
-    report(datagram, icmp_type, code, quote, sink)
+    let quote = datagram.payload.skip(HEADER);
+    let room = datagram.room - HEADER as u32;
+    quoted_v6(&error(datagram, icmp_type, code), quote, room, sink)
+}
+
+#[inline(always)]
+fn error<P: Packet>(datagram: &Datagram<P>, icmp_type: IcmpType, code: u8) -> Error<P> {
+    Error {
+        payload: datagram.payload,
+        sender: datagram.source,
+        family: datagram.family,
+        icmp_type,
+        code,
+    }
 }
 
 /// Type and code.
@@ -52,89 +67,53 @@ fn header<P: Packet>(datagram: &Datagram<P>) -> Option<(u8, u8)> {
     (datagram.room >= HEADER as u32).then_some((header[0], header[1]))
 }
 
+/// An error whose quote is not DNS.
 #[inline(always)]
-fn report<P: Packet, S: Sink>(
-    datagram: &Datagram<P>,
-    icmp_type: IcmpType,
-    code: u8,
-    quote: Quote,
-    sink: &mut S,
-) -> Outcome {
-    let is_cut = quote.quoted == Quoted::Unreadable || !quote.verifiable;
-    if is_cut && !datagram.payload.is_whole() {
-        return Malformed::Unreadable.into();
-    }
-    sink.icmp_error(&IcmpError {
-        sender: datagram.source,
-        server: quote.server,
-        client: quote.client,
-        offset: quote.offset,
-        client_port: quote.client_port,
-        id: quote.id,
-        family: datagram.family,
-        icmp_type: icmp_type as u8,
-        code,
-        quoted: quote.quoted as u8,
-        verifiable: u32::from(quote.verifiable),
-    });
+fn other<P, S: Sink>(error: &Error<P>, sink: &mut S) -> Outcome {
+    sink.icmp_error_of_other(error.icmp_type, error.code, Quoted::Other);
     Class::IcmpError.into()
 }
 
-#[derive(Clone, Copy)]
-struct Quote {
-    quoted: Quoted,
-    verifiable: bool,
-    server: Words,
-    client: Words,
-    client_port: u16,
-    id: u16,
-    offset: u32,
-}
-
-impl Quote {
-    #[inline(always)]
-    fn without_server(quoted: Quoted) -> Self {
-        Self {
-            quoted,
-            verifiable: true,
-            server: [0; 2],
-            client: [0; 2],
-            client_port: 0,
-            id: 0,
-            offset: 0,
-        }
+/// An error whose quote ends too early.
+#[inline(always)]
+fn unreadable<P: Packet, S: Sink>(error: &Error<P>, sink: &mut S) -> Outcome {
+    if !error.payload.is_whole() {
+        return Malformed::Unreadable.into();
     }
+    sink.icmp_error_of_other(error.icmp_type, error.code, Quoted::Unreadable);
+    Class::IcmpError.into()
 }
 
 #[inline(always)]
-fn quoted_v4<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote {
+fn quoted_v4<P: Packet, S: Sink>(error: &Error<P>, quote: P, room: u32, sink: &mut S) -> Outcome {
     let Some(header) = quote.bytes::<V4_HEADER>().filter(|_| room >= 20) else {
-        return Quote::without_server(Quoted::Unreadable);
+        return unreadable(error, sink);
     };
     let Some(length) = ip::v4_header_length(header) else {
-        return Quote::without_server(Quoted::Unreadable);
+        return unreadable(error, sink);
     };
     if header[9] != ip::UDP || ip::v4_is_later_fragment(header) {
-        return Quote::without_server(Quoted::Other);
+        return other(error, sink);
     }
+    let (source, destination) = (ip::v4_address(header, 12), ip::v4_address(header, 16));
     quoted_udp(
+        error,
         quote.skip(usize::from(length)),
         room.saturating_sub(u32::from(length)),
-        ip::v4_address(header, 12),
-        ip::v4_address(header, 16),
+        (source, destination),
         sink,
     )
 }
 
 #[inline(always)]
-fn quoted_v6<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote {
+fn quoted_v6<P: Packet, S: Sink>(error: &Error<P>, quote: P, room: u32, sink: &mut S) -> Outcome {
     let Some(header) = quote.bytes::<V6_HEADER>().filter(|_| room >= 40) else {
-        return Quote::without_server(Quoted::Unreadable);
+        return unreadable(error, sink);
     };
     if header[0] >> 4 != 6 {
-        return Quote::without_server(Quoted::Unreadable);
+        return unreadable(error, sink);
     }
-    let (source, destination) = ip::v6_addresses(header);
+    let addresses = ip::v6_addresses(header);
     let (payload, offset) = match ip::walk(quote.skip(V6_HEADER), header[6]) {
         Ok(Walk::Transport {
             protocol: ip::UDP,
@@ -142,63 +121,62 @@ fn quoted_v6<P: Packet, S: Sink>(quote: P, room: u32, sink: &S) -> Quote {
             offset,
             ..
         }) => (payload, offset),
-        Ok(_) => return Quote::without_server(Quoted::Other),
-        Err(_) => return Quote::without_server(Quoted::Unreadable),
+        Ok(_) => return other(error, sink),
+        Err(_) => return unreadable(error, sink),
     };
-    quoted_udp(
-        payload,
-        room.saturating_sub((V6_HEADER + offset) as u32),
-        source,
-        destination,
-        sink,
-    )
+    let room = room.saturating_sub((V6_HEADER + offset) as u32);
+    quoted_udp(error, payload, room, addresses, sink)
 }
 
 /// The quoted UDP header, and as much of the DNS message as was quoted. `room` is what is left of
 /// the error's own IP payload: what follows is padding.
 #[inline(always)]
 fn quoted_udp<P: Packet, S: Sink>(
+    error: &Error<P>,
     packet: P,
     room: u32,
-    source: Words,
-    destination: Words,
-    sink: &S,
-) -> Quote {
+    (source, destination): (Words, Words),
+    sink: &mut S,
+) -> Outcome {
     // Four bytes hold the ports; RFC 792 promises eight.
     let Some(ports) = packet.bytes::<4>().filter(|_| room >= 4) else {
-        return Quote::without_server(Quoted::Unreadable);
+        return unreadable(error, sink);
     };
     let to_server = sink.is_dns_port(raw16(ports, 2));
     if !to_server && !sink.is_dns_port(raw16(ports, 0)) {
-        return Quote::without_server(Quoted::Other);
+        return other(error, sink);
     }
+    let mut report = IcmpError {
+        sender: error.sender,
+        server: destination,
+        client: source,
+        offset: 0,
+        client_port: raw16(ports, 0),
+        id: 0,
+        family: error.family,
+        icmp_type: error.icmp_type as u8,
+        code: error.code,
+        quoted: Quoted::Query as u8,
+        verifiable: 0,
+    };
+    let mut is_query = to_server;
     let whole = packet
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);
-    let (is_query, id, offset) = match whole {
-        Some(headers) => (
-            !Flags(be16(headers, 10)).is_response(),
-            raw16(headers, 8),
-            packet.offset() as u32 + udp::HEADER as u32,
-        ),
-        None => (to_server, 0, 0),
-    };
-    let (server, client, client_port) = if is_query {
-        (destination, source, raw16(ports, 0))
-    } else {
-        (source, destination, raw16(ports, 2))
-    };
-    Quote {
-        quoted: if is_query {
-            Quoted::Query
-        } else {
-            Quoted::Response
-        },
-        verifiable: whole.is_some(),
-        server,
-        client,
-        client_port,
-        id,
-        offset,
+    if let Some(headers) = whole {
+        is_query = !Flags(be16(headers, 10)).is_response();
+        report.id = raw16(headers, 8);
+        report.offset = packet.offset() as u32 + udp::HEADER as u32;
+        report.verifiable = 1;
+    } else if !error.payload.is_whole() {
+        return Malformed::Unreadable.into();
     }
+    if !is_query {
+        report.server = source;
+        report.client = destination;
+        report.client_port = raw16(ports, 2);
+        report.quoted = Quoted::Response as u8;
+    }
+    sink.icmp_error(&report);
+    Class::IcmpError.into()
 }

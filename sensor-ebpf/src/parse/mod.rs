@@ -4,9 +4,9 @@
 //! a [`Sink`], and only once the packet is known to be whole: a parse that fails has told the sink
 //! nothing and can be repeated with more bytes.
 
-use sensor_common::class::{Class, Malformed, QuestionState};
 #[cfg(doc)]
-use sensor_common::class::{IcmpType, Quoted, TcpEvent};
+use sensor_common::class::TcpEvent;
+use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted};
 use sensor_common::totals::Totals;
 
 use crate::address::Words;
@@ -36,26 +36,61 @@ pub trait Sink {
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
 
-    /// A UDP packet on a DNS port with a whole DNS header.
-    fn dns(&mut self, message: &Message);
+    /// Secret of the hashes.
+    fn hash_key(&self) -> u64;
+
+    /// A UDP packet on a DNS port with a whole DNS header and QR 0.
+    fn query(&mut self, query: &Query);
+
+    /// The same with QR 1.
+    fn response(&mut self, response: &Response);
 
     /// A TCP segment on a DNS port that opens or refuses a connection.
     fn tcp(&mut self, connection: &Connection);
 
-    /// An ICMP error.
+    /// An ICMP error that quotes something else than DNS, or too little to tell.
+    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted);
+
+    /// An ICMP error that quotes DNS.
     fn icmp_error(&mut self, error: &IcmpError);
 }
 
-/// A DNS message over UDP. Without padding, because the kernel passes it by address.
+/// A DNS query over UDP. Without padding, because the kernel passes it by address.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Query {
+    /// Sender of the packet.
+    pub client: Words,
+    /// Receiver of the packet.
+    pub server: Words,
+    /// Keyed hash of the question's name, without regard to case: of its first 32 bytes.
+    pub name: u64,
+    /// What it shares with a response.
+    pub message: Message,
+    /// QTYPE of the first question, if it is read.
+    pub qtype: u16,
+    /// Index of a [`QuestionState`].
+    pub question_state: u16,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// A DNS response over UDP. Its question is not read.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Response {
+    /// Receiver of the packet.
+    pub client: Words,
+    /// Sender of the packet.
+    pub server: Words,
+    /// What it shares with a query.
+    pub message: Message,
+}
+
+/// What queries and responses share.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Message {
-    /// Sender of the packet.
-    pub source: Words,
-    /// Receiver of the packet.
-    pub destination: Words,
-    /// The question's name as [`Question::name`]; of a response it is not read.
-    pub name: [u64; 4],
     /// Bytes of the message, by the UDP length.
     pub length: u32,
     /// Bytes from the beginning of the packet to the DNS header.
@@ -65,27 +100,41 @@ pub struct Message {
     /// First word of the header.
     pub id: u16,
     /// In network byte order.
-    pub source_port: u16,
-    /// In network byte order.
-    pub destination_port: u16,
-    /// QTYPE of the first question, if it is read.
-    pub qtype: u16,
-    /// Index of a [`QuestionState`]; of a response always that of `Absent`.
-    pub question_state: u8,
+    pub client_port: u16,
     /// [`sensor_common::server::FAMILY_V4`] or [`sensor_common::server::FAMILY_V6`].
-    pub family: u8,
+    pub family: u16,
+    /// How the packet came.
+    pub carriage: Carriage,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// How a packet came, apart from its content. Numbers, because the verifier follows each value of a `bool`
+/// on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Carriage {
     /// Not 0: with a VLAN tag.
     pub tagged: u16,
-    /// Not 0: the first of several fragments.
+    /// The more-fragments bit of the IP header, where it lay: not 0 in the first of several fragments.
     pub more_fragments: u16,
 }
 
-impl Message {
+impl Carriage {
+    /// Neither.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        u32::from(self.tagged) << 16 | u32::from(self.more_fragments) == 0
+    }
+}
+
+impl Query {
     /// Whether the name and type of its question are known.
     #[inline(always)]
     #[must_use]
     pub fn question_is_read(&self) -> bool {
-        self.question_state == QuestionState::Read as u8
+        self.question_state == QuestionState::Read as u16
     }
 }
 
@@ -135,13 +184,13 @@ impl Flags {
     }
 }
 
-/// An ICMP error and what it quotes. Without padding, as [`Message`].
+/// An ICMP error and what it quotes. Without padding, as [`Query`].
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct IcmpError {
     /// Who sent the error: the server's host, a router or a firewall.
     pub sender: Words,
-    /// The DNS server in the quoted packet. Meaningless unless a query or a response is quoted.
+    /// The DNS server in the quoted packet.
     pub server: Words,
     /// The other end of the quoted packet.
     pub client: Words,
@@ -161,16 +210,6 @@ pub struct IcmpError {
     pub quoted: u8,
     /// Not 0: 12 bytes of DNS were quoted, so that QR and not the ports told query from response.
     pub verifiable: u32,
-}
-
-/// How a packet came, apart from its content. Numbers, because the verifier follows each value of a `bool`
-/// on its own.
-#[derive(Clone, Copy)]
-struct Carriage {
-    /// Not 0: with a VLAN tag.
-    tagged: u16,
-    /// The more-fragments bit of the IP header, where it lay: not 0 in the first of several fragments.
-    more_fragments: u16,
 }
 
 /// What a packet was found to be: its class and, if it is malformed, why and what is known of it.
@@ -224,13 +263,14 @@ impl Outcome {
         (self.0 >> 4 & 15) as usize
     }
 
-    /// How a short DNS message came: `tagged` and `more_fragments` as of a message. `None` for anything
-    /// else.
+    /// How a short DNS message came; `None` for anything else.
     #[inline(always)]
     #[must_use]
-    pub fn carriage(self) -> Option<(u16, u16)> {
-        (self.0 & SHORT_DNS != 0)
-            .then_some(((self.0 & TAGGED) as u16, (self.0 & FIRST_FRAGMENT) as u16))
+    pub fn carriage(self) -> Option<Carriage> {
+        (self.0 & SHORT_DNS != 0).then_some(Carriage {
+            tagged: (self.0 & TAGGED) as u16,
+            more_fragments: (self.0 & FIRST_FRAGMENT) as u16,
+        })
     }
 
     /// Flags of a short DNS message, where they could be read.

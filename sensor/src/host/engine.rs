@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytemuck::{Zeroable, bytes_of, cast_slice, cast_slice_mut, zeroed_box};
+use sensor_common::class::{IcmpType, Quoted};
 use sensor_common::sample::{SAMPLE_BYTES, Sample};
 use sensor_common::server::ServerTable;
 use sensor_common::settings::{Direction, Settings};
@@ -12,7 +13,7 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, Control, TUPLES};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::Bytes;
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Sink};
+use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
 use sensor_ebpf::store::{Shared, Store};
 
 use crate::snapshot::{Lane, Snapshot};
@@ -54,12 +55,24 @@ impl Sink for Memory {
         &mut self.totals
     }
 
-    fn dns(&mut self, message: &Message) {
-        self.sample = account::dns(message, self).then_some(message.offset);
+    fn hash_key(&self) -> u64 {
+        self.settings.hash_key
+    }
+
+    fn query(&mut self, query: &Query) {
+        self.sample = account::query(query, self).then_some(query.message.offset);
+    }
+
+    fn response(&mut self, response: &Response) {
+        self.sample = account::response(response, self).then_some(response.message.offset);
     }
 
     fn tcp(&mut self, connection: &Connection) {
         account::tcp(connection, self);
+    }
+
+    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
+        account::count_icmp_error(&mut self.totals, icmp_type as u8, code, quoted as u8);
     }
 
     fn icmp_error(&mut self, error: &IcmpError) {

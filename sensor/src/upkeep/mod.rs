@@ -120,7 +120,7 @@ impl Upkeep {
                 (&mut prefixes, offset_of!(Sketches, prefixes)),
             ] {
                 let rows: Box<CountMin> = record(state, cpu, sketches + offset);
-                counts.add(rows.rows.as_flattened());
+                counts.add(rows.columns.as_flattened());
             }
             let histograms: Box<Histograms> = record(state, cpu, offset_of!(Shard, histograms));
             snapshot.cost.histograms += histograms.assigned;
