@@ -3,6 +3,7 @@
 
 pub mod frames;
 pub mod lab;
+pub mod traffic;
 
 use std::time::{Duration, Instant};
 

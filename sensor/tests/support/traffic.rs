@@ -1,0 +1,222 @@
+//! Frames of conversations, and an engine with a clock to feed them to.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sensor::host::engine::HostEngine;
+use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::settings::for_ports;
+use sensor::snapshot::Snapshot;
+use sensor::stage::client::query;
+use sensor::window::{ServerWindow, Window};
+use sensor_common::server::ServerKey;
+use sensor_common::settings::{Direction, Settings};
+use sensor_common::transactions::TransactionCounters;
+use sensor_ebpf::parse::Link;
+
+use super::frames::{IPV4, IPV6, ethernet, udp};
+
+/// Who asks whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    pub client: IpAddr,
+    pub server: IpAddr,
+    pub port: u16,
+    pub id: u16,
+}
+
+/// One exchange of a family.
+pub fn exchange(family: u8) -> Exchange {
+    let (client, server) = match family {
+        4 => ("192.0.2.7", "192.0.2.53"),
+        _ => ("2001:db8::7", "2001:db8::53"),
+    };
+    Exchange {
+        client: client.parse().expect("an address"),
+        server: server.parse().expect("an address"),
+        port: 40_000,
+        id: 1,
+    }
+}
+
+impl Exchange {
+    pub fn query(self, name: &str) -> Vec<u8> {
+        let datagram = udp(self.port, 53, query(self.id, name));
+        ip(17, self.client, self.server, datagram)
+    }
+
+    pub fn response(self) -> Vec<u8> {
+        let mut message = query(self.id, "www.example.org");
+        message[2] |= 0x80;
+        ip(17, self.server, self.client, udp(53, self.port, message))
+    }
+
+    /// "Port unreachable" about the query, of which `quoted` bytes of IP payload are quoted.
+    pub fn error(self, sender: IpAddr, quoted: usize) -> Vec<u8> {
+        let mut quote = self.query("www.example.org").split_off(14);
+        let header = if self.client.is_ipv4() { 20 } else { 40 };
+        quote.truncate(header + quoted);
+        let (protocol, kind, code) = if self.client.is_ipv4() {
+            (1, 3, 3)
+        } else {
+            (58, 1, 4)
+        };
+        let mut icmp = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        icmp.extend(quote);
+        ip(protocol, sender, self.client, icmp)
+    }
+}
+
+fn ip(protocol: u8, source: IpAddr, destination: IpAddr, payload: Vec<u8>) -> Vec<u8> {
+    let length = payload.len() as u16;
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut packet = vec![0x45, 0];
+            packet.extend((length + 20).to_be_bytes());
+            packet.extend([0, 0, 0, 0, 64, protocol, 0, 0]);
+            packet.extend(source.octets());
+            packet.extend(destination.octets());
+            packet.extend(payload);
+            ethernet(IPV4, packet)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let mut packet = vec![0x60, 0, 0, 0];
+            packet.extend(length.to_be_bytes());
+            packet.extend([protocol, 64]);
+            packet.extend(source.octets());
+            packet.extend(destination.octets());
+            packet.extend(payload);
+            ethernet(IPV6, packet)
+        }
+        _ => panic!("two families"),
+    }
+}
+
+/// Either engine, by the clock of its packets.
+pub struct Clocked {
+    engine: Either,
+    now: Duration,
+    then: Snapshot,
+}
+
+enum Either {
+    Host(HostEngine),
+    Kernel(Box<TestRunEngine>),
+}
+
+impl Clocked {
+    pub fn host() -> Self {
+        Self::new(Either::Host(HostEngine::new("test", settings(1))))
+    }
+
+    pub fn kernel() -> Self {
+        let engine = TestRunEngine::new("test", settings(1)).expect("a kernel");
+        Self::new(Either::Kernel(Box::new(engine)))
+    }
+
+    /// The host's, with a hash key of its own.
+    pub fn keyed(key: u64) -> Self {
+        Self::new(Either::Host(HostEngine::new("test", settings(key))))
+    }
+
+    fn new(engine: Either) -> Self {
+        let mut clocked = Self {
+            engine,
+            now: Duration::from_secs(1_000_000),
+            then: Snapshot::empty(Duration::ZERO),
+        };
+        clocked.wait(Duration::ZERO);
+        clocked.then = clocked.snapshot();
+        clocked
+    }
+
+    /// Lets time pass, without a packet.
+    pub fn wait(&mut self, time: Duration) {
+        self.now += time;
+        match &mut self.engine {
+            Either::Host(engine) => engine.set_time(self.now),
+            Either::Kernel(engine) => engine.set_time(self.now),
+        }
+    }
+
+    /// The same for a long time.
+    pub fn wait_seconds(&mut self, seconds: u32) {
+        self.wait(Duration::from_secs(seconds.into()));
+    }
+
+    pub fn count(&mut self, frame: &[u8]) {
+        match &mut self.engine {
+            Either::Host(engine) => engine.count(frame, Link::Ethernet),
+            Either::Kernel(engine) => {
+                assert_eq!(engine.count(frame).expect("a frame"), XDP_PASS);
+            }
+        }
+    }
+
+    pub fn samples(&mut self) -> Vec<sensor_common::sample::Sample> {
+        match &mut self.engine {
+            Either::Host(engine) => engine.samples().collect(),
+            Either::Kernel(engine) => engine.samples().collect(),
+        }
+    }
+
+    pub fn flush(&mut self) {
+        match &mut self.engine {
+            Either::Host(engine) => engine.flush(),
+            Either::Kernel(engine) => engine.flush(),
+        }
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        match &self.engine {
+            Either::Host(engine) => engine.snapshot(self.now),
+            Either::Kernel(engine) => engine.snapshot(self.now, Direction::Ingress),
+        }
+    }
+
+    /// What happened since this was last asked.
+    pub fn window(&mut self) -> Window {
+        let now = self.snapshot();
+        let window = Window::between(&self.then, &now);
+        self.then = now;
+        window
+    }
+
+    /// The only server's part of it.
+    pub fn server(&mut self) -> ServerWindow {
+        let mut window = self.window();
+        assert!(window.servers.len() < 2, "one server at most");
+        let (_, server) = window.servers.pop_first().expect("a server");
+        server
+    }
+
+    /// The only server's transactions since this was last asked.
+    pub fn transactions(&mut self) -> TransactionCounters {
+        self.server().counters.transactions
+    }
+}
+
+fn settings(key: u64) -> Box<Settings> {
+    let mut settings = for_ports(&[]).expect("port 53");
+    settings.hash_key = key;
+    settings
+}
+
+pub fn key(address: IpAddr) -> ServerKey {
+    let mut bytes = [0; 16];
+    let family = match address {
+        IpAddr::V4(address) => {
+            bytes[..4].copy_from_slice(&address.octets());
+            4
+        }
+        IpAddr::V6(address) => {
+            bytes = address.octets();
+            6
+        }
+    };
+    ServerKey {
+        address: bytes,
+        family,
+        reserved: [0; 7],
+    }
+}
