@@ -7,7 +7,7 @@ use sensor_common::sketch::{COLUMN_BITS, COLUMNS, REGISTERS, ROWS};
 use sensor_ebpf::address::{Address, V4, V6};
 
 /// A set of which only the size can be told: `HyperLogLog`, with the estimator of Ertl 2017 ("New
-/// cardinality estimation algorithms for HyperLogLog sketches", algorithm 6), which needs no
+/// cardinality estimation algorithms for `HyperLogLog` sketches", algorithm 6), which needs no
 /// correction for small or large sets. Standard error 0.8 %.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Distinct {

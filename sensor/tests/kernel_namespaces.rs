@@ -140,6 +140,14 @@ fn query_and_answer_are_counted_on_both_sides() {
                 );
                 let server = server(engine, addresses(family).server);
                 assert_eq!((server.queries, server.responses), (40, 40), "{what}");
+                // Both directions of one interface, and the CPUs that they met, make one transaction.
+                let transactions = server.transactions;
+                assert_eq!(
+                    (transactions.sent, transactions.answered),
+                    (40, 40),
+                    "{what}"
+                );
+                assert_eq!(server.latency.iter().sum::<u64>(), 40, "{what}");
                 for direction in [Direction::Ingress, Direction::Egress] {
                     let totals = totals(engine, device, direction);
                     assert_eq!(totals.seen, totals.classes.iter().sum::<u64>(), "{what}");
@@ -172,6 +180,12 @@ fn a_closed_port_is_counted_with_every_error() {
             assert_eq!(server.queries, 40);
             assert_eq!(server.errors[ErrorKind::Port.index()], 40);
             assert_eq!(server.errors_from_server, 40);
+            // The kernel's own errors end the transactions that they quote.
+            assert_eq!(server.errors_matched[ErrorKind::Port.index()], 40);
+            assert_eq!(
+                (server.transactions.sent, server.transactions.errored),
+                (40, 40)
+            );
             assert_eq!(server.errors_unverifiable, 0);
         }
     }
@@ -371,7 +385,21 @@ fn a_forwarding_host_attributes_each_packet_once() {
             wait_for("all errors come back", || {
                 server(&engine, server_address).errors.iter().sum::<u64>() == 40
             });
-            assert_eq!(server(&engine, server_address).queries, 40, "{hook:?}");
+            let counted = server(&engine, server_address);
+            assert_eq!(counted.queries, 40, "{hook:?}");
+            // Two interfaces and four crossings, and each query is one transaction, ended once. IPv6
+            // first looks for duplicate addresses, and that may take longer than the time-out.
+            let transactions = counted.transactions;
+            assert_eq!(transactions.sent, 40, "{hook:?}");
+            assert_eq!(transactions.retransmitted, 0, "{hook:?}");
+            assert_eq!(
+                counted.errors_matched[ErrorKind::Port.index()],
+                40,
+                "{hook:?}"
+            );
+            if address(client).is_ipv4() {
+                assert_eq!(transactions.errored, 40, "{hook:?}");
+            }
         }
         // Totals are of each interface and direction.
         for (device, direction, counted) in [

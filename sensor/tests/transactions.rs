@@ -258,8 +258,8 @@ fn a_flood_is_sampled_without_false_alarms(engine: &mut Clocked) {
     assert_eq!(place.counters.queries, sent);
     assert_eq!((transactions.unmatched, transactions.late), (0, 0));
     // Each followed one stands for up to 2^highest: four standard errors.
-    let error = 4.0 * (sent as f64 * f64::from(1 << highest)).sqrt();
-    let off = (transactions.sent as f64 - sent as f64).abs();
+    let error = 4 * (sent << highest).isqrt();
+    let off = transactions.sent.abs_diff(sent);
     assert!(
         off < error,
         "{} for {sent}, off by {off}, {error} allowed",

@@ -25,11 +25,11 @@ use crate::window::{Sources, Window};
 
 /// Longer than the time-out of a query and the ticks that it is told in, and shorter than what the ring
 /// of ticks holds.
-const SETTLED: Duration = Duration::from_millis(3_000);
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Either engine, fed with frames.
 enum Engine {
-    Host(HostEngine),
+    Host(Box<HostEngine>),
     Kernel(Box<TestRunEngine>),
 }
 
@@ -37,7 +37,9 @@ impl Engine {
     fn new(choice: EngineChoice, name: &str, settings: Box<Settings>) -> Result<Self> {
         Ok(match choice {
             // The host engine needs no privileges, and counts the same.
-            EngineChoice::Auto | EngineChoice::Host => Self::Host(HostEngine::new(name, settings)),
+            EngineChoice::Auto | EngineChoice::Host => {
+                Self::Host(Box::new(HostEngine::new(name, settings)))
+            }
             EngineChoice::Kernel => Self::Kernel(Box::new(TestRunEngine::new(name, settings)?)),
         })
     }

@@ -49,11 +49,8 @@ impl<T: AnyBitPattern> MappedArray<T> {
             index < self.length && offset + count * 8 <= size_of::<T>() && offset.is_multiple_of(8)
         );
         let start = size_of::<T>() * index as usize + offset;
-        #[expect(clippy::cast_ptr_alignment, reason = "a mapping begins with a page")]
-        // SAFETY: inside the mapping, by the assertion.
-        unsafe {
-            self.memory.as_mut_ptr().add(start).cast()
-        }
+        // SAFETY: inside the mapping, by the assertion; aligned, because a mapping begins with a page.
+        unsafe { self.memory.as_mut_ptr().add(start).cast() }
     }
 
     /// Copies words of the value at `index`, from byte `offset` on.

@@ -56,7 +56,8 @@ pub trait State {
     fn clock(&self) -> u64;
 }
 
-/// A record of a shard.
+/// A record of a shard. Boxed, because it may be larger than a stack should hold.
+#[expect(clippy::unnecessary_box_returns, reason = "see above")]
 fn record<T: Pod>(state: &impl State, cpu: u32, offset: usize) -> Box<T> {
     let mut record: Box<T> = zeroed_box();
     state.read(

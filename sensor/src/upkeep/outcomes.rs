@@ -85,7 +85,7 @@ impl Outcomes {
                     let known = match before.remove(&key) {
                         Some((ring, counters)) if !entry.counters.went_back(&counters) => ring,
                         lost => {
-                            forget(other, lost);
+                            forget(other, lost.as_ref());
                             Ring::default()
                         }
                     };
@@ -94,7 +94,7 @@ impl Outcomes {
             }
             let lost: Vec<_> = before.range((cpu, FIRST)..(cpu + 1, FIRST)).collect();
             for (_, lost) in lost {
-                forget(other, Some(*lost));
+                forget(other, Some(lost));
             }
             other.observe(&table.other.open, tick, self.timeout_ticks);
             for set in &table.sets {
@@ -130,7 +130,7 @@ const FIRST: ServerKey = ServerKey {
 
 /// A server lost its place, and its ring went to the sum: what was counted of it is not to be counted
 /// again there.
-fn forget(other: &mut Ring, lost: Option<(Ring, ServerCounters)>) {
+fn forget(other: &mut Ring, lost: Option<&(Ring, ServerCounters)>) {
     if let Some((lost, _)) = lost {
         for (sum, closed) in other.closed.iter_mut().zip(lost.closed) {
             *sum = sum.wrapping_add(closed);

@@ -100,13 +100,13 @@ pub struct Clocked {
 }
 
 enum Either {
-    Host(HostEngine),
+    Host(Box<HostEngine>),
     Kernel(Box<TestRunEngine>),
 }
 
 impl Clocked {
     pub fn host() -> Self {
-        Self::new(Either::Host(HostEngine::new("test", settings(1))))
+        Self::keyed(1)
     }
 
     pub fn kernel() -> Self {
@@ -116,7 +116,8 @@ impl Clocked {
 
     /// The host's, with a hash key of its own.
     pub fn keyed(key: u64) -> Self {
-        Self::new(Either::Host(HostEngine::new("test", settings(key))))
+        let engine = HostEngine::new("test", settings(key));
+        Self::new(Either::Host(Box::new(engine)))
     }
 
     fn new(engine: Either) -> Self {

@@ -1,0 +1,389 @@
+//! Sketches against exact counts, and the hashes that they stand on.
+
+mod support;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use sensor::samples::Names;
+use sensor::sketch::Prefix;
+use sensor_common::sample::SAMPLES_PER_TICK;
+use sensor_common::sketch::{COLUMN_BITS, COLUMNS, ROWS};
+use sensor_common::transactions::{CELLS, MAX_SHIFT, TUPLES};
+use sensor_ebpf::address::{Address, V4, V6};
+use sensor_ebpf::transactions::{transaction, tuple};
+use support::traffic::{Clocked, exchange, key};
+
+/// Keys for which each quality is measured; the tests must not go by luck with one.
+const KEYS: [u64; 4] = [
+    1,
+    0x243f_6a88_85a3_08d3,
+    0xdead_beef_0000_0001,
+    0x9e37_79b9_7f4a_7c15,
+];
+const ADDRESSES: u32 = 40_000;
+
+/// Addresses that are far from random, and random ones.
+fn streams() -> Vec<(&'static str, Vec<u64>)> {
+    let v4 = |address: u32| V4(address.to_be());
+    let v6 = |high: u64, low: u64| V6(high.to_be(), low.to_be());
+    let of = |hash: &dyn Fn(u64, u32) -> u64| {
+        KEYS.iter()
+            .flat_map(|key| (0..ADDRESSES).map(|n| hash(*key, n)))
+            .collect::<Vec<u64>>()
+    };
+    let prefix = 0x2001_0db8_0000_0001;
+    vec![
+        ("sequential v4", of(&|key, n| v4(0x0a00_0000 + n).hash(key))),
+        (
+            "one of each /24",
+            of(&|key, n| v4(0x0a00_0000 + n * 256).hash(key)),
+        ),
+        (
+            "networks of /24",
+            of(&|key, n| v4(0x0a00_0000 + n * 256).prefix_hash(key)),
+        ),
+        (
+            "random v4",
+            of(&|key, n| v4(n.wrapping_mul(0x9e37_79b1)).hash(key)),
+        ),
+        (
+            "sequential v6",
+            of(&|key, n| v6(prefix, n.into()).hash(key)),
+        ),
+        (
+            "one of each /64",
+            of(&|key, n| v6(prefix + u64::from(n), 1).hash(key)),
+        ),
+        (
+            "networks of /56",
+            of(&|key, n| v6(prefix + (u64::from(n) << 8), 1).prefix_hash(key)),
+        ),
+    ]
+}
+
+#[test]
+fn any_addresses_are_counted_within_three_percent() {
+    for (name, hashes) in streams() {
+        for hashes in hashes.chunks(ADDRESSES as usize) {
+            let mut registers = vec![0_u16; 1 << 14];
+            for hash in hashes {
+                let place = &mut registers[(hash >> 50) as usize];
+                *place = (*place).max((hash >> 34) as u16);
+            }
+            let mut distinct = sensor::sketch::Distinct::default();
+            distinct.add_registers(&registers);
+            let off = distinct.estimate().abs_diff(ADDRESSES.into());
+            assert!(off * 100 < 3 * u64::from(ADDRESSES), "{name}: off by {off}");
+        }
+    }
+}
+
+#[test]
+fn any_addresses_collide_no_more_than_random_ones() {
+    for (name, hashes) in streams() {
+        for hashes in hashes.chunks(ADDRESSES as usize) {
+            let column = |hash: u64, row: usize| {
+                (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1)
+            };
+            for rows in (0..ROWS).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                let mut cells: HashMap<(usize, usize), u64> = HashMap::new();
+                for hash in hashes {
+                    *cells
+                        .entry((column(*hash, rows.0), column(*hash, rows.1)))
+                        .or_default() += 1;
+                }
+                let collisions: u64 = cells.values().map(|count| count * (count - 1) / 2).sum();
+                let many = u64::from(ADDRESSES);
+                let random = many * many / 2 / (COLUMNS * COLUMNS) as u64;
+                assert!(
+                    collisions < random * 2,
+                    "{name}, rows {rows:?}: {collisions}, {random} at random"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn transactions_spread_and_are_sampled_evenly() {
+    for key in KEYS {
+        let client = V4(0x0a00_0002_u32.to_be()).hash(key);
+        let server = V4(0x0a00_0001_u32.to_be()).hash(key);
+        let by_id: Vec<u64> = (0..=u16::MAX)
+            .map(|id| transaction(tuple(client, server, 40_000), id))
+            .collect();
+        let by_port: Vec<u64> = (0..=u16::MAX)
+            .map(|port| transaction(tuple(client, server, port), 0x1234))
+            .collect();
+        for (name, hashes) in [("ids", &by_id), ("ports", &by_port)] {
+            let sampled = hashes
+                .iter()
+                .filter(|hash| hash.trailing_zeros() >= 6)
+                .count();
+            // 1,024 expected, with a standard error of 32.
+            assert!((850..1_200).contains(&sampled), "{name}: {sampled}");
+            let cells: HashSet<u64> = hashes
+                .iter()
+                .map(|hash| hash >> MAX_SHIFT & (CELLS as u64 - 1))
+                .collect();
+            // 65,536 thrown into 262,144 at random leave 57,987 taken.
+            assert!(cells.len() > 57_000, "{name}: {} cells", cells.len());
+        }
+        let tuples: HashSet<u64> = (0..=u16::MAX)
+            .map(|port| tuple(client, server, port) & (TUPLES as u64 - 1))
+            .collect();
+        // 41,427 at random.
+        assert!(tuples.len() > 40_000, "{} tuples", tuples.len());
+    }
+}
+
+/// Who knows which addresses collide under one key knows nothing about another.
+#[test]
+fn collisions_under_one_key_are_none_under_another() {
+    let column = |n: u32, key: u64| V4(n.to_be()).hash(key) & (COLUMNS as u64 - 1);
+    let colliding: Vec<u32> = (0..4_000_000)
+        .filter(|n| column(*n, KEYS[0]) == 7)
+        .collect();
+    assert!(colliding.len() > 800);
+    let under_another: HashSet<u64> = colliding.iter().map(|n| column(*n, KEYS[1])).collect();
+    assert!(under_another.len() * 10 > colliding.len() * 8);
+    let cell = |id: u16, key: u64| transaction(tuple(key, !key, 5), id) >> MAX_SHIFT & 1023;
+    let colliding: Vec<u16> = (0..u16::MAX).filter(|id| cell(*id, KEYS[0]) == 7).collect();
+    let under_another: HashSet<u64> = colliding.iter().map(|id| cell(*id, KEYS[1])).collect();
+    assert!(under_another.len() * 10 > colliding.len() * 8);
+}
+
+/// Ten sources and their networks among thousands, over many seconds and so over all banks.
+fn heavy_sources_are_found_within_their_bounds(engine: &mut Clocked) {
+    let mut exact: HashMap<std::net::IpAddr, u64> = HashMap::new();
+    let mut exchange = exchange(4);
+    let mut random = 1_u64;
+    let total = 60_000;
+    engine.window();
+    for number in 0..total {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        // A third of all comes from ten addresses of one /24, the rest from everywhere.
+        let address = if number % 3 == 0 {
+            0x0a01_0100 + number / 3 % 10
+        } else {
+            (random >> 32) as u32
+        };
+        exchange.client = std::net::Ipv4Addr::from(address).into();
+        exchange.id = number as u16;
+        engine.count(&exchange.query("www.example.org"));
+        engine.wait(Duration::from_micros(100));
+        *exact.entry(exchange.client).or_default() += 1;
+    }
+    engine.wait(Duration::from_millis(1_300));
+    let window = engine.window();
+    let sources = &window.sources;
+    let error = u64::from(total) * 2_718_282 / 4_096_000_000;
+    assert_eq!(sources.error, error);
+    assert_eq!(sources.addresses.len(), 10);
+    for heavy in &sources.addresses {
+        let of = exact
+            .iter()
+            .find(|(address, _)| Prefix::host(key(**address)) == heavy.source)
+            .map(|(_, count)| *count);
+        let exact = of.expect("it asked");
+        assert_eq!(exact, 2_000, "not one of the ten");
+        assert!(
+            heavy.at_least <= exact && exact <= heavy.at_most,
+            "{heavy:?}"
+        );
+        assert!(heavy.at_most - heavy.at_least == error);
+    }
+    let network = sources.networks[0];
+    assert_eq!(network.source.bits, 24);
+    assert!(
+        network.at_least <= 20_000 && network.at_most >= 20_000,
+        "{network:?}"
+    );
+    // Not a query was lost while the banks went round.
+    assert_eq!(engine.snapshot().addresses.total(), u64::from(total));
+    assert_eq!(engine.snapshot().prefixes.total(), u64::from(total));
+    let off = sources.distinct.abs_diff(exact.len() as u64);
+    assert!(
+        off * 100 < 3 * exact.len() as u64,
+        "{} for {}",
+        sources.distinct,
+        exact.len()
+    );
+}
+
+/// Upper and lower case are one name; long and short names are told apart.
+fn names_are_counted_without_regard_to_case(engine: &mut Clocked) {
+    let exchange = exchange(6);
+    for number in 0..3_000_u32 {
+        for case in [0x20, 0] {
+            let letter = |n: u32| char::from((b'A' + (n % 26) as u8) | case);
+            let label: String = (0..4).map(|at| letter(number / 26_u32.pow(at))).collect();
+            let name = match number % 3 {
+                0 => format!("{label}.example.org"),
+                1 => label,
+                _ => format!("{label}.{}.example.org", "long".repeat(12)),
+            };
+            engine.count(&exchange.query(&name));
+        }
+        engine.wait(Duration::from_millis(1));
+    }
+    engine.wait(Duration::from_millis(1_300));
+    let names = engine.window().names;
+    assert!(names.abs_diff(3_000) < 90, "{names}");
+}
+
+/// So many a tick, refilled, decodable, and none lost or made up.
+fn samples_are_taken_under_a_budget(engine: &mut Clocked) {
+    let mut exchange = exchange(4);
+    engine.samples();
+    let mut names = Names::default();
+    let (ticks, a_tick) = (8, 1_000_u64);
+    for _ in 0..ticks {
+        for number in 0..a_tick {
+            exchange.id = number as u16;
+            let name = if number % 4 == 0 { "mail" } else { "www" };
+            engine.count(&exchange.query(&format!("{name}.example.org")));
+        }
+        for sample in engine.samples() {
+            assert_eq!(
+                sample.length as usize,
+                exchange.query("www.example.org").len() + usize::from(sample.bytes[54] == 4)
+            );
+            assert_eq!(sample.dns_offset, 42);
+            names.add(&sample);
+        }
+        engine.wait(Duration::from_millis(250));
+    }
+    let cost = engine.window().cost;
+    assert_eq!(cost.sampled, ticks * SAMPLES_PER_TICK);
+    assert_eq!(
+        (names.samples, names.questions, cost.samples_lost),
+        (cost.sampled, cost.sampled, 0)
+    );
+    let (name, count) = names.names.top(1)[0];
+    assert_eq!(
+        (name, count.at_most),
+        ("www.example.org", cost.sampled * 3 / 4)
+    );
+    let (suffix, count) = names.suffixes.top(1)[0];
+    assert_eq!((suffix, count.at_most), ("example.org", cost.sampled));
+    // Errors that quote DNS are sampled too, with the place of the quote.
+    engine.count(&exchange.error(exchange.server, 100));
+    let sample = engine.samples().pop().expect("a sample");
+    assert_eq!(sample.dns_offset, 14 + 20 + 8 + 20 + 8);
+    // Nobody reads: what does not fit is counted as lost.
+    for _ in 0..60 {
+        for _ in 0..SAMPLES_PER_TICK {
+            engine.count(&exchange.query("www.example.org"));
+        }
+        engine.wait(Duration::from_millis(250));
+    }
+    let lost = engine.window().cost.samples_lost;
+    let kept = engine.samples().len() as u64;
+    assert!(
+        lost > 0 && kept + lost == 60 * SAMPLES_PER_TICK - 1,
+        "{kept} kept, {lost} lost"
+    );
+}
+
+/// A thousand servers: the counts of all are exact, and the busiest keep their fine histogram.
+fn the_busiest_servers_have_a_fine_latency(engine: &mut Clocked) {
+    engine.window();
+    let mut exchange = exchange(4);
+    for round in 0..40_u32 {
+        for number in 0..1_000_u32 {
+            // Sixty servers are asked each time, the others once in forty.
+            if number >= 60 && (number + round) % 40 != 0 {
+                continue;
+            }
+            exchange.server = std::net::Ipv4Addr::from(0x0a02_0000 + number).into();
+            exchange.id = round as u16;
+            engine.count(&exchange.query("www.example.org"));
+            engine.wait(Duration::from_micros(700));
+            engine.count(&exchange.response());
+        }
+    }
+    let window = engine.window();
+    let mut fine = 0;
+    for number in 0..60_u32 {
+        let address = std::net::Ipv4Addr::from(0x0a02_0000 + number);
+        let server = &window.servers[&key(address.into())];
+        assert_eq!(server.latency.count(), 40);
+        let median = server.latency.quantile(0.5).expect("answers");
+        fine += usize::from(median < Duration::from_micros(800));
+    }
+    assert!(fine >= 57, "{fine} of 60");
+    let snapshot = engine.snapshot();
+    let sum: u64 = snapshot
+        .places
+        .values()
+        .map(|p| p.counters.transactions.answered)
+        .sum();
+    assert_eq!(sum + snapshot.other.transactions.answered, 60 * 40 + 940);
+    assert!(window.cost.histograms <= 256);
+}
+
+#[test]
+fn the_estimate_holds_from_one_to_a_million() {
+    let mut registers = vec![0_u16; 1 << 14];
+    let mut next = 1_u32;
+    let mut distinct = sensor::sketch::Distinct::default();
+    assert_eq!(distinct.estimate(), 0);
+    for number in 0..1_000_000_u32 {
+        let hash = V4(number).hash(KEYS[1]);
+        let place = &mut registers[(hash >> 50) as usize];
+        *place = (*place).max((hash >> 34) as u16);
+        if number + 1 == next {
+            distinct.add_registers(&registers);
+            let off = distinct.estimate().abs_diff(next.into());
+            assert!(
+                off * 100 <= 3 * u64::from(next),
+                "{} for {next}",
+                distinct.estimate()
+            );
+            next += next.div_ceil(3);
+        }
+    }
+    let mut twice = distinct.clone();
+    twice.merge(&distinct);
+    assert_eq!(twice.estimate(), distinct.estimate());
+}
+
+#[test]
+fn candidates_of_an_interval_are_its_own() {
+    // The same sources under two keys of their own: nothing but the key differs.
+    let mut found = BTreeSet::new();
+    for secret in KEYS {
+        let mut engine = Clocked::keyed(secret);
+        heavy_sources_are_found_within_their_bounds(&mut engine);
+        let window = engine.window();
+        assert!(window.sources.addresses.is_empty(), "nobody asked since");
+        found.insert(engine.snapshot().secret);
+    }
+    assert_eq!(found.len(), KEYS.len());
+}
+
+macro_rules! in_both_engines {
+    ($($test:ident)*) => {
+        mod on_the_host {
+            $(#[test] fn $test() { super::$test(&mut super::Clocked::host()); })*
+        }
+        mod in_the_kernel {
+            $(
+                #[test]
+                #[ignore = "needs a kernel"]
+                fn $test() { super::$test(&mut super::Clocked::kernel()); }
+            )*
+        }
+    };
+}
+
+in_both_engines! {
+    heavy_sources_are_found_within_their_bounds
+    names_are_counted_without_regard_to_case
+    samples_are_taken_under_a_budget
+    the_busiest_servers_have_a_fine_latency
+}
