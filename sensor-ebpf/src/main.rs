@@ -69,7 +69,7 @@ fn empty_tc(_: TcContext) -> i32 {
 /// program that does not pass its packet on: the loader never loads it, and nothing attaches it.
 #[xdp(frags)]
 fn flood(context: XdpContext) -> u32 {
-    kernel::flood::next(context.ctx);
+    kernel::flood::next(&context);
     XDP_TX
 }
 

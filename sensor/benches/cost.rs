@@ -3,64 +3,31 @@
 //! Each class of packet runs through our program and through an empty one in turn
 //! (`BPF_PROG_TEST_RUN`), so that both meet the same noise; minimum and median of several rounds. The
 //! kernel reports whole nanoseconds.
+//!
+//! The classes with a goal are one packet again and again, as in a flood: one transaction in 64 is
+//! followed, and all that it touches is in the caches. Beside them stand many different packets in
+//! turn, made by the generator of `kernel/flood.rs` and handed on by a tail call; what the generator
+//! costs by itself is taken off.
 
-#[path = "../tests/support/frames.rs"]
-#[allow(dead_code, reason = "the tests use all of it")]
-mod frames;
+mod rig;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use aya::maps::Array;
-use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, TestRunResult, Xdp};
-use clap::{Parser, ValueEnum};
-use sensor::kernel::load::{LoadOptions, Loaded, load};
-use sensor::settings::for_ports;
+use anyhow::Result;
+use aya::Ebpf;
+use clap::Parser;
+use rig::{Arguments, Format, Hook, Pair, Vary, frame};
 use sensor_common::names;
 use serde::Serialize;
 
-#[derive(Parser)]
-struct Arguments {
-    /// Fewer rounds.
-    #[arg(long)]
-    quick: bool,
-    /// Fail where a class passes its goal by more than a quarter.
-    #[arg(long)]
-    check: bool,
-    #[arg(long, value_enum, default_value = "text")]
-    output: Format,
-    /// Given by `cargo bench`.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-/// A class of packets.
-struct Class {
-    name: &'static str,
-    hook: Hook,
-    frame: Vec<u8>,
-    /// Over the empty program, in nanoseconds.
-    goal: Option<u32>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hook {
-    Xdp,
-    Egress,
-}
+/// One transaction in 2^6 is followed where nothing else is said.
+const SHIFT: u32 = 6;
 
 /// One measured class.
 #[derive(Serialize)]
 struct Cost {
     kind: &'static str,
-    class: &'static str,
-    hook: &'static str,
+    class: String,
     ns: u32,
     median_ns: u32,
     empty_ns: u32,
@@ -69,159 +36,219 @@ struct Cost {
     goal_ns: Option<u32>,
 }
 
-fn classes() -> Vec<Class> {
-    use Hook::{Egress, Xdp};
-    let frame = |name: &str| {
-        let corpus = frames::corpus();
-        let found = corpus.into_iter().find(|named| named.name == name);
-        found.map(|named| named.frame).unwrap_or_default()
-    };
-    let class = |name, hook, of: &str, goal| Class {
-        name,
-        hook,
-        frame: frame(of),
-        goal,
+impl Cost {
+    fn new(kind: &'static str, class: impl Into<String>, pair: &Pair, goal: Option<u32>) -> Self {
+        let (median_ns, empty_median_ns) = pair.medians();
+        Self {
+            kind,
+            class: class.into(),
+            ns: pair.ours[0],
+            median_ns,
+            empty_ns: pair.empty[0],
+            empty_median_ns,
+            over_ns: pair.over(),
+            goal_ns: goal,
+        }
+    }
+
+    /// Whether it meets its goal with a quarter to spare.
+    fn is_within(&self) -> bool {
+        self.goal_ns.is_none_or(|goal| self.over_ns * 4 <= goal * 5)
+    }
+
+    fn show(&self, format: Format) -> Result<()> {
+        match format {
+            Format::Json => println!("{}", serde_json::to_string(self)?),
+            Format::Text => println!(
+                "{:<28} {:>5} {:>6} {:>6} {:>6}   {} and {}",
+                self.class,
+                self.ns,
+                self.empty_ns,
+                self.over_ns,
+                self.goal_ns
+                    .map_or_else(|| "-".into(), |goal| goal.to_string()),
+                self.median_ns,
+                self.empty_median_ns,
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// Classes with a goal: name, hook, frame of the tests' corpus, goal.
+const CLASSES: [(&str, Hook, &str, Option<u32>); 16] = [
+    ("tcp_v4", Hook::Xdp, "TCP of another port", Some(3)),
+    ("tcp_v6", Hook::Xdp, "v6 TCP of another port", Some(3)),
+    ("arp", Hook::Xdp, "ARP", Some(3)),
+    ("udp_other", Hook::Xdp, "UDP of another port", Some(3)),
+    ("dns_query_v4", Hook::Xdp, "v4 query", Some(24)),
+    ("dns_query_v6", Hook::Xdp, "v6 query", Some(24)),
+    ("dns_query_qinq", Hook::Xdp, "two 802.1Q", Some(24)),
+    ("dns_response_v4", Hook::Xdp, "v4 response", Some(24)),
+    ("dns_response_v6", Hook::Xdp, "v6 response", Some(24)),
+    (
+        "dns_query_v6_extensions",
+        Hook::Xdp,
+        "two extension headers",
+        Some(28),
+    ),
+    ("icmp_error_v4", Hook::Xdp, "from the server", Some(15)),
+    (
+        "icmp_error_v6",
+        Hook::Xdp,
+        "v6 unreachable, code 4",
+        Some(15),
+    ),
+    ("worst", Hook::Xdp, "worst", Some(60)),
+    ("tc_query_v4", Hook::Egress, "v4 query", Some(30)),
+    ("tc_response_v4", Hook::Egress, "v4 response", Some(30)),
+    ("tc_tcp_v4", Hook::Egress, "TCP of another port", None),
+];
+
+/// Many different packets: name, template, what varies, shift.
+fn varied() -> Vec<(&'static str, &'static str, Vary, u32)> {
+    let vary = |sources, destinations, bits| Vary {
+        sources,
+        destinations,
+        bits,
     };
     vec![
-        class("tcp_v4", Xdp, "TCP of another port", Some(3)),
-        class("tcp_v6", Xdp, "v6 TCP of another port", Some(3)),
-        class("arp", Xdp, "ARP", Some(3)),
-        class("udp_other", Xdp, "UDP of another port", Some(3)),
-        class("dns_query_v4", Xdp, "v4 query", Some(24)),
-        class("dns_query_v6", Xdp, "v6 query", Some(24)),
-        class("dns_query_qinq", Xdp, "two 802.1Q", Some(24)),
-        class("dns_response_v4", Xdp, "v4 response", Some(24)),
-        class("dns_response_v6", Xdp, "v6 response", Some(24)),
-        class(
-            "dns_query_v6_extensions",
-            Xdp,
-            "two extension headers",
-            Some(28),
+        (
+            "4096 sources, names",
+            "v4 query",
+            vary(4096, 0, rig::NAME),
+            SHIFT,
         ),
-        class("icmp_error_v4", Xdp, "from the server", Some(15)),
-        class("icmp_error_v6", Xdp, "v6 unreachable, code 4", Some(15)),
-        class("worst", Xdp, "worst", Some(60)),
-        class("tc_query_v4", Egress, "v4 query", Some(30)),
-        class("tc_response_v4", Egress, "v4 response", Some(30)),
-        class("tc_tcp_v4", Egress, "TCP of another port", None),
+        (
+            "4096 sources, every one timed",
+            "v4 query",
+            vary(4096, 0, rig::NAME),
+            0,
+        ),
+        (
+            "responses to 4096 clients",
+            "v4 response",
+            vary(0, 4096, rig::DESTINATION_PORT),
+            SHIFT,
+        ),
+        (
+            "a server evicts another",
+            "v4 query",
+            vary(0, 1 << 24, 0),
+            SHIFT,
+        ),
     ]
 }
 
+/// Growth: name, how many servers, how many sources.
+const GROWTH: [(&str, u32, u32); 9] = [
+    ("1 server, 1 source", 1, 1),
+    ("100 servers", 100, 1),
+    ("1,000 servers", 1_000, 1),
+    ("10,000 servers", 10_000, 1),
+    ("100,000 servers", 100_000, 1),
+    ("1,000 sources", 1, 1_000),
+    ("100,000 sources", 1, 100_000),
+    ("1,000,000 sources", 1, 1_000_000),
+    ("10,000,000 sources", 1, 10_000_000),
+];
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    rig::exit(run())
 }
 
 /// Whether every class met its goal, with a quarter to spare, or nobody asked.
 fn run() -> Result<bool> {
     let arguments = Arguments::parse();
-    let mut loaded = load(LoadOptions {
-        settings: for_ports(&[])?,
-        log_level: None,
-    })?;
-    let xdp: &mut Xdp = program(&mut loaded, names::PROGRAM_EMPTY_XDP)?;
-    xdp.load()?;
-    let tc: &mut SchedClassifier = program(&mut loaded, names::PROGRAM_EMPTY_TC)?;
-    tc.load()?;
-    // As in a flood: one transaction in 64 is followed.
-    let mut control: Array<_, [u32; 8]> = loaded
-        .ebpf
-        .map_mut(names::CONTROL)
-        .context("control")?
-        .try_into()?;
-    control.set(0, [6, 6, 6, 0, 41, 0, 0, 0], 0)?;
+    let format = arguments.output;
     let (rounds, repeat) = if arguments.quick {
-        (15, 100_000)
+        (15, 60_000)
     } else {
         (101, 400_000)
     };
-    if arguments.output == Format::Text {
-        println!("class                     ours  empty   over   goal   medians");
-    }
     let mut within = true;
-    for class in classes() {
-        let cost = measure(&mut loaded, &class, rounds, repeat)?;
-        within &= cost.goal_ns.is_none_or(|goal| cost.over_ns * 4 <= goal * 5);
-        match arguments.output {
-            Format::Json => println!("{}", serde_json::to_string(&cost)?),
-            Format::Text => println!(
-                "{:<24} {:>5} {:>6} {:>6} {:>6}   {} and {}",
-                cost.class,
-                cost.ns,
-                cost.empty_ns,
-                cost.over_ns,
-                cost.goal_ns
-                    .map_or_else(|| "-".into(), |goal| goal.to_string()),
-                cost.median_ns,
-                cost.empty_median_ns,
-            ),
-        }
+    header(format, "one packet, again and again");
+    let mut ebpf = rig::object(Vary::default())?;
+    rig::xdp(&mut ebpf, names::PROGRAM_XDP)?.load()?;
+    rig::xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?.load()?;
+    rig::tc(&mut ebpf, names::PROGRAM_EGRESS)?.load()?;
+    rig::tc(&mut ebpf, names::PROGRAM_EMPTY_TC)?.load()?;
+    for (name, hook, of, goal) in CLASSES {
+        let frame = frame(of);
+        let (ours, empty) = match hook {
+            Hook::Xdp => (names::PROGRAM_XDP, names::PROGRAM_EMPTY_XDP),
+            Hook::Egress => (names::PROGRAM_EGRESS, names::PROGRAM_EMPTY_TC),
+        };
+        rig::follow(&mut ebpf, SHIFT)?;
+        let pair = Pair::measure(rounds, |is_ours| {
+            let program = if is_ours { ours } else { empty };
+            rig::time(&mut ebpf, hook, program, &frame, repeat)
+        })?;
+        let cost = Cost::new("cost", name, &pair, goal);
+        within &= cost.is_within();
+        cost.show(format)?;
+    }
+    drop(ebpf);
+    header(format, "different packets in turn");
+    for (name, of, vary, shift) in varied() {
+        let mut generated = Generated::new(vary)?;
+        let pair = generated.measure(of, rounds, repeat, shift)?;
+        Cost::new("varied", name, &pair, None).show(format)?;
+    }
+    header(format, "growth");
+    let vary = |destinations, sources| Vary {
+        sources,
+        destinations,
+        bits: 0,
+    };
+    // Enough frames to have met every one of ten million sources.
+    let repeat = if arguments.quick { repeat } else { 2_000_000 };
+    for (name, servers, sources) in GROWTH {
+        let mut generated = Generated::new(vary(servers, sources))?;
+        let pair = generated.measure("v4 query", rounds.min(21), repeat, SHIFT)?;
+        Cost::new("growth", name, &pair, None).show(format)?;
     }
     Ok(within || !arguments.check)
 }
 
-fn measure(loaded: &mut Loaded, class: &Class, rounds: usize, repeat: u32) -> Result<Cost> {
-    let (ours, empty) = match class.hook {
-        Hook::Xdp => (names::PROGRAM_XDP, names::PROGRAM_EMPTY_XDP),
-        Hook::Egress => (names::PROGRAM_EGRESS, names::PROGRAM_EMPTY_TC),
-    };
-    let mut times = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        times
-            .0
-            .push(time(loaded, class.hook, ours, &class.frame, repeat)?);
-        times
-            .1
-            .push(time(loaded, class.hook, empty, &class.frame, repeat)?);
+fn header(format: Format, what: &str) {
+    if format == Format::Text {
+        println!("{what:<28}  ours  empty   over   goal   medians");
     }
-    times.0.sort_unstable();
-    times.1.sort_unstable();
-    Ok(Cost {
-        kind: "cost",
-        class: class.name,
-        hook: match class.hook {
-            Hook::Xdp => "xdp",
-            Hook::Egress => "tc_egress",
-        },
-        ns: times.0[0],
-        median_ns: times.0[rounds / 2],
-        empty_ns: times.1[0],
-        empty_median_ns: times.1[rounds / 2],
-        over_ns: times.0[0].saturating_sub(times.1[0]),
-        goal_ns: class.goal,
-    })
 }
 
-/// Nanoseconds of one run, as the kernel's mean over `repeat`.
-fn time(
-    loaded: &mut Loaded,
-    hook: Hook,
-    name: &'static str,
-    frame: &[u8],
-    repeat: u32,
-) -> Result<u32> {
-    let options = TestRunOptions {
-        data_in: Some(frame),
-        repeat,
-        ..TestRunOptions::default()
-    };
-    let result: TestRunResult = match hook {
-        Hook::Xdp => program::<Xdp>(loaded, name)?.test_run(options)?,
-        Hook::Egress => program::<SchedClassifier>(loaded, name)?.test_run(options)?,
-    };
-    Ok(u32::try_from(result.duration.as_nanos())?)
+/// The generator with each of two programs behind it.
+struct Generated {
+    ours: Ebpf,
+    empty: Ebpf,
 }
 
-fn program<'l, P>(loaded: &'l mut Loaded, name: &'static str) -> Result<&'l mut P>
-where
-    &'l mut P: TryFrom<&'l mut aya::programs::Program, Error = ProgramError>,
-{
-    let program = loaded.ebpf.program_mut(name).context(name)?;
-    Ok(program.try_into()?)
+impl Generated {
+    fn new(vary: Vary) -> Result<Self> {
+        let load = |name: &'static str| -> Result<Ebpf> {
+            let mut ebpf = rig::object(vary)?;
+            rig::xdp(&mut ebpf, name)?.load()?;
+            rig::xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
+            rig::next(&mut ebpf, name)?;
+            Ok(ebpf)
+        };
+        Ok(Self {
+            ours: load(names::PROGRAM_XDP)?,
+            empty: load(names::PROGRAM_EMPTY_XDP)?,
+        })
+    }
+
+    fn measure(&mut self, of: &str, rounds: usize, repeat: u32, shift: u32) -> Result<Pair> {
+        let frame = frame(of);
+        rig::unlimited(&mut self.ours)?;
+        rig::follow(&mut self.ours, shift)?;
+        Pair::measure(rounds, |is_ours| {
+            let ebpf = if is_ours {
+                &mut self.ours
+            } else {
+                &mut self.empty
+            };
+            rig::time(ebpf, Hook::Xdp, names::PROGRAM_FLOOD, &frame, repeat)
+        })
+    }
 }

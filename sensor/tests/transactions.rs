@@ -4,6 +4,8 @@ mod support;
 
 use std::time::Duration;
 
+use sensor::counters::Counters;
+use sensor::snapshot::Place;
 use sensor_common::class::ErrorKind;
 use sensor_common::transactions::TransactionCounters;
 use support::traffic::{Clocked, exchange};
@@ -110,8 +112,7 @@ fn time_outs_are_exact_while_others_are_answered(engine: &mut Clocked) {
         }
     }
     engine.wait(milliseconds(3_000));
-    let snapshot = engine.snapshot();
-    let place = snapshot.places.values().next().expect("a server");
+    let place = engine.only_server();
     let transactions = place.counters.transactions;
     assert_eq!(
         (transactions.sent, transactions.answered),
@@ -253,7 +254,7 @@ fn a_flood_is_sampled_without_false_alarms(engine: &mut Clocked) {
     let snapshot = engine.snapshot();
     assert!((2..=6).contains(&highest), "1 in 2^{highest}");
     assert_eq!(snapshot.cost.shift, 0, "it recovers");
-    let place = snapshot.places.values().next().expect("a server");
+    let place = engine.only_server();
     let transactions = place.counters.transactions;
     assert_eq!(place.counters.queries, sent);
     assert_eq!((transactions.unmatched, transactions.late), (0, 0));
@@ -281,8 +282,7 @@ fn a_flood_of_unanswered_queries_fills_nothing(engine: &mut Clocked) {
         engine.wait(Duration::from_secs(1) / rate);
     }
     engine.wait_seconds(3);
-    let snapshot = engine.snapshot();
-    let place = snapshot.places.values().next().expect("a server");
+    let place = engine.only_server();
     let transactions = place.counters.transactions;
     let total = u64::from(rate * seconds);
     let all = transactions.sent + transactions.untracked;
@@ -297,6 +297,35 @@ fn a_flood_of_unanswered_queries_fills_nothing(engine: &mut Clocked) {
     );
 }
 
+/// Among thousands that wait at once some share a cell: the first keeps it, and nothing is lost.
+fn a_cell_in_use_is_not_given_away(engine: &mut Clocked) {
+    engine.wait_seconds(11);
+    let mut exchange = exchange(6);
+    for tick in 0..5 {
+        for id in 0..800 {
+            exchange.id = tick * 800 + id;
+            engine.count(&exchange.query(NAME));
+        }
+        engine.wait(milliseconds(250));
+    }
+    for id in 0..4_000 {
+        exchange.id = id;
+        engine.count(&exchange.response());
+    }
+    engine.wait_seconds(3);
+    let server = engine.server();
+    let transactions = server.counters.transactions;
+    // 4,000 in 262,144 cells share about 30.
+    assert!(
+        (10..60).contains(&transactions.untracked),
+        "{transactions:?}"
+    );
+    assert_eq!(transactions.sent + transactions.untracked, 4_000);
+    assert_eq!(transactions.answered, transactions.sent);
+    assert_eq!(transactions.obscured, transactions.untracked);
+    assert_eq!((transactions.unmatched, server.unanswered), (0, 0));
+}
+
 /// One query over and over must not have the clock read for each.
 fn one_query_over_and_over_lowers_the_rate(engine: &mut Clocked) {
     let exchange = exchange(4);
@@ -309,6 +338,17 @@ fn one_query_over_and_over_lowers_the_rate(engine: &mut Clocked) {
 }
 
 impl Clocked {
+    /// All that was ever counted of the only server, on all CPUs.
+    fn only_server(&self) -> Place {
+        let mut places = self.snapshot().places.into_values();
+        let first = places.next().expect("a server");
+        places.fold(first, |mut sum, place| {
+            sum.counters.add(&place.counters);
+            sum.unanswered += place.unanswered;
+            sum
+        })
+    }
+
     fn server_unanswered(&self) -> i64 {
         let snapshot = self.snapshot();
         snapshot.places.values().map(|place| place.unanswered).sum()
@@ -341,5 +381,6 @@ in_both_engines! {
     unmatched_waits_until_a_query_would_have_been_seen
     a_flood_is_sampled_without_false_alarms
     a_flood_of_unanswered_queries_fills_nothing
+    a_cell_in_use_is_not_given_away
     one_query_over_and_over_lowers_the_rate
 }

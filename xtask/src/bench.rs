@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what a packet costs in the kernel, and what a flood loses to it.
+//! `cargo xtask bench`: what a packet costs in the kernel, how good the sketches are, and what a flood
+//! loses to the sensor.
 
 use std::process::Command;
 
@@ -27,7 +28,7 @@ pub struct Options {
 /// # Errors
 /// A benchmark cannot run, or `--check` found a class beyond its goal.
 pub fn run(options: &Options) -> Result<()> {
-    for bench in ["cost", "flood"] {
+    for bench in ["cost", "accuracy", "flood"] {
         let mut command = Command::new("cargo");
         command
             .current_dir(workspace::root())
