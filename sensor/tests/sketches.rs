@@ -214,16 +214,18 @@ fn heavy_sources_are_found_within_their_bounds(engine: &mut Clocked) {
     );
 }
 
-/// Upper and lower case are one name; long and short names are told apart.
+/// Upper and lower case are one name, whatever else is in the message; names of any length are told
+/// apart.
 fn names_are_counted_without_regard_to_case(engine: &mut Clocked) {
-    let exchange = exchange(6);
+    let mut exchange = exchange(6);
     for number in 0..3_000_u32 {
         for case in [0x20, 0] {
             let letter = |n: u32| char::from((b'A' + (n % 26) as u8) | case);
             let label: String = (0..4).map(|at| letter(number / 26_u32.pow(at))).collect();
+            exchange.id = exchange.id.wrapping_add(0x1f3b);
             let name = match number % 3 {
                 0 => format!("{label}.example.org"),
-                1 => label,
+                1 => format!("{label}{}", "x".repeat((number / 3 % 28) as usize)),
                 _ => format!("{label}.{}.example.org", "long".repeat(12)),
             };
             engine.count(&exchange.query(&name));
@@ -361,6 +363,23 @@ fn candidates_of_an_interval_are_its_own() {
         heavy_sources_are_found_within_their_bounds(&mut engine);
         let window = engine.window();
         assert!(window.sources.addresses.is_empty(), "nobody asked since");
+        // Each bank has been used before, and is clean again.
+        for second in 0..4 {
+            let mut exchange = exchange(6);
+            for id in 0..5 {
+                exchange.id = id;
+                exchange.client = std::net::Ipv6Addr::from(u128::from(id)).into();
+                engine.count(&exchange.query("www.example.org"));
+            }
+            engine.wait_seconds(1);
+            engine.wait(Duration::from_millis(300));
+            let window = engine.window();
+            assert_eq!(
+                (window.sources.distinct, window.names),
+                (5, 1),
+                "second {second}"
+            );
+        }
         found.insert(engine.snapshot().secret);
     }
     assert_eq!(found.len(), KEYS.len());
