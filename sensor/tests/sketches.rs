@@ -374,15 +374,49 @@ fn candidates_of_an_interval_are_its_own() {
             engine.wait_seconds(1);
             engine.wait(Duration::from_millis(300));
             let window = engine.window();
-            assert_eq!(
-                (window.sources.distinct, window.names),
-                (5, 1),
+            assert_eq!(window.names, 1, "second {second}");
+            // Two of five share a register once in sixteen hundred times.
+            assert!(
+                (4..=5).contains(&window.sources.distinct),
                 "second {second}"
             );
         }
         found.insert(engine.snapshot().secret);
     }
     assert_eq!(found.len(), KEYS.len());
+}
+
+/// Ten sources of 0.12 % each, not far above the bound, among sources that each ask once: two of those in
+/// five share a place with one of the ten, and must not drive it out.
+#[test]
+fn light_sources_hold_their_places() {
+    let mut engine = Clocked::host();
+    let mut exchange = exchange(4);
+    let mut random = 1_u64;
+    engine.wait_seconds(2);
+    engine.window();
+    let total = 200_000_u32;
+    for number in 0..total {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let address = if random >> 33 & 0xffff < 786 {
+            0x0a01_0100 + (random >> 53) as u32 % 10
+        } else {
+            (random >> 32) as u32
+        };
+        exchange.client = std::net::Ipv4Addr::from(address).into();
+        exchange.id = number as u16;
+        engine.count(&exchange.query("www.example.org"));
+        engine.wait(Duration::from_micros(4));
+    }
+    engine.wait_seconds(2);
+    let window = engine.window();
+    let network: std::net::IpAddr = "10.1.1.0".parse().expect("an address");
+    let found = window.sources.addresses.iter();
+    let found = found.filter(|heavy| Prefix::network(heavy.source.address).address == key(network));
+    let found = found.count();
+    assert!(found >= 9, "{found} of ten");
 }
 
 macro_rules! in_both_engines {

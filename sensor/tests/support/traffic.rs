@@ -109,7 +109,13 @@ impl Clocked {
         Self::keyed(1)
     }
 
+    /// The kernel's, on one CPU: budgets and sketches are of each.
     pub fn kernel() -> Self {
+        let mut cpu = nix::sched::CpuSet::new();
+        let current = nix::sched::sched_getcpu().expect("a CPU");
+        cpu.set(current).expect("a CPU");
+        let this_thread = nix::unistd::Pid::from_raw(0);
+        nix::sched::sched_setaffinity(this_thread, &cpu).expect("pinned");
         let engine = TestRunEngine::new("test", settings(1)).expect("a kernel");
         Self::new(Either::Kernel(Box::new(engine)))
     }
