@@ -63,7 +63,11 @@ Examples:
     Replay(ReplayArguments),
 
     /// Check whether and how this host can run the sensor, and what it would change.
-    #[command(after_help = "Examples:\n  sensor doctor\n  sensor doctor -i eth0 --output json")]
+    #[command(after_help = "\
+Examples:
+  sensor doctor
+  sensor doctor -i eth0 --output json
+  sensor doctor --cost                  while `sensor watch` runs beside it")]
     Doctor(DoctorArguments),
 }
 
@@ -130,6 +134,12 @@ pub struct ReplayArguments {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
+    /// Measure for so many seconds what the attached programs of a running sensor cost. The kernel then
+    /// takes the time of every BPF program of this host, which makes all of them a little slower.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "3",
+          value_parser = value_parser!(u32).range(1..=60))]
+    pub cost: Option<u32>,
+
     /// Interface to check; all if not given.
     #[arg(short, long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,

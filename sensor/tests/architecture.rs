@@ -55,7 +55,7 @@ const LOADER: [(&str, &[&str]); 16] = [
     (
         "present",
         &[
-            "latency", "own_cost", "samples", "sketch", "snapshot", "window",
+            "kernel", "latency", "own_cost", "samples", "sketch", "snapshot", "window",
         ],
     ),
     ("cli.rs", &["kernel", "present"]),

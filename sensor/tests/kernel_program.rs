@@ -315,6 +315,130 @@ fn doctor_says_what_an_attach_would_change() {
     assert_eq!(wrong.status.code(), Some(1));
 }
 
+#[test]
+#[ignore = "needs a kernel"]
+fn doctor_measures_what_a_running_sensor_costs() {
+    let pair = Pair::new();
+    let alone = Command::new(SENSOR)
+        .args(["doctor", "--cost", "1"])
+        .output();
+    let alone = alone.expect("it runs");
+    let _held = Held(spawn(
+        &pair,
+        &["watch", "-i", SERVER_DEVICE, "--hook", "xdp"],
+    ));
+    wait_for("attached", || xdp(&pair).is_some());
+    let doctor = Command::new(SENSOR)
+        .args(["doctor", "--cost", "1", "--output", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let client = pair
+        .client
+        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .expect("entered")
+        .expect("bound");
+    let query = sensor::stage::client::query(1, "example.org");
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        client
+            .send_to(&query, dns(addresses(4).server))
+            .or_else(|_| client.send_to(&query, dns(addresses(4).server)))
+            .expect("sent");
+    }
+    let output = doctor.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    let measured = text.lines().any(|line| {
+        let object: Value = serde_json::from_str(line).expect("JSON");
+        object["program"] == "sensor_xdp"
+            && object["ns_per_packet"].as_u64().is_some_and(|ns| ns > 0)
+    });
+    assert!(measured, "{text}");
+    // Other tests may run sensors of their own meanwhile.
+    let text = String::from_utf8_lossy(&alone.stdout).into_owned();
+    assert!(
+        text.contains("sensor_") || text.contains("start `sensor watch`"),
+        "{text}"
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn watch_tells_details_and_its_own_cost() {
+    let pair = Pair::new();
+    let mut child = spawn(
+        &pair,
+        &[
+            "watch",
+            "-i",
+            SERVER_DEVICE,
+            "--interval",
+            "1.5",
+            "--details",
+            "--output",
+            "json",
+        ],
+    );
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut interval = || -> Vec<Value> {
+        let mut objects: Vec<Value> = Vec::new();
+        while objects
+            .last()
+            .is_none_or(|object| object["kind"] != "totals")
+        {
+            let line = lines.next().expect("a line").expect("text");
+            objects.push(serde_json::from_str(&line).expect("JSON"));
+        }
+        objects
+    };
+    interval();
+    let client = pair
+        .client
+        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .expect("entered")
+        .expect("bound");
+    for id in 0..50 {
+        let query = sensor::stage::client::query(id, "www.example.org");
+        // The closed port's ICMP errors come back here.
+        for _ in 0..2 {
+            if client.send_to(&query, dns(addresses(4).server)).is_ok() {
+                break;
+            }
+        }
+    }
+    let mut all = interval();
+    all.extend(interval());
+    let of = |kind: &'static str| all.iter().filter(move |object| object["kind"] == kind);
+    let sum = |kind: &'static str, path: &'static str| -> u64 {
+        of(kind)
+            .filter_map(|object| object.pointer(path)?.as_u64())
+            .sum()
+    };
+    assert_eq!(sum("server", "/queries"), 50);
+    assert_eq!(sum("server", "/transactions/sent"), 50);
+    assert_eq!(sum("server", "/transactions/errored"), 50);
+    assert!(sum("sources", "/distinct") >= 1);
+    let source = addresses(4).client.to_string();
+    let asked: u64 = of("sources")
+        .filter_map(|object| object["addresses"].as_array())
+        .flatten()
+        .filter(|heavy| heavy["source"] == *source)
+        .filter_map(|heavy| heavy["queries_at_most"].as_u64())
+        .sum();
+    assert_eq!(asked, 50);
+    assert!(of("names").any(|object| object["names"][0]["name"] == "www.example.org"));
+    assert!(of("names").any(|object| object["suffixes"][0]["name"] == "example.org"));
+    let sensor = &of("totals").next_back().expect("totals")["sensor"];
+    assert_eq!(sensor["transactions_one_in"], 1);
+    assert_eq!(sensor["samples_lost"], 0);
+    for positive in ["map_bytes", "rss_kib"] {
+        assert!(sensor[positive].as_u64().is_some_and(|n| n > 0), "{sensor}");
+    }
+    signal(&child, Signal::SIGINT);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
 /// Names of all interfaces of this network namespace.
 fn interfaces() -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread()

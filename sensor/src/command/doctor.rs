@@ -1,14 +1,19 @@
 //! `sensor doctor`: can this host run it, how, and what would it change.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::DoctorArguments;
 use crate::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
+use crate::kernel::cost::ProgramCost;
 use crate::kernel::interface::{Interface, Kind};
 use crate::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
 use crate::kernel::preflight::{Host, NEEDED};
+use crate::present::details;
+use crate::present::objects::CostObject;
 use crate::present::output::{self, Format};
 use crate::present::totals::SCHEMA;
 use sensor_common::settings::Settings;
@@ -41,6 +46,9 @@ impl Check {
 /// # Errors
 /// An interface that was asked about does not exist.
 pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
+    if let Some(seconds) = arguments.cost {
+        return cost(Duration::from_secs(seconds.into()), arguments.output).await;
+    }
     let mut checks = host_checks();
     let interfaces = if arguments.interfaces.is_empty() {
         Interface::all().await?
@@ -79,6 +87,24 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
         })?,
     };
     Ok(outcome)
+}
+
+/// What the programs of running sensors cost.
+async fn cost(time: Duration, format: Format) -> Result<Outcome> {
+    let costs = ProgramCost::measure(time).await.context(
+        "the kernel does not measure BPF programs (it wants CAP_SYS_ADMIN: run as root)",
+    )?;
+    if costs.is_empty() {
+        output::line("no program of a sensor is loaded: start `sensor watch` beside this")?;
+        return Ok(Outcome::NotFine);
+    }
+    for cost in &costs {
+        match format {
+            Format::Json => output::json(&CostObject::new(cost))?,
+            Format::Text => output::line(&details::program_cost(cost))?,
+        };
+    }
+    Ok(Outcome::Fine)
 }
 
 fn host_checks() -> Vec<Check> {

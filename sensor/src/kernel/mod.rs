@@ -1,6 +1,7 @@
 //! The packet program in the kernel: can it run, load it, attach it, read its maps.
 
 pub mod attach;
+pub mod cost;
 pub mod engine;
 pub mod interface;
 pub mod load;

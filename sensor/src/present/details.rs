@@ -5,6 +5,7 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::address::{ip, prefix};
+use crate::kernel::cost::ProgramCost;
 use crate::own_cost::Spent;
 use crate::samples::Names;
 use crate::sketch::Heavy;
@@ -122,5 +123,17 @@ pub fn followed(shift: u32) -> String {
         "every transaction".into()
     } else {
         format!("1 in {} transactions", 1_u64 << shift)
+    }
+}
+
+/// What one attached program costs.
+#[must_use]
+pub fn program_cost(cost: &ProgramCost) -> String {
+    match cost.ns() {
+        Some(ns) => format!(
+            "{} (program {}): {ns} ns a packet over {} packets, with what measuring costs",
+            cost.name, cost.id, cost.packets
+        ),
+        None => format!("{} (program {}): no packets", cost.name, cost.id),
     }
 }

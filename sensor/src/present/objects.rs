@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::address::{ip, prefix};
 use super::names;
 use super::totals::{ByName, SCHEMA, named, numbered};
+use crate::kernel::cost::ProgramCost;
 use crate::latency::Latency;
 use crate::own_cost::Spent;
 use crate::samples::{Heaviest, Names};
@@ -269,6 +270,34 @@ impl SensorObject {
             map_bytes,
             cpu_percent: (spent.cpu_percent * 100.0).round() / 100.0,
             rss_kib: spent.rss_kib,
+        }
+    }
+}
+
+/// What one attached program costs.
+#[derive(Debug, Serialize)]
+pub struct CostObject {
+    schema: u32,
+    kind: &'static str,
+    program: String,
+    id: u32,
+    packets: u64,
+    /// With what measuring costs; missing where there were no packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ns_per_packet: Option<u64>,
+}
+
+impl CostObject {
+    /// Names the numbers.
+    #[must_use]
+    pub fn new(cost: &ProgramCost) -> Self {
+        Self {
+            schema: SCHEMA,
+            kind: "program_cost",
+            program: cost.name.clone(),
+            id: cost.id,
+            packets: cost.packets,
+            ns_per_packet: cost.ns(),
         }
     }
 }

@@ -1,0 +1,73 @@
+//! What attached programs cost, by the kernel's own clock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aya::programs::loaded_programs;
+use aya::sys::{Stats, enable_stats};
+use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
+
+/// One program over a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramCost {
+    /// The kernel's number for it.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Packets in that while.
+    pub packets: u64,
+    /// Time that it ran.
+    pub time: Duration,
+}
+
+impl ProgramCost {
+    /// Measures the programs of all running sensors. While it does, the kernel takes the time of every
+    /// BPF program of this host.
+    ///
+    /// # Errors
+    /// The kernel does not permit it.
+    pub async fn measure(time: Duration) -> anyhow::Result<Vec<Self>> {
+        // Counting ends when the descriptor is closed.
+        let stats = enable_stats(Stats::RunTime)?;
+        let before = readings()?;
+        tokio::time::sleep(time).await;
+        let after = readings()?;
+        drop(stats);
+        let costs = after.into_iter().filter_map(|(id, after)| {
+            let before = before.get(&id)?;
+            Some(Self {
+                id,
+                packets: after.packets - before.packets,
+                time: after.time.saturating_sub(before.time),
+                name: after.name,
+            })
+        });
+        Ok(costs.collect())
+    }
+
+    /// Nanoseconds a packet, with what measuring costs. `None` where there were no packets.
+    #[must_use]
+    pub fn ns(&self) -> Option<u64> {
+        let ns = u64::try_from(self.time.as_nanos()).unwrap_or(u64::MAX);
+        ns.checked_div(self.packets)
+    }
+}
+
+fn readings() -> anyhow::Result<BTreeMap<u32, ProgramCost>> {
+    let mut readings = BTreeMap::new();
+    for program in loaded_programs() {
+        let program = program?;
+        let Some(name @ (PROGRAM_XDP | PROGRAM_INGRESS | PROGRAM_EGRESS)) = program.name_as_str()
+        else {
+            continue;
+        };
+        let reading = ProgramCost {
+            id: program.id(),
+            name: name.into(),
+            packets: program.run_count(),
+            time: program.run_time(),
+        };
+        readings.insert(program.id(), reading);
+    }
+    Ok(readings)
+}
