@@ -94,15 +94,16 @@ pub fn query<S: Store>(query: &Query, store: &mut S) -> bool {
     if query.question_is_read() {
         totals.qtype[usize::from(query.qtype).min(QTYPES - 1)] += 1;
     }
+    let number = totals.seen;
     if query.message.family == u16::from(FAMILY_V4) {
-        attribute_query::<V4, S>(query, store)
+        attribute_query::<V4, S>(query, number, store)
     } else {
-        attribute_query::<V6, S>(query, store)
+        attribute_query::<V6, S>(query, number, store)
     }
 }
 
 #[inline(always)]
-fn attribute_query<A: Address, S: Store>(query: &Query, store: &mut S) -> bool {
+fn attribute_query<A: Address, S: Store>(query: &Query, number: u64, store: &mut S) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
@@ -114,7 +115,20 @@ fn attribute_query<A: Address, S: Store>(query: &Query, store: &mut S) -> bool {
     transactions::remember(table, tuple);
     let sketches = &mut shard.sketches;
     let bank = table.bank();
-    sketch::add_source(sketches, bank, client, client_hash, transaction, secret);
+    let is_flood = table.shift() != 0;
+    let packet = sketch::Random {
+        transaction,
+        number,
+    };
+    sketch::add_source(
+        sketches,
+        bank,
+        client,
+        client_hash,
+        secret,
+        packet,
+        is_flood,
+    );
     if query.question_is_read() {
         sketch::add_name(sketches, bank, query.name);
     }

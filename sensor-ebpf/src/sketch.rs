@@ -6,26 +6,45 @@ use sensor_common::sketch::{
 };
 
 use crate::address::Address;
+use crate::hash::mix;
 
 /// Bits of a hash that choose a register.
 const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
 /// Counts that halve the chance of decay.
 const DECAY: u32 = 8;
 
-/// Adds the source of a query. `hash` is the source's own, `random` differs from packet to packet.
+/// What differs from packet to packet.
+#[derive(Clone, Copy)]
+pub struct Random {
+    /// Hash of the transaction.
+    pub transaction: u64,
+    /// Number of the packet.
+    pub number: u64,
+}
+
+/// Adds the source of a query. `hash` is the source's own, and `is_flood` says that there are too many
+/// for each to be looked at closely.
 #[inline(always)]
 pub fn add_source<A: Address>(
     sketches: &mut Sketches,
     bank: u32,
     source: A,
     hash: u64,
-    random: u64,
     secret: u64,
+    packet: Random,
+    is_flood: bool,
 ) {
     count(&mut sketches.addresses, hash);
     count(&mut sketches.prefixes, source.prefix_hash(secret));
     if let Some(bank) = bank_of(sketches, bank) {
         register(&mut bank.sources, hash);
+        // In a flood one packet in four will do: the heavy ones come again. Every fourth and not one at
+        // random, which the processor could not predict.
+        if is_flood && !packet.number.is_multiple_of(4) {
+            return;
+        }
+        // Another for each packet, also where a packet is repeated as it is.
+        let random = mix(packet.transaction, packet.number);
         let tag = (hash >> 32) as u32 | 1;
         for (row, candidates) in bank.candidates.iter_mut().enumerate() {
             let place = (hash >> (COLUMN_BITS * row as u32)) as usize & (CANDIDATES - 1);

@@ -17,7 +17,7 @@ use sensor::sketch::{Counts, Distinct, Prefix};
 use sensor_common::server::ServerKey;
 use sensor_common::sketch::Sketches;
 use sensor_ebpf::address::{Address, V4};
-use sensor_ebpf::sketch::add_source;
+use sensor_ebpf::sketch::{Random, add_source};
 use serde::Serialize;
 
 /// Sources that a stream draws from.
@@ -150,11 +150,15 @@ fn measure(stream: &'static str, source: &Source, queries: u64, keys: u64) -> Ac
         let secret = random(&mut state);
         let mut sketches: Box<Sketches> = zeroed_box();
         let mut hosts: HashMap<Prefix, u64> = HashMap::new();
-        for _ in 0..queries {
-            let number = random(&mut state);
-            let address = V4(source(number).to_be());
+        for number in 0..queries {
+            let drawn = random(&mut state);
+            let address = V4(source(drawn).to_be());
             let hash = address.hash(secret);
-            add_source(&mut sketches, 0, address, hash, random(&mut state), secret);
+            let packet = Random {
+                transaction: random(&mut state),
+                number,
+            };
+            add_source(&mut sketches, 0, address, hash, secret, packet, true);
             *hosts.entry(Prefix::host(address.key())).or_default() += 1;
         }
         let mut networks: HashMap<Prefix, u64> = HashMap::new();

@@ -214,6 +214,29 @@ fn heavy_sources_are_found_within_their_bounds(engine: &mut Clocked) {
     );
 }
 
+/// One packet over and over, in a flood: its source is found whatever its hash is.
+fn a_repeated_packet_is_seen(engine: &mut Clocked) {
+    let mut exchange = exchange(4);
+    for source in 0..8_u8 {
+        engine.wait_seconds(15);
+        engine.window();
+        exchange.client = std::net::Ipv4Addr::new(198, 51, 100, source).into();
+        let repeated = exchange.query("www.example.org");
+        for _ in 0..20_000 {
+            engine.count(&repeated);
+        }
+        assert!(engine.snapshot().cost.shift > 0, "not taken for a flood");
+        for _ in 0..20_000 {
+            engine.count(&repeated);
+        }
+        engine.wait_seconds(2);
+        let window = engine.window();
+        let heaviest = window.sources.addresses.first().expect("a source");
+        assert_eq!(heaviest.source, Prefix::host(key(exchange.client)));
+        assert!(heaviest.at_most >= 40_000);
+    }
+}
+
 /// Upper and lower case are one name, whatever else is in the message; names of any length are told
 /// apart.
 fn names_are_counted_without_regard_to_case(engine: &mut Clocked) {
@@ -435,6 +458,7 @@ macro_rules! in_both_engines {
 }
 
 in_both_engines! {
+    a_repeated_packet_is_seen
     heavy_sources_are_found_within_their_bounds
     names_are_counted_without_regard_to_case
     samples_are_taken_under_a_budget
