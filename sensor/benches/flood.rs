@@ -4,9 +4,7 @@
 //! empty XDP program and the real `sensor watch` take turns, and `tcpdump -w /dev/null` where it is
 //! installed. Every frame that the interface received must have been counted.
 
-#[path = "../tests/support/frames.rs"]
-#[allow(dead_code, reason = "the tests use all of it")]
-mod frames;
+mod rig;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,11 +15,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use aya::Ebpf;
+use aya::programs::XdpMode;
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions};
-use aya::programs::{Xdp, XdpMode};
-use aya::{Ebpf, EbpfLoader};
-use clap::{Parser, ValueEnum};
-use sensor::kernel::load::OBJECT;
+use clap::Parser;
+use rig::{Arguments, Format, Vary, frame, xdp};
 use sensor::stage::namespace::Namespace;
 use sensor_common::names;
 use serde::Serialize;
@@ -33,51 +31,29 @@ const BATCH: u32 = 64;
 /// Longest wait for the last frames to be counted.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-#[derive(Parser)]
-struct Arguments {
-    /// Fewer frames and rounds.
-    #[arg(long)]
-    quick: bool,
-    /// Fail where a frame was not counted.
-    #[arg(long)]
-    check: bool,
-    #[arg(long, value_enum, default_value = "text")]
-    output: Format,
-    /// Given by `cargo bench`.
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 struct Mix {
     name: &'static str,
     frame: Vec<u8>,
-    /// See `kernel/flood.rs` of sensor-ebpf.
-    varies: u32,
+    vary: Vary,
 }
 
 fn mixes() -> Vec<Mix> {
-    let mix = |name, of: &str, varies| Mix {
+    let mix = |name, of: &str, sources, bits| Mix {
         name,
-        frame: frames::corpus()
-            .into_iter()
-            .find(|named| named.name == of)
-            .map(|named| named.frame)
-            .unwrap_or_default(),
-        varies,
+        frame: frame(of),
+        vary: Vary {
+            sources,
+            bits,
+            ..Vary::default()
+        },
     };
     vec![
-        mix("one_source", "v4 query", 0),
-        mix("spoofed", "v4 query", 1),
-        mix("random_names", "v4 query", 2),
-        mix("responses", "v4 response", 4),
-        mix("icmp_errors", "from the server", 0),
-        mix("not_dns", "TCP of another port", 0),
+        mix("one_source", "v4 query", 0, 0),
+        mix("spoofed", "v4 query", 1 << 24, 0),
+        mix("random_names", "v4 query", 0, rig::NAME),
+        mix("responses", "v4 response", 0, rig::DESTINATION_PORT),
+        mix("icmp_errors", "from the server", 0, 0),
+        mix("not_dns", "TCP of another port", 0, 0),
     ]
 }
 
@@ -95,14 +71,7 @@ struct Flood {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    rig::exit(run())
 }
 
 fn run() -> Result<bool> {
@@ -168,7 +137,7 @@ impl Lab {
 
     /// The fastest of several rounds, in turn with and without the sensor.
     fn measure(&self, mix: &Mix, rounds: usize, frames: u32) -> Result<Flood> {
-        let mut generator = self.load_generator(mix.varies)?;
+        let mut generator = self.load_generator(mix.vary)?;
         let mut flood = Flood {
             kind: "flood",
             mix: mix.name,
@@ -208,10 +177,8 @@ impl Lab {
     }
 
     /// The generator needs XDP on its own end too: only then has the device a queue for frames.
-    fn load_generator(&self, varies: u32) -> Result<Ebpf> {
-        let mut ebpf = EbpfLoader::new()
-            .override_global("FLOOD_VARIES", &varies, true)
-            .load(OBJECT)?;
+    fn load_generator(&self, vary: Vary) -> Result<Ebpf> {
+        let mut ebpf = rig::object(vary)?;
         xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
         let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
         empty.load()?;
@@ -222,7 +189,7 @@ impl Lab {
     }
 
     fn attach_empty(&self) -> Result<Ebpf> {
-        let mut ebpf = Ebpf::load(OBJECT)?;
+        let mut ebpf = rig::object(Vary::default())?;
         let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
         empty.load()?;
         self.watched
@@ -284,10 +251,6 @@ impl Lab {
             .and_then(|counts| counts.split_whitespace().nth(1)?.parse().ok())
             .context("the kernel counts packets")
     }
-}
-
-fn xdp<'e>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut Xdp> {
-    Ok(ebpf.program_mut(name).context(name)?.try_into()?)
 }
 
 /// `sensor watch` in another process.

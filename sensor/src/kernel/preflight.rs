@@ -35,7 +35,7 @@ pub const NEEDED: [Capability; 3] = [
 const SYS_ADMIN: u32 = 21;
 
 /// Oldest kernel with all that the program needs (the ring buffer of its log lines).
-pub const OLDEST_KERNEL: (u32, u32) = (5, 8);
+pub const OLDEST_KERNEL: (u32, u32) = (5, 13);
 /// Kernel with multi-buffer XDP programs (torvalds/linux f45d5b6ce2e8).
 pub const XDP_KERNEL: (u32, u32) = (5, 18);
 /// Kernel with TCX (torvalds/linux e420bed02507).
@@ -222,7 +222,7 @@ mod tests {
             ..host()
         };
         let text = old.check().expect_err("too old").to_string();
-        assert!(text.contains("5.4.0") && text.contains("5.8"), "{text}");
+        assert!(text.contains("5.4.0") && text.contains("5.13"), "{text}");
         let bare = Host {
             btf: false,
             ..host()

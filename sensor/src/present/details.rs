@@ -61,12 +61,15 @@ pub fn sources(sources: &Sources) -> String {
             sources.distinct
         );
     }
+    let error = match sources.error {
+        0 => String::new(),
+        error => format!(" (each up to {error} too many)"),
+    };
     format!(
-        "sources: about {}; most queries: {}; by network: {} (each up to {} too many)",
+        "sources: about {}; most queries: {}; by network: {}{error}",
         sources.distinct,
         top(&sources.addresses),
         top(&sources.networks),
-        sources.error
     )
 }
 
