@@ -185,27 +185,39 @@ impl State for Memory {
     }
 }
 
-/// The ticks of a capture, by the time of its packets.
+/// The clock of a capture, by the time of its packets.
 #[derive(Default)]
 pub struct PacketClock {
+    now: Duration,
     next_tick: Option<Duration>,
 }
 
+/// How far back a packet may lie in time, behind one that was captured on another CPU.
+const DISORDER: Duration = Duration::from_secs(1);
+
 impl PacketClock {
-    /// How many ticks have passed, with their times, when a packet comes at `time`. A time before the
-    /// last one has none.
-    pub fn ticks(&mut self, time: Duration) -> impl Iterator<Item = Duration> + use<> {
-        let first = self.next_tick.unwrap_or(time);
-        let passed = time
-            .checked_sub(first)
-            .map_or(0, |since| since.as_nanos() / TICK.as_nanos() + 1);
-        let made_up = u32::try_from(passed).unwrap_or(u32::MAX).min(MOST_TICKS);
-        let last = TICK.saturating_mul(u32::try_from(passed).unwrap_or(u32::MAX));
-        let next = first.saturating_add(last);
+    /// Moves to the time of a packet. Gives the ticks that have passed, and the time now: a packet that
+    /// is a little behind others does not turn it back, and one far behind begins anew.
+    pub fn advance(
+        &mut self,
+        time: Duration,
+    ) -> (impl Iterator<Item = Duration> + use<>, Duration) {
+        if time + DISORDER < self.now {
+            self.now = time;
+            self.next_tick = None;
+        }
+        self.now = self.now.max(time);
+        let first = self.next_tick.unwrap_or(self.now);
+        let passed = self.now.checked_sub(first);
+        let passed = passed.map_or(0, |since| since.as_nanos() / TICK.as_nanos() + 1);
+        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+        let next = first.saturating_add(TICK.saturating_mul(passed));
         self.next_tick = Some(next);
-        (0..made_up)
+        let made_up = passed.min(MOST_TICKS);
+        let ticks = (0..made_up)
             .rev()
-            .map(move |before| next.saturating_sub(TICK * (before + 1)))
+            .map(move |before| next.saturating_sub(TICK * (before + 1)));
+        (ticks, self.now)
     }
 }
 
@@ -245,11 +257,12 @@ impl HostEngine {
 
     /// Moves the clock to the time of the next packet, and does what is due by then.
     pub fn set_time(&mut self, time: Duration) {
-        for at in self.clock.ticks(time) {
+        let (ticks, now) = self.clock.advance(time);
+        for at in ticks {
             self.memory.table.control.clock = nanoseconds(at);
             self.upkeep.tick(&mut self.memory);
         }
-        self.memory.table.control.clock = nanoseconds(time);
+        self.memory.table.control.clock = nanoseconds(now);
     }
 
     /// Counts one frame.
@@ -318,4 +331,32 @@ impl HostEngine {
 #[must_use]
 pub fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_of_a_capture_ticks_four_times_a_second() {
+        let mut clock = PacketClock::default();
+        let mut at = |ms: u64| {
+            let (ticks, now) = clock.advance(Duration::from_millis(ms));
+            let ticks: Vec<u128> = ticks.map(|tick| tick.as_millis()).collect();
+            (ticks, now.as_millis())
+        };
+        assert_eq!(at(10_000), (vec![10_000], 10_000));
+        assert_eq!(at(10_249), (vec![], 10_249));
+        assert_eq!(at(10_750), (vec![10_250, 10_500, 10_750], 10_750));
+        // A packet of another CPU, a little behind.
+        assert_eq!(at(10_700), (vec![], 10_750));
+        // A long silence.
+        let (ticks, now) = at(10_000_000);
+        assert_eq!(
+            (ticks.len(), ticks.last(), now),
+            (64, Some(&10_000_000), 10_000_000)
+        );
+        // Another capture behind the first.
+        assert_eq!(at(5_000), (vec![5_000], 5_000));
+    }
 }

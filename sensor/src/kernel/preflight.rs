@@ -34,7 +34,7 @@ pub const NEEDED: [Capability; 3] = [
 
 const SYS_ADMIN: u32 = 21;
 
-/// Oldest kernel with all that the program needs (the ring buffer of its log lines).
+/// Oldest kernel with all that the program needs: global functions that take records by address.
 pub const OLDEST_KERNEL: (u32, u32) = (5, 13);
 /// Kernel with multi-buffer XDP programs (torvalds/linux f45d5b6ce2e8).
 pub const XDP_KERNEL: (u32, u32) = (5, 18);

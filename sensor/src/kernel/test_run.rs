@@ -52,11 +52,12 @@ impl TestRunEngine {
 
     /// Moves the clock to the time of the next packet, and does what is due by then.
     pub fn set_time(&mut self, time: Duration) {
-        for at in self.clock.ticks(time) {
+        let (ticks, now) = self.clock.advance(time);
+        for at in ticks {
             self.counts.set_clock(nanoseconds(at));
             self.counts.tick();
         }
-        self.counts.set_clock(nanoseconds(time));
+        self.counts.set_clock(nanoseconds(now));
     }
 
     /// Samples taken since this was last asked.
