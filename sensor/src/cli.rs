@@ -1,12 +1,14 @@
 //! The command line, and nothing else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::kernel::attach::HookChoice;
 use crate::present::output::Format;
+use crate::settings::TIMEOUTS;
 
 /// Counts what a DNS failure and a DNS flood look like, on a live interface or in a capture.
 #[derive(Debug, Parser)]
@@ -98,6 +100,11 @@ pub struct WatchArguments {
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 
+    /// Seconds after which a query is unanswered, 0.1 to 5.
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = timeout,
+          allow_negative_numbers = true)]
+    pub timeout: Duration,
+
     /// Also tell servers, sources, names, and what the sensor itself costs.
     #[arg(long)]
     pub details: bool,
@@ -125,6 +132,11 @@ pub struct ReplayArguments {
     /// DNS port; may be given up to eight times. 53 if not given.
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
+
+    /// Seconds after which a query is unanswered, 0.1 to 5.
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = timeout,
+          allow_negative_numbers = true)]
+    pub timeout: Duration,
 
     /// How to write.
     #[arg(long, value_enum, default_value = "text")]
@@ -164,6 +176,17 @@ pub enum EngineChoice {
 fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .map(|level| level.parse().unwrap_or(log::LevelFilter::Warn))
+}
+
+/// A time-out in seconds.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number"))?;
+    let timeout = Duration::try_from_secs_f64(seconds).ok();
+    timeout
+        .filter(|timeout| TIMEOUTS.contains(timeout))
+        .ok_or_else(|| "between 0.1 and 5 seconds".into())
 }
 
 /// Seconds from a tenth to an hour.
@@ -206,5 +229,7 @@ mod tests {
         assert!(seconds("0").is_err());
         assert!(seconds("nan").is_err());
         assert!(seconds("soon").is_err());
+        assert_eq!(timeout("0.5"), Ok(Duration::from_millis(500)));
+        assert!(timeout("-1").is_err() && timeout("6").is_err() && timeout("nan").is_err());
     }
 }

@@ -1,7 +1,10 @@
 //! Settings as they are used, resolved from what was asked for.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
+use sensor_common::latency::UNIT_BITS;
 use sensor_common::settings::{MAX_INTERFACES, MAX_PORTS, Settings};
 
 /// Why a combination of options makes no sense.
@@ -40,6 +43,21 @@ pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
         }
     }
     Ok(settings)
+}
+
+/// Time-outs that the ring of ticks has room for.
+pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
+
+/// Sets the time after which a query is unanswered, within [`TIMEOUTS`].
+pub fn set_timeout(settings: &mut Settings, timeout: Duration) {
+    let timeout = timeout.clamp(*TIMEOUTS.start(), *TIMEOUTS.end());
+    settings.timeout = (timeout.as_nanos() >> UNIT_BITS) as u32;
+    // A tick of 268 ms; of the double where 16 of those would not do.
+    settings.tick_bits = if timeout > Duration::from_secs(3) {
+        19
+    } else {
+        18
+    };
 }
 
 /// Multipliers tried before the indexes are taken to be impossible (two are the same).

@@ -58,7 +58,7 @@ const LOADER: [(&str, &[&str]); 16] = [
             "kernel", "latency", "own_cost", "samples", "sketch", "snapshot", "window",
         ],
     ),
-    ("cli.rs", &["kernel", "present"]),
+    ("cli.rs", &["kernel", "present", "settings"]),
     (
         "command",
         &[

@@ -337,6 +337,29 @@ fn one_query_over_and_over_lowers_the_rate(engine: &mut Clocked) {
     assert!(window.cost.followed <= 20_000, "{:?}", window.cost);
 }
 
+/// Each query is told once, soon after its own time-out, whatever that is.
+#[test]
+fn any_time_out_is_exact() {
+    for timeout in [100, 700, 2_000, 3_000, 3_001, 5_000] {
+        let mut engine = Clocked::with_timeout(milliseconds(timeout));
+        let mut exchange = exchange(4);
+        for id in 0..400 {
+            exchange.id = id;
+            engine.count(&exchange.query(NAME));
+            engine.wait(milliseconds(50));
+            if id % 2 == 0 {
+                engine.count(&exchange.response());
+            }
+        }
+        // Two ticks of half a second, and one of the loader.
+        engine.wait(milliseconds(timeout) + milliseconds(1_350));
+        let place = engine.only_server();
+        assert_eq!(place.counters.transactions.answered, 200, "{timeout} ms");
+        assert_eq!(place.unanswered, 200, "{timeout} ms");
+        assert_eq!(place.waiting.since(0), 0, "{timeout} ms");
+    }
+}
+
 impl Clocked {
     /// All that was ever counted of the only server, on all CPUs.
     fn only_server(&self) -> Place {

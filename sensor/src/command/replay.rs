@@ -19,13 +19,13 @@ use crate::present::output::{self, Format};
 use crate::present::summary::summary;
 use crate::present::totals::{About, TotalsObject};
 use crate::samples::Names;
-use crate::settings::for_ports;
+use crate::settings::{for_ports, set_timeout};
 use crate::snapshot::Snapshot;
 use crate::window::{Sources, Window};
 
-/// Longer than the time-out of a query and the ticks that it is told in, and shorter than what the ring
+/// Longer than the ticks that a time-out is told in, and together with it shorter than what the ring
 /// of ticks holds.
-const SETTLED: Duration = Duration::from_secs(3);
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Either engine, fed with frames.
 enum Engine {
@@ -72,8 +72,8 @@ impl Engine {
     }
 
     /// All that was seen, after the time in which the last queries could have been answered.
-    fn finish(&mut self, at: Duration, last: Duration) -> Snapshot {
-        let end = last + SETTLED;
+    fn finish(&mut self, at: Duration, last: Duration, timeout: Duration) -> Snapshot {
+        let end = last + timeout + SETTLED;
         match self {
             Self::Host(engine) => {
                 engine.set_time(end);
@@ -95,7 +95,8 @@ impl Engine {
 /// The capture cannot be read to its end, or the kernel engine cannot run. What was counted until
 /// then is shown.
 pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
-    let settings = for_ports(&arguments.ports)?;
+    let mut settings = for_ports(&arguments.ports)?;
+    set_timeout(&mut settings, arguments.timeout);
     let name = file_name(&arguments.file);
     let capture = Capture::open(&arguments.file)?;
     let mut engine = Engine::new(arguments.engine, &name, settings)?;
@@ -122,7 +123,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         complete: Some(complete),
         ..About::default()
     };
-    let snapshot = engine.finish(at, last);
+    let snapshot = engine.finish(at, last, arguments.timeout);
     show(&snapshot, &names, about, arguments.output)?;
     if let Some(error) = refused {
         return Err(error.into());

@@ -18,7 +18,7 @@ use crate::present::output::{self, Format, Reader};
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, line};
 use crate::samples::Names;
-use crate::settings::for_ports;
+use crate::settings::{for_ports, set_timeout};
 use crate::snapshot::{Lane, Snapshot};
 use crate::upkeep::TICK;
 use crate::window::Window;
@@ -35,11 +35,13 @@ const SERVERS_IN_JSON: usize = 256;
 /// # Errors
 /// The interfaces cannot be watched.
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
+    let mut settings = for_ports(&arguments.ports)?;
+    set_timeout(&mut settings, arguments.timeout);
     let mut engine = KernelEngine::watch(&WatchOptions {
         interfaces: arguments.interfaces.clone(),
         hook: arguments.hook,
         ingress_only: arguments.ingress_only,
-        settings: for_ports(&arguments.ports)?,
+        settings,
         log_level: log::max_level().to_level(),
         tc: None,
     })

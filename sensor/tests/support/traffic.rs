@@ -126,6 +126,14 @@ impl Clocked {
         Self::new(Either::Host(Box::new(engine)))
     }
 
+    /// The host's, with another time-out.
+    pub fn with_timeout(timeout: Duration) -> Self {
+        let mut settings = settings(1);
+        sensor::settings::set_timeout(&mut settings, timeout);
+        let engine = HostEngine::new("test", settings);
+        Self::new(Either::Host(Box::new(engine)))
+    }
+
     fn new(engine: Either) -> Self {
         let mut clocked = Self {
             engine,
