@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use nix::unistd::{SysconfVar, sysconf};
 
 /// Measures from one asking to the next.
 pub struct Meter {
@@ -15,7 +17,7 @@ pub struct Meter {
 pub struct Spent {
     /// Of one core, since it was last asked.
     pub cpu_percent: f64,
-    /// Largest resident set so far, in KiB.
+    /// Resident memory now, in KiB.
     pub rss_kib: u64,
 }
 
@@ -25,13 +27,13 @@ impl Meter {
     pub fn new() -> Self {
         Self {
             asked: Instant::now(),
-            cpu: usage().0,
+            cpu: cpu_time(),
         }
     }
 
     /// Since it was last asked.
     pub fn spent(&mut self) -> Spent {
-        let (cpu, rss_kib) = usage();
+        let cpu = cpu_time();
         let elapsed = self.asked.elapsed().as_secs_f64();
         let used = cpu.saturating_sub(self.cpu).as_secs_f64();
         self.asked = Instant::now();
@@ -42,7 +44,7 @@ impl Meter {
             } else {
                 0.0
             },
-            rss_kib,
+            rss_kib: resident_kib().unwrap_or(0),
         }
     }
 }
@@ -53,16 +55,23 @@ impl Default for Meter {
     }
 }
 
-/// CPU time of all threads, and the largest resident set in KiB (getrusage(2)).
-fn usage() -> (Duration, u64) {
+/// CPU time of all threads (getrusage(2)).
+fn cpu_time() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
-        return (Duration::ZERO, 0);
+        return Duration::ZERO;
     };
-    let time = |time: nix::sys::time::TimeVal| {
+    let time = |time: TimeVal| {
         let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
         let micros = u64::try_from(time.tv_usec()).unwrap_or(0);
         Duration::from_secs(seconds) + Duration::from_micros(micros)
     };
-    let rss = u64::try_from(usage.max_rss()).unwrap_or(0);
-    (time(usage.user_time()) + time(usage.system_time()), rss)
+    time(usage.user_time()) + time(usage.system_time())
+}
+
+/// Resident memory (`proc_pid_statm(5)`, second field, in pages).
+fn resident_kib() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * u64::try_from(page).ok()? / 1024)
 }

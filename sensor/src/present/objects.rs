@@ -249,7 +249,7 @@ pub struct SensorObject {
     latency_histograms_lost: u32,
     map_bytes: usize,
     cpu_percent: f64,
-    /// Largest resident set so far.
+    /// Resident memory of the loader now.
     rss_kib: u64,
 }
 
