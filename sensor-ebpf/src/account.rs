@@ -4,7 +4,9 @@
 //! kernel's binary half can make calls of them: the verifier then follows them once, and not once for
 //! each way through the parser.
 
-use sensor_common::class::{ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted};
+use sensor_common::class::{
+    Class, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
+};
 use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
@@ -94,7 +96,8 @@ pub fn query<S: Store>(query: &Query, store: &mut S) -> bool {
     if query.question_is_read() {
         totals.qtype[usize::from(query.qtype).min(QTYPES - 1)] += 1;
     }
-    let number = totals.seen;
+    // Of queries alone: with all packets, those that alternate with responses would have even numbers.
+    let number = totals.classes[Class::DnsQuery.index()];
     if query.message.family == u16::from(FAMILY_V4) {
         attribute_query::<V4, S>(query, number, store)
     } else {

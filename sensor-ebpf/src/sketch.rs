@@ -18,7 +18,7 @@ const DECAY: u32 = 8;
 pub struct Random {
     /// Hash of the transaction.
     pub transaction: u64,
-    /// Number of the packet.
+    /// Number of the query.
     pub number: u64,
 }
 

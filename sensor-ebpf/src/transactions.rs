@@ -15,6 +15,8 @@ use sensor_common::transactions::{BUDGET, CELLS, LIFE, MAX_SHIFT, RING, TUPLE_TI
 use crate::hash::{fold, mix};
 use crate::store::Shared;
 
+/// A second, in units of 1,024 ns.
+const DISORDER: u32 = (1_000_000_000_u64 >> UNIT_BITS) as u32;
 const ENDED: u64 = 1 << 37;
 const TAG: u32 = 38;
 
@@ -124,7 +126,9 @@ fn place(hash: u64) -> usize {
 
 #[inline(always)]
 fn age(cell: u64, now: u32) -> u32 {
-    now.wrapping_sub(cell as u32)
+    let age = now.wrapping_sub(cell as u32);
+    // Clocks of two CPUs, or of two stampers of a capture, may differ a little.
+    if age > u32::MAX - DISORDER { 0 } else { age }
 }
 
 #[inline(always)]

@@ -92,7 +92,7 @@ pub struct WatchArguments {
     #[arg(long, value_enum, default_value = "auto")]
     pub hook: HookChoice,
 
-    /// Do not count sent packets.
+    /// Do not count sent packets. Whether a query was answered can then not be known.
     #[arg(long)]
     pub ingress_only: bool,
 

@@ -125,8 +125,10 @@ pub struct Snapshot {
     pub places: BTreeMap<(u32, ServerKey), Place>,
     /// Counters of servers that lost their places or never had one.
     pub other: ServerCounters,
-    /// Unanswered queries to those.
+    /// Unanswered queries to those, known since they had no place.
     pub other_unanswered: i64,
+    /// Unanswered queries to those, known while they had one.
+    pub lost_unanswered: i64,
     /// How many lost their places.
     pub evicted: u64,
     /// Packets of servers that never had one.
@@ -159,6 +161,7 @@ impl Snapshot {
             places: BTreeMap::new(),
             other: Zeroable::zeroed(),
             other_unanswered: 0,
+            lost_unanswered: 0,
             evicted: 0,
             refused: 0,
             histograms: BTreeMap::new(),

@@ -22,6 +22,8 @@ pub struct Window {
     pub servers: BTreeMap<ServerKey, ServerWindow>,
     /// Of servers that lost their places or never had one.
     pub other: ServerCounters,
+    /// Unanswered queries to those.
+    pub other_unanswered: u64,
     /// Servers that lost their places.
     pub evicted: u64,
     /// Packets of servers that never had one.
@@ -100,6 +102,7 @@ impl Window {
             lanes,
             servers: BTreeMap::new(),
             other: now.other.since(&then.other),
+            other_unanswered: 0,
             evicted: now.evicted.wrapping_sub(then.evicted),
             refused: now.refused.wrapping_sub(then.refused),
             sources: Sources::default(),
@@ -119,6 +122,11 @@ impl Window {
     }
 
     fn add_servers(&mut self, then: &Snapshot, now: &Snapshot) {
+        let mut other_unanswered = now.other_unanswered - then.other_unanswered;
+        if then.places.is_empty() {
+            // Else an earlier window has told it, with the server's address.
+            other_unanswered += now.lost_unanswered;
+        }
         for (place, before) in &then.places {
             let kept = now
                 .places
@@ -131,6 +139,7 @@ impl Window {
                 self.other = self.other.since_at_least_zero(&before.counters);
             }
         }
+        self.other_unanswered = u64::try_from(other_unanswered).unwrap_or(0);
         for (place, now) in &now.places {
             let counters = match then.places.get(place) {
                 Some(then) if !now.counters.went_back(&then.counters) => {
@@ -219,6 +228,13 @@ impl Window {
             addresses: addresses.top(&hosts, TOP, now.secret),
             networks: prefixes.top(&networks, TOP, now.secret),
         };
+    }
+
+    /// Unanswered queries to any server.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        let servers: u64 = self.servers.values().map(|server| server.unanswered).sum();
+        servers + self.other_unanswered
     }
 
     /// Servers, those with most packets first.

@@ -237,6 +237,31 @@ fn a_repeated_packet_is_seen(engine: &mut Clocked) {
     }
 }
 
+/// In a flood in which each query is followed by its response, as on a mirror port.
+fn alternating_packets_hide_nobody(engine: &mut Clocked) {
+    let mut exchange = exchange(4);
+    engine.wait_seconds(1);
+    engine.window();
+    let heavy = exchange.client;
+    for number in 0..60_000_u32 {
+        exchange.client = if number % 2 == 0 {
+            heavy
+        } else {
+            std::net::Ipv4Addr::from(number.wrapping_mul(0x9e37_79b1)).into()
+        };
+        exchange.id = number as u16;
+        engine.count(&exchange.query("www.example.org"));
+        engine.count(&exchange.response());
+        engine.wait(Duration::from_micros(50));
+    }
+    assert!(engine.snapshot().cost.shift > 0, "not taken for a flood");
+    engine.wait_seconds(2);
+    let window = engine.window();
+    let first = window.sources.addresses.first().expect("a heavy source");
+    assert_eq!(first.source, Prefix::host(key(heavy)));
+    assert!(first.at_most >= 30_000);
+}
+
 /// Upper and lower case are one name, whatever else is in the message; names of any length are told
 /// apart.
 fn names_are_counted_without_regard_to_case(engine: &mut Clocked) {
@@ -458,6 +483,7 @@ macro_rules! in_both_engines {
 }
 
 in_both_engines! {
+    alternating_packets_hide_nobody
     a_repeated_packet_is_seen
     heavy_sources_are_found_within_their_bounds
     names_are_counted_without_regard_to_case

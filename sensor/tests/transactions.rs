@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use sensor::counters::Counters;
-use sensor::snapshot::Place;
+use sensor::snapshot::{Place, Snapshot};
+use sensor::window::Window;
 use sensor_common::class::ErrorKind;
 use sensor_common::transactions::TransactionCounters;
 use support::traffic::{Clocked, exchange};
@@ -335,6 +336,82 @@ fn one_query_over_and_over_lowers_the_rate(engine: &mut Clocked) {
     let window = engine.window();
     assert!(window.cost.raised >= 1, "{:?}", window.cost);
     assert!(window.cost.followed <= 20_000, "{:?}", window.cost);
+}
+
+/// Between a tick and a snapshot the server loses its place and gets another: what an earlier window has
+/// told is not told again, and what the evicted ones left unanswered is not lost.
+#[test]
+fn a_server_that_comes_back_brings_no_old_news() {
+    let mut engine = Clocked::host();
+    let mut exchange = exchange(4);
+    let server = exchange.server;
+    for id in 0..900 {
+        exchange.id = id;
+        engine.count(&exchange.query(NAME));
+    }
+    engine.wait_seconds(5);
+    let first = engine.server();
+    // A few find their cell taken.
+    let told = first.counters.transactions.sent;
+    assert!(told > 880 && first.unanswered == told);
+    for number in 0..40_000_u32 {
+        exchange.server = std::net::Ipv4Addr::from(0x0b00_0000 + number * 7).into();
+        exchange.id = number as u16;
+        engine.count(&exchange.query(NAME));
+    }
+    exchange.server = server;
+    for id in 1_000..1_040 {
+        exchange.id = id;
+        engine.count(&exchange.query(NAME));
+    }
+    let window = engine.window();
+    let again = window.servers.get(&support::traffic::key(server));
+    assert!(
+        again.is_none_or(|server| server.unanswered == 0),
+        "old news"
+    );
+    engine.wait_seconds(5);
+    let window = engine.window();
+    let sent: u64 = engine
+        .snapshot()
+        .places
+        .values()
+        .map(|place| place.counters.transactions.sent)
+        .sum();
+    let sent = sent + engine.snapshot().other.transactions.sent - told;
+    assert_eq!(window.unanswered(), sent);
+    assert!(window.other_unanswered > 0);
+    // From the beginning everything is told once too.
+    let all = Window::between(&Snapshot::empty(Duration::ZERO), &engine.snapshot());
+    assert_eq!(all.unanswered(), sent + told);
+}
+
+/// A response that was stamped a little before its query, and a packet from the future.
+#[test]
+fn a_disorder_of_stamps_changes_nothing() {
+    let mut engine = Clocked::host();
+    engine.wait_seconds(11);
+    let mut exchange = exchange(4);
+    for id in 0..20 {
+        exchange.id = id;
+        engine.count(&exchange.query(NAME));
+        engine.turn_back(Duration::from_micros(2));
+        engine.count(&exchange.response());
+        engine.wait(milliseconds(10));
+    }
+    let transactions = engine.transactions();
+    assert_eq!((transactions.sent, transactions.answered), (20, 20));
+    assert_eq!(transactions.unmatched, 0);
+    engine.wait_seconds(3_600);
+    engine.turn_back(Duration::from_hours(1));
+    for id in 0..8_000 {
+        exchange.id = id;
+        engine.count(&exchange.query(NAME));
+        engine.count(&exchange.response());
+        engine.wait(milliseconds(2));
+    }
+    let transactions = engine.transactions();
+    assert_eq!((transactions.sent, transactions.answered), (8_000, 8_000));
 }
 
 /// Each query is told once, soon after its own time-out, whatever that is.

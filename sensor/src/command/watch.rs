@@ -57,6 +57,12 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
             attached.interface.name, attached.reason
         );
     }
+    if arguments.ingress_only {
+        eprintln!(
+            "only received packets are counted: whether a query was answered, and whether a response \
+             was asked for, cannot be known"
+        );
+    }
     let mut kernel_log = if log::max_level() >= log::LevelFilter::Debug {
         Some(engine.log()?)
     } else {

@@ -13,7 +13,7 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::Control;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
-use super::interface::{Interface, InterfaceError, LinkState};
+use super::interface::{Interface, InterfaceError, Kind, LinkState};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
@@ -161,6 +161,11 @@ impl Counts {
         Ok(counts)
     }
 
+    /// See [`Upkeep::see_one_direction`].
+    pub fn see_one_direction(&mut self) {
+        self.upkeep.see_one_direction();
+    }
+
     /// Does what is to be done every [`crate::upkeep::TICK`].
     pub fn tick(&mut self) {
         self.upkeep.tick(&mut self.shards);
@@ -228,7 +233,12 @@ impl KernelEngine {
             settings,
             log_level: options.log_level,
         })?;
-        let counts = Counts::of(&mut loaded)?;
+        let mut counts = Counts::of(&mut loaded)?;
+        // Loopback has both directions on ingress.
+        let loopback = |interface: &Interface| interface.kind == Kind::Loopback;
+        if options.ingress_only && !interfaces.iter().all(loopback) {
+            counts.see_one_direction();
+        }
         let kernel = Host::look().kernel;
         let attach_options = AttachOptions {
             hook: options.hook,

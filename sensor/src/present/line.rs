@@ -37,11 +37,7 @@ pub fn interval(at: Duration, interface: &str, totals: &Totals, window: &Window)
             notes.push(format!("{} {}", count(class), class.name()));
         }
     }
-    let unanswered: u64 = window
-        .servers
-        .values()
-        .map(|server| server.unanswered)
-        .sum();
+    let unanswered = window.unanswered();
     if unanswered != 0 {
         notes.push(format!("{unanswered} unanswered"));
     }

@@ -245,6 +245,8 @@ pub struct SensorObject {
     server_places: (usize, usize),
     /// Packets of servers that found no place; counted without their address.
     refused: u64,
+    /// Unanswered queries to servers without a place.
+    unanswered_elsewhere: u64,
     latency_histograms: u32,
     latency_histograms_lost: u32,
     map_bytes: usize,
@@ -265,6 +267,7 @@ impl SensorObject {
             samples_lost: window.cost.samples_lost,
             server_places: places,
             refused: window.refused,
+            unanswered_elsewhere: window.other_unanswered,
             latency_histograms: window.cost.histograms,
             latency_histograms_lost: window.cost.histograms_replaced,
             map_bytes,

@@ -24,6 +24,8 @@ const CANDIDATES: usize = 4096;
 #[derive(Default)]
 pub(super) struct Epochs {
     ticks: u64,
+    /// The bank in use.
+    bank: u32,
     number: u64,
     left: Option<u32>,
     recent: VecDeque<Arc<Epoch>>,
@@ -33,25 +35,26 @@ pub(super) struct Epochs {
 
 impl Epochs {
     /// The bank to use from now on.
-    pub(super) fn tick(&mut self, state: &mut impl State, bank: u32) -> u32 {
+    pub(super) fn tick(&mut self, state: &mut impl State) -> u32 {
         if let Some(left) = self.left.take() {
             self.end(state, left);
         }
         self.ticks += 1;
-        if !self.ticks.is_multiple_of(TICKS) {
-            return bank;
+        if self.ticks.is_multiple_of(TICKS) {
+            self.left = Some(self.bank);
+            self.bank = next(self.bank);
         }
-        self.left = Some(bank);
-        next(bank)
+        self.bank
     }
 
     /// Ends the epoch at once. For an engine that counts nothing meanwhile.
-    pub(super) fn flush(&mut self, state: &mut impl State, bank: u32) -> u32 {
+    pub(super) fn flush(&mut self, state: &mut impl State) -> u32 {
         if let Some(left) = self.left.take() {
             self.end(state, left);
         }
-        self.end(state, bank);
-        next(bank)
+        self.end(state, self.bank);
+        self.bank = next(self.bank);
+        self.bank
     }
 
     /// Reads a bank and clears it.

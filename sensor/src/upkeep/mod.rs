@@ -88,12 +88,27 @@ impl Upkeep {
         }
     }
 
+    /// Only one direction is seen: then no response can be missed, and none can be unmatched.
+    pub fn see_one_direction(&mut self) {
+        self.sampling.see_one_direction();
+        self.outcomes.see_one_direction();
+    }
+
     /// Does what is to be done every 250 ms. The first tick must come before the first packet.
     pub fn tick(&mut self, state: &mut impl State) {
+        let bank = self.epochs.tick(state);
         let followed = sum(state, FOLLOWING + offset_of!(Following, followed));
+        // The programs may raise the shift at any moment: what they raise while it is written here is
+        // put back.
+        let raised = FOLLOWING + offset_of!(Following, raised);
+        let before = sum(state, raised);
         let mut control = self.sampling.tick(state.control(), followed);
-        control.bank = self.epochs.tick(state, control.bank);
+        control.bank = bank;
         state.set_control(control);
+        if sum(state, raised) != before {
+            control = self.sampling.raise(control);
+            state.set_control(control);
+        }
         for cpu in 0..state.cpus() {
             let budget = FOLLOWING + offset_of!(Following, budget);
             state.write(cpu, budget, &[BUDGET]);
@@ -104,9 +119,11 @@ impl Upkeep {
 
     /// Ends the epoch at once: what was seen up to now is then in the next snapshot.
     pub fn flush(&mut self, state: &mut impl State) {
-        let mut control = state.control();
-        control.bank = self.epochs.flush(state, control.bank);
-        state.set_control(control);
+        let bank = self.epochs.flush(state);
+        state.set_control(Control {
+            bank,
+            ..state.control()
+        });
     }
 
     /// Adds what the shards hold to a snapshot; unanswered queries as of the last tick.

@@ -24,6 +24,8 @@ struct Ring {
     /// Of all ticks that were closed. Negative for a while where the query was counted on another CPU
     /// than its end.
     unanswered: i64,
+    /// Of `other`: what servers had left unanswered before they lost their place.
+    lost: i64,
     waiting: Waiting,
 }
 
@@ -54,6 +56,7 @@ pub(super) struct Outcomes {
     timeout_ticks: u64,
     places: BTreeMap<(u32, ServerKey), (Ring, ServerCounters)>,
     other: BTreeMap<u32, Ring>,
+    one_direction: bool,
 }
 
 impl Outcomes {
@@ -65,15 +68,16 @@ impl Outcomes {
             timeout_ticks,
             places: BTreeMap::new(),
             other: BTreeMap::new(),
+            one_direction: false,
         }
     }
 
     /// Closes the ticks whose time has come.
     pub(super) fn observe(&mut self, state: &impl State) {
-        // Before the rings are read: what happens meanwhile is then of an open tick.
-        let tick = state.clock() >> self.tick_bits;
         let mut before = std::mem::take(&mut self.places);
         for cpu in 0..state.cpus() {
+            // Before the rings are read: what happens meanwhile is then of an open tick.
+            let tick = state.clock() >> self.tick_bits;
             let table = state.table(cpu);
             let other = self.other.entry(cpu).or_default();
             for set in &table.sets {
@@ -109,15 +113,29 @@ impl Outcomes {
         }
     }
 
+    /// Nothing is unanswered from now on.
+    pub(super) fn see_one_direction(&mut self) {
+        self.one_direction = true;
+    }
+
     /// Adds them to the places of a snapshot.
     pub(super) fn fill(&self, snapshot: &mut Snapshot) {
+        if self.one_direction {
+            return;
+        }
         for (key, place) in &mut snapshot.places {
-            if let Some((ring, _)) = self.places.get(key) {
+            // A server that lost its place and has one again since the last tick has another ring.
+            if let Some((ring, counters)) = self.places.get(key)
+                && !place.counters.went_back(counters)
+            {
                 place.unanswered = ring.unanswered;
                 place.waiting = ring.waiting;
             }
         }
-        snapshot.other_unanswered = self.other.values().map(|ring| ring.unanswered).sum();
+        for ring in self.other.values() {
+            snapshot.other_unanswered += ring.unanswered;
+            snapshot.lost_unanswered += ring.lost;
+        }
     }
 }
 
@@ -128,10 +146,11 @@ const FIRST: ServerKey = ServerKey {
     reserved: [0; 7],
 };
 
-/// A server lost its place, and its ring went to the sum: what was counted of it is not to be counted
-/// again there.
+/// A server lost its place, and its ring went to the sum, with what had been counted of it: that is not to
+/// be counted again there.
 fn forget(other: &mut Ring, lost: Option<&(Ring, ServerCounters)>) {
     if let Some((lost, _)) = lost {
+        other.lost += lost.unanswered;
         for (sum, closed) in other.closed.iter_mut().zip(lost.closed) {
             *sum = sum.wrapping_add(closed);
         }

@@ -18,19 +18,38 @@ const FEW: u64 = 512;
 /// it has been calm for a while. What was followed under another shift stays valid for 10 s.
 #[derive(Default)]
 pub(super) struct Sampling {
-    shifts: VecDeque<u32>,
+    /// The lowest and the highest of each tick.
+    shifts: VecDeque<(u32, u32)>,
+    /// As it was told at the last tick; the programs may have raised it since.
+    told: u32,
     followed: VecDeque<u64>,
     before: u64,
+    one_direction: bool,
 }
 
 impl Sampling {
+    /// Nothing is unmatched from now on.
+    pub(super) fn see_one_direction(&mut self) {
+        self.one_direction = true;
+    }
+
+    /// One more, because the programs did so just now.
+    pub(super) fn raise(&mut self, mut control: Control) -> Control {
+        control.shift = (control.shift + 1).min(MAX_SHIFT);
+        if control.unmatched_shift != NEVER {
+            control.unmatched_shift = control.unmatched_shift.max(control.shift);
+        }
+        self.told = self.told.min(control.shift);
+        control
+    }
+
     /// The next tick. `followed` is the count of all transactions ever followed.
     pub(super) fn tick(&mut self, mut control: Control, followed: u64) -> Control {
         push(&mut self.followed, followed - self.before, CALM_TICKS);
         self.before = followed;
         let last = self.followed.back().copied().unwrap_or(0);
-        // Kept too, for the tick that has passed: what was followed in it may have been under this.
-        push(&mut self.shifts, control.shift, LIFE_TICKS);
+        let passed = (self.told.min(control.shift), self.told.max(control.shift));
+        push(&mut self.shifts, passed, LIFE_TICKS);
         if last > TOO_MANY {
             let halvings = (last / TOO_MANY).ilog2() + 1;
             control.shift = (control.shift + halvings).min(MAX_SHIFT);
@@ -43,15 +62,17 @@ impl Sampling {
                 self.followed.clear();
             }
         }
-        let shifts = self.shifts.iter().copied().chain([control.shift]);
-        control.match_shift = shifts.clone().min().unwrap_or(0);
-        control.unmatched_shift = if self.shifts.len() == LIFE_TICKS {
-            shifts.max().unwrap_or(0)
+        let lowest = self.shifts.iter().map(|(lowest, _)| *lowest).min();
+        let highest = self.shifts.iter().map(|(_, highest)| *highest).max();
+        control.match_shift = lowest.unwrap_or(0).min(control.shift);
+        control.unmatched_shift = if self.shifts.len() == LIFE_TICKS && !self.one_direction {
+            highest.unwrap_or(0).max(control.shift)
         } else {
             // A response may be to a query from before the sensor began.
             NEVER
         };
         control.tick = control.tick.wrapping_add(1);
+        self.told = control.shift;
         control
     }
 }
@@ -99,6 +120,22 @@ mod tests {
         assert_eq!((calm.shift, calm.match_shift), (0, 0));
         let calm = run(&mut sampling, calm, 50, 100);
         assert_eq!(calm.unmatched_shift, 0);
+    }
+
+    #[test]
+    fn a_shift_that_lasted_less_than_a_tick_is_remembered() {
+        let mut sampling = Sampling::default();
+        let mut control = run(&mut sampling, Control::DEFAULT, 50, 100);
+        control.shift = 6;
+        let mut control = run(&mut sampling, control, 60, 100_000);
+        assert_eq!((control.shift, control.match_shift), (6, 6));
+        while control.shift != 0 {
+            control = run(&mut sampling, control, 1, 100);
+        }
+        // The programs raise it before the next tick.
+        control.shift = 6;
+        let control = run(&mut sampling, control, 3, 100_000);
+        assert_eq!((control.match_shift, control.unmatched_shift), (0, 6));
     }
 
     #[test]

@@ -154,6 +154,12 @@ impl Clocked {
         }
     }
 
+    /// The next packets were stamped earlier.
+    pub fn turn_back(&mut self, time: Duration) {
+        self.now -= time;
+        self.wait(Duration::ZERO);
+    }
+
     /// The same for a long time.
     pub fn wait_seconds(&mut self, seconds: u32) {
         self.wait(Duration::from_secs(seconds.into()));
