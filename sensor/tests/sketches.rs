@@ -472,7 +472,7 @@ macro_rules! in_both_engines {
         mod on_the_host {
             $(#[test] fn $test() { super::$test(&mut super::Clocked::host()); })*
         }
-        mod in_the_kernel {
+        mod sketches_in_the_kernel {
             $(
                 #[test]
                 #[ignore = "needs a kernel"]
