@@ -1,6 +1,7 @@
 //! Names from sampled packets, in bounded memory.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use hickory_proto::op::{Header, Query};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
@@ -45,14 +46,26 @@ impl Names {
         if let Some(question) = question(sample) {
             self.questions += 1;
             let name = question.name().to_lowercase();
-            let labels: Vec<String> = name
-                .iter()
-                .map(|label| label.escape_ascii().to_string())
-                .collect();
+            let labels: Vec<String> = name.iter().map(escaped).collect();
             self.names.add(&dotted(&labels));
             self.suffixes.add(&dotted(suffix(&labels)));
         }
     }
+}
+
+/// A label in which everything but letters, digits, hyphen and underscore is `\\DDD` (RFC 4343, 2.1), so
+/// that no name can pretend to be more than one.
+fn escaped(label: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in label {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\{byte:03}");
+        }
+    }
+    text
 }
 
 fn dotted(labels: &[String]) -> String {
@@ -136,6 +149,12 @@ mod tests {
         let (name, count) = heaviest.top(1)[0];
         assert_eq!(name, "heavy.example");
         assert!(count.at_most >= 400 && count.at_most - count.error <= 400);
+    }
+
+    #[test]
+    fn a_label_cannot_pretend_to_be_more() {
+        assert_eq!(escaped(b"_dns-1"), "_dns-1");
+        assert_eq!(escaped(b"a b,c\x1b."), "a\\032b\\044c\\027\\046");
     }
 
     #[test]

@@ -39,8 +39,8 @@ pub struct Window {
 /// Sources of queries in a window.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// How many different ones, within 3 %. Counted in whole seconds: those that ended in the window, of
-    /// the last 16.
+    /// How many different ones, within 3 %. Counted by epochs, of a second or less: those that ended in
+    /// the window, of the last 16.
     pub distinct: u64,
     /// The heaviest addresses.
     pub addresses: Vec<Heavy>,
@@ -212,9 +212,6 @@ impl Window {
         for epoch in &epochs {
             sources.merge(&epoch.sources);
             names.merge(&epoch.names);
-        }
-        // An interval may be shorter than a second: then the last second's are likely its own too.
-        for epoch in now.epochs.iter().rev().take(epochs.len().max(1)) {
             hosts.extend(epoch.candidates.iter().copied());
         }
         let networks: BTreeSet<Prefix> = hosts.iter().copied().map(Prefix::network).collect();

@@ -103,6 +103,11 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
                 eprintln!("{} is {}", attached.interface.name, attached.state.name());
             }
         }
+        // So that different sources and names are those of this interval, and of no other.
+        engine.flush();
+        engine
+            .samples()
+            .for_each(|sample| screen.names.add(&sample));
         let now = engine.snapshot();
         let window = Window::between(&then, &now);
         if screen.show(&window, &now, &engine)? == Reader::Gone {
@@ -178,7 +183,7 @@ impl Screen {
                 ))?,
             };
         }
-        if self.details && self.format == Format::Text {
+        if self.details && self.format == Format::Text && !window.servers.is_empty() {
             let servers = window.busiest();
             if !servers.is_empty() {
                 output::line(&format!("          {}", details::SERVER_HEADER))?;

@@ -18,6 +18,8 @@ pub struct ProgramCost {
     pub packets: u64,
     /// Time that it ran.
     pub time: Duration,
+    /// That while.
+    pub over: Duration,
 }
 
 impl ProgramCost {
@@ -39,10 +41,17 @@ impl ProgramCost {
                 id,
                 packets: after.packets - before.packets,
                 time: after.time.saturating_sub(before.time),
+                over: time,
                 name: after.name,
             })
         });
         Ok(costs.collect())
+    }
+
+    /// Of one core.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        100.0 * self.time.as_secs_f64() / self.over.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     /// Nanoseconds a packet, with what measuring costs. `None` where there were no packets.
@@ -66,6 +75,7 @@ fn readings() -> anyhow::Result<BTreeMap<u32, ProgramCost>> {
             name: name.into(),
             packets: program.run_count(),
             time: program.run_time(),
+            over: Duration::ZERO,
         };
         readings.insert(program.id(), reading);
     }

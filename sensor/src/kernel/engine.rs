@@ -171,7 +171,7 @@ impl Counts {
         self.upkeep.tick(&mut self.shards);
     }
 
-    /// Ends the second that is running. For programs that nothing runs meanwhile.
+    /// Ends the second that is running.
     pub fn flush(&mut self) {
         self.upkeep.flush(&mut self.shards);
     }
@@ -314,6 +314,11 @@ impl KernelEngine {
     /// Does what is to be done every [`crate::upkeep::TICK`].
     pub fn tick(&mut self) {
         self.counts.tick();
+    }
+
+    /// Ends the second that is running, so that the next snapshot has all that was seen.
+    pub fn flush(&mut self) {
+        self.counts.flush();
     }
 
     /// Samples taken since this was last asked.

@@ -16,7 +16,7 @@ const TOP: usize = 3;
 
 /// Above lines of [`server`].
 pub const SERVER_HEADER: &str = "server                                     queries   responses  \
-                                 unanswered      p50      p95  ICMP errors";
+                                 unanswered      late  repeated      p50      p95  ICMP errors";
 
 /// One server.
 #[must_use]
@@ -24,11 +24,13 @@ pub fn server(key: &ServerKey, server: &ServerWindow) -> String {
     let errors: u64 = server.counters.errors.iter().sum();
     let quantile = |share| server.latency.quantile(share).map_or("-".into(), short);
     format!(
-        "{:<39} {:>10}  {:>10}  {:>10}  {:>7}  {:>7}  {errors:>11}",
+        "{:<39} {:>10}  {:>10}  {:>10}  {:>8}  {:>8}  {:>7}  {:>7}  {errors:>11}",
         ip(key).to_string(),
         server.counters.queries,
         server.counters.responses,
         server.unanswered,
+        server.counters.transactions.late,
+        server.counters.transactions.retransmitted,
         quantile(0.5),
         quantile(0.95),
     )
@@ -49,6 +51,9 @@ fn short(duration: Duration) -> String {
 #[must_use]
 pub fn sources(sources: &Sources) -> String {
     let top = |heavy: &[Heavy]| {
+        if heavy.is_empty() {
+            return "none stands out".into();
+        }
         let named = heavy.iter().take(TOP);
         let named: Vec<_> = named
             .map(|heavy| format!("{} {}", prefix(&heavy.source), heavy.at_most))
@@ -106,12 +111,11 @@ pub fn own_cost(window: &Window, places: (usize, usize), map_bytes: usize, spent
     let cost = &window.cost;
     let (taken, all) = places;
     format!(
-        "sensor: {:.1} % of a core, {} KiB, maps {} KiB; follows {}; {} samples, {} lost; server \
-         places {taken} of {all}, {} evicted, {} packets without a place",
+        "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
+         samples, {} lost; server places {taken} of {all}, {} evicted, {} packets without a place",
         spent.cpu_percent,
         spent.rss_kib,
         map_bytes / 1024,
-        followed(cost.shift),
         cost.sampled,
         cost.samples_lost,
         window.evicted,
@@ -134,8 +138,12 @@ pub fn followed(shift: u32) -> String {
 pub fn program_cost(cost: &ProgramCost) -> String {
     match cost.ns() {
         Some(ns) => format!(
-            "{} (program {}): {ns} ns a packet over {} packets, with what measuring costs",
-            cost.name, cost.id, cost.packets
+            "{} (program {}): {ns} ns a packet over {} packets, {:.2} % of a core, with what \
+             measuring costs",
+            cost.name,
+            cost.id,
+            cost.packets,
+            cost.percent()
         ),
         None => format!("{} (program {}): no packets", cost.name, cost.id),
     }

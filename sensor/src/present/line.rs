@@ -39,7 +39,8 @@ pub fn interval(at: Duration, interface: &str, totals: &Totals, window: &Window)
     }
     let unanswered = window.unanswered();
     if unanswered != 0 {
-        notes.push(format!("{unanswered} unanswered"));
+        let about = if window.cost.shift == 0 { "" } else { "about " };
+        notes.push(format!("{about}{unanswered} unanswered"));
     }
     if window.cost.shift != 0 {
         notes.push(format!("follows {}", details::followed(window.cost.shift)));

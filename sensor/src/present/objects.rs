@@ -250,6 +250,7 @@ pub struct SensorObject {
     latency_histograms: u32,
     latency_histograms_lost: u32,
     map_bytes: usize,
+    /// Of a core, by the loader; what the programs take is known to `doctor --cost` alone.
     cpu_percent: f64,
     /// Resident memory of the loader now.
     rss_kib: u64,
@@ -288,6 +289,7 @@ pub struct CostObject {
     /// With what measuring costs; missing where there were no packets.
     #[serde(skip_serializing_if = "Option::is_none")]
     ns_per_packet: Option<u64>,
+    percent_of_a_core: f64,
 }
 
 impl CostObject {
@@ -301,6 +303,7 @@ impl CostObject {
             id: cost.id,
             packets: cost.packets,
             ns_per_packet: cost.ns(),
+            percent_of_a_core: (cost.percent() * 100.0).round() / 100.0,
         }
     }
 }

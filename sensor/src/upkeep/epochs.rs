@@ -36,25 +36,28 @@ pub(super) struct Epochs {
 impl Epochs {
     /// The bank to use from now on.
     pub(super) fn tick(&mut self, state: &mut impl State) -> u32 {
-        if let Some(left) = self.left.take() {
-            self.end(state, left);
-        }
+        self.finish(state);
         self.ticks += 1;
         if self.ticks.is_multiple_of(TICKS) {
-            self.left = Some(self.bank);
-            self.bank = next(self.bank);
+            self.begin(state)
+        } else {
+            self.bank
         }
+    }
+
+    /// Begins an epoch in another bank; the one before is read by [`Epochs::finish`].
+    pub(super) fn begin(&mut self, state: &mut impl State) -> u32 {
+        self.finish(state);
+        self.left = Some(self.bank);
+        self.bank = next(self.bank);
         self.bank
     }
 
-    /// Ends the epoch at once. For an engine that counts nothing meanwhile.
-    pub(super) fn flush(&mut self, state: &mut impl State) -> u32 {
+    /// Ends the epoch that was left.
+    pub(super) fn finish(&mut self, state: &mut impl State) {
         if let Some(left) = self.left.take() {
             self.end(state, left);
         }
-        self.end(state, self.bank);
-        self.bank = next(self.bank);
-        self.bank
     }
 
     /// Reads a bank and clears it.
