@@ -157,6 +157,51 @@ fn query_and_answer_are_counted_on_both_sides() {
     }
 }
 
+/// Banks go round every few milliseconds while a thread sends: sketches count what the totals count.
+#[test]
+#[ignore = "needs a kernel"]
+fn banks_go_round_under_traffic_and_lose_nothing() {
+    const SENT: usize = 30_000;
+    let pair = Pair::new();
+    let options = options(SERVER_DEVICE, HookChoice::Xdp);
+    let mut engine = watch(&pair.server, &options).expect("watching");
+    let addresses = addresses(4);
+    // A socket that takes the queries, so that no ICMP error comes back.
+    let _server = socket(&pair.server, addresses.server, 53);
+    let client = socket(&pair.client, addresses.client, 0);
+    let sender = std::thread::spawn(move || {
+        for number in 0..SENT {
+            let query = query(number as u16, &format!("n{number}.example.org"));
+            client.send_to(&query, dns(addresses.server)).expect("sent");
+        }
+    });
+    let mut rotations = 0;
+    while !sender.is_finished() {
+        engine.tick();
+        engine.flush();
+        rotations += 1;
+    }
+    sender.join().expect("it sent all");
+    wait_for("all queries", || {
+        class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery) == SENT
+    });
+    engine.flush();
+    let snapshot = engine.snapshot();
+    assert!(rotations > 3, "{rotations} rotations");
+    assert_eq!(snapshot.addresses.total(), SENT as u64);
+    assert_eq!(snapshot.prefixes.total(), SENT as u64);
+    assert_eq!(server(&engine, addresses.server).queries, SENT as u64);
+    let (names, sources) = (
+        snapshot.all_names.estimate(),
+        snapshot.all_sources.estimate(),
+    );
+    assert!(
+        names.abs_diff(SENT as u64) * 100 < 3 * SENT as u64,
+        "{names} names"
+    );
+    assert_eq!(sources, 1);
+}
+
 #[test]
 #[ignore = "needs a kernel"]
 fn a_closed_port_is_counted_with_every_error() {
