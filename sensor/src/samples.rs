@@ -86,7 +86,7 @@ fn suffix(labels: &[String]) -> &[String] {
 }
 
 /// The most frequent of any number of strings (Space-Saving, Metwally et al. 2005): what is heavier
-/// than one in [`CAPACITY`] is surely among them.
+/// than one in 512 is surely among them.
 #[derive(Default)]
 pub struct Heaviest {
     counts: HashMap<String, Count>,
