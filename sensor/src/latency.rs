@@ -47,6 +47,14 @@ impl Latency {
         }
     }
 
+    /// Adds those of another. The sum is as coarse as the coarser of both.
+    pub fn merge(&mut self, other: &Self) {
+        self.width = self.width.max(other.width);
+        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum += count;
+        }
+    }
+
     /// Answers.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -6,13 +6,16 @@
 pub mod cli;
 pub mod command;
 pub mod counters;
+pub mod detect;
 pub mod host;
+pub mod ip;
 pub mod kernel;
 pub mod latency;
 pub mod own_cost;
 pub mod present;
 pub mod samples;
 pub mod settings;
+pub mod sighting;
 pub mod sketch;
 pub mod snapshot;
 pub mod stage;

@@ -45,6 +45,15 @@ pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
     Ok(settings)
 }
 
+/// Whether a port, in network byte order, is one of the DNS ports.
+#[must_use]
+pub fn is_dns_port(settings: &Settings, port: u16) -> bool {
+    match settings.single_port {
+        0 => Settings::in_set(settings.port_set[usize::from(port >> 6)], port),
+        single => u32::from(port) == single,
+    }
+}
+
 /// Time-outs that the ring of ticks has room for.
 pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(5);
 

@@ -35,6 +35,14 @@ impl Distinct {
         }
     }
 
+    /// The union of any number.
+    #[must_use]
+    pub fn union<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let mut union = Self::default();
+        all.for_each(|one| union.merge(one));
+        union
+    }
+
     /// The union of both.
     pub fn merge(&mut self, other: &Self) {
         for (rank, other) in self.ranks.iter_mut().zip(&other.ranks) {
@@ -125,6 +133,17 @@ impl Prefix {
         let bits = if address.family == FAMILY_V4 { 24 } else { 56 };
         address.address[usize::from(bits / 8)..].fill(0);
         Self { address, bits }
+    }
+
+    /// Whether an address is in it.
+    #[must_use]
+    pub fn contains(&self, address: &ServerKey) -> bool {
+        let whole = usize::from(self.bits / 8);
+        let mask = !(0xff_u8.checked_shr(u32::from(self.bits % 8)).unwrap_or(0));
+        let rest = |bytes: &[u8; 16]| bytes.get(whole).map_or(0, |byte| byte & mask);
+        self.address.family == address.family
+            && self.address.address[..whole] == address.address[..whole]
+            && rest(&self.address.address) == rest(&address.address)
     }
 
     fn is_host(self) -> bool {

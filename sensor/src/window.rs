@@ -10,7 +10,7 @@ use sensor_common::totals::Totals;
 use crate::counters::Counters;
 use crate::latency::Latency;
 use crate::sketch::{Distinct, Heavy, Prefix};
-use crate::snapshot::{Lane, OwnCost, Snapshot, Waiting, sum};
+use crate::snapshot::{Epoch, Lane, OwnCost, Snapshot, Waiting, sum};
 
 /// The difference of two snapshots.
 pub struct Window {
@@ -48,10 +48,42 @@ pub struct Sources {
     pub networks: Vec<Heavy>,
     /// By how much a count of them may be too high, with a probability of 98 %.
     pub error: u64,
+    /// Queries of all of them.
+    pub queries: u64,
 }
 
 /// Heaviest sources that a window tells.
 const TOP: usize = 10;
+
+/// Epochs that ended between two snapshots.
+fn new_epochs<'a>(then: &Snapshot, now: &'a Snapshot) -> impl Iterator<Item = &'a Epoch> {
+    let seen = then.epochs.last().map_or(0, |epoch| epoch.number);
+    let epochs = now.epochs.iter().map(|epoch| &**epoch);
+    epochs.filter(move |epoch| epoch.number > seen)
+}
+
+impl Sources {
+    /// Who asked between two snapshots of one engine.
+    #[must_use]
+    pub fn between(then: &Snapshot, now: &Snapshot) -> Self {
+        let distinct = Distinct::union(new_epochs(then, now).map(|epoch| &epoch.sources));
+        let mut hosts = BTreeSet::new();
+        for epoch in new_epochs(then, now) {
+            hosts.extend(epoch.candidates.iter().copied());
+        }
+        let networks: BTreeSet<Prefix> = hosts.iter().copied().map(Prefix::network).collect();
+        let hosts: BTreeSet<Prefix> = hosts.into_iter().map(Prefix::host).collect();
+        let addresses = now.addresses.since(&then.addresses);
+        let prefixes = now.prefixes.since(&then.prefixes);
+        Self {
+            distinct: distinct.estimate(),
+            error: addresses.error(),
+            queries: addresses.total(),
+            addresses: addresses.top(&hosts, TOP, now.secret),
+            networks: prefixes.top(&networks, TOP, now.secret),
+        }
+    }
+}
 
 /// One server's part of a window.
 #[derive(Clone)]
@@ -117,7 +149,8 @@ impl Window {
         };
         window.add_servers(then, now);
         window.add_latency(then, now);
-        window.add_sources(then, now);
+        window.sources = Sources::between(then, now);
+        window.names = Distinct::union(new_epochs(then, now).map(|epoch| &epoch.names)).estimate();
         window
     }
 
@@ -202,29 +235,6 @@ impl Window {
                 server.latency = coarse;
             }
         }
-    }
-
-    fn add_sources(&mut self, then: &Snapshot, now: &Snapshot) {
-        let seen = then.epochs.last().map_or(0, |epoch| epoch.number);
-        let epochs: Vec<_> = now.epochs.iter().filter(|e| e.number > seen).collect();
-        let (mut sources, mut names) = (Distinct::default(), Distinct::default());
-        let mut hosts = BTreeSet::new();
-        for epoch in &epochs {
-            sources.merge(&epoch.sources);
-            names.merge(&epoch.names);
-            hosts.extend(epoch.candidates.iter().copied());
-        }
-        let networks: BTreeSet<Prefix> = hosts.iter().copied().map(Prefix::network).collect();
-        let hosts: BTreeSet<Prefix> = hosts.into_iter().map(Prefix::host).collect();
-        let addresses = now.addresses.since(&then.addresses);
-        let prefixes = now.prefixes.since(&then.prefixes);
-        self.names = names.estimate();
-        self.sources = Sources {
-            distinct: sources.estimate(),
-            error: addresses.error(),
-            addresses: addresses.top(&hosts, TOP, now.secret),
-            networks: prefixes.top(&networks, TOP, now.secret),
-        };
     }
 
     /// Unanswered queries to any server.

@@ -16,6 +16,7 @@ use sensor_ebpf::packet::Bytes;
 use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
 use sensor_ebpf::store::{Shared, Store};
 
+use crate::settings::is_dns_port;
 use crate::snapshot::{Lane, Snapshot};
 use crate::upkeep::{State, TICK, Upkeep};
 
@@ -45,10 +46,7 @@ struct Table {
 
 impl Sink for Memory {
     fn is_dns_port(&self, port: u16) -> bool {
-        match self.settings.single_port {
-            0 => Settings::in_set(self.settings.port_set[usize::from(port >> 6)], port),
-            single => u32::from(port) == single,
-        }
+        is_dns_port(&self.settings, port)
     }
 
     fn totals(&mut self) -> &mut Totals {

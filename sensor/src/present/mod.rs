@@ -1,6 +1,5 @@
 //! What people and programs see. Nothing is computed here: only named and laid out.
 
-pub mod address;
 pub mod details;
 pub mod line;
 pub mod names;

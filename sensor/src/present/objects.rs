@@ -7,9 +7,9 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 use serde::Serialize;
 
-use super::address::{ip, prefix};
 use super::names;
 use super::totals::{ByName, SCHEMA, named, numbered};
+use crate::ip::{ip, prefix};
 use crate::kernel::cost::ProgramCost;
 use crate::latency::Latency;
 use crate::own_cost::Spent;

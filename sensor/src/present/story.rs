@@ -3,7 +3,7 @@
 use sensor_common::class::ErrorKind;
 use sensor_common::server::{ServerCounters, ServerKey};
 
-use super::address::ip;
+use crate::ip::ip;
 use crate::snapshot::Snapshot;
 use crate::window::{ServerWindow, Window};
 

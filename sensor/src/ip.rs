@@ -1,10 +1,31 @@
-//! Server keys as addresses.
+//! Keys as addresses, and addresses as keys.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use sensor_common::server::{FAMILY_V4, ServerKey};
+use sensor_common::server::{FAMILY_V4, FAMILY_V6, ServerKey};
 
 use crate::sketch::Prefix;
+
+/// The key of an address.
+#[must_use]
+pub fn key(address: IpAddr) -> ServerKey {
+    let mut bytes = [0; 16];
+    let family = match address {
+        IpAddr::V4(address) => {
+            bytes[..4].copy_from_slice(&address.octets());
+            FAMILY_V4
+        }
+        IpAddr::V6(address) => {
+            bytes = address.octets();
+            FAMILY_V6
+        }
+    };
+    ServerKey {
+        address: bytes,
+        family,
+        reserved: [0; 7],
+    }
+}
 
 /// The address of a key.
 #[must_use]

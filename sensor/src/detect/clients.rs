@@ -1,0 +1,223 @@
+//! Which client networks a server serves, fails or floods, from sampled packets: estimates wherever more
+//! than a part of the packets is sampled.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
+use sensor_common::class::ErrorKind;
+use sensor_common::server::ServerKey;
+
+use crate::sighting::{Role, Sighting};
+use crate::sketch::Prefix;
+
+/// Networks that are kept of a server at once.
+const NETWORKS: usize = 128;
+/// Addresses that are kept of a server at once.
+const ADDRESSES: usize = 256;
+/// What is told is of the last one to two of these.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Packets of one client network.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Queries in the sample.
+    pub queries: u64,
+    /// Of them of type ANY.
+    pub any: u64,
+    /// Responses in the sample.
+    pub responses: u64,
+    /// ICMP errors in the sample that reject: port unreachable, prohibited, host or network unreachable.
+    pub errors: u64,
+    /// Bytes of all its queries, estimated.
+    pub query_bytes: f64,
+    /// Bytes of all responses to it, estimated.
+    pub response_bytes: f64,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.queries += other.queries;
+        self.any += other.any;
+        self.responses += other.responses;
+        self.errors += other.errors;
+        self.query_bytes += other.query_bytes;
+        self.response_bytes += other.response_bytes;
+    }
+}
+
+#[derive(Clone, Default)]
+struct Period {
+    networks: BTreeMap<Prefix, Tally>,
+    addresses: BTreeMap<ServerKey, u64>,
+}
+
+/// What a client network has had since its last answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streak {
+    /// Queries in the sample.
+    pub queries: u64,
+    /// ICMP errors in the sample that reject them.
+    pub errors: u64,
+    /// When it was last seen.
+    last: Duration,
+}
+
+/// The clients of one server.
+#[derive(Clone, Default)]
+pub struct Clients {
+    now: Period,
+    before: Period,
+    begun: Duration,
+    streaks: BTreeMap<Prefix, Streak>,
+    /// The most addresses that a period had lately, and when.
+    most: (usize, Duration),
+    /// Longest time from a query to the ICMP error about it, of those where both were sampled.
+    pub slowest_error: Option<Duration>,
+    /// Queries that were sampled lately, to find theirs when an error comes.
+    asked: BTreeMap<(u16, u16), u64>,
+}
+
+/// A network that was not seen for so long has no streak.
+const FORGOTTEN: Duration = Duration::from_secs(130);
+/// Queries that wait for an error.
+const ASKED: usize = 1024;
+
+impl Clients {
+    /// Begins a new period where one is over.
+    pub fn turn(&mut self, now: Duration) {
+        if now.saturating_sub(self.begun) >= PERIOD {
+            // After a silence both are over.
+            let many = self.addresses();
+            if many >= self.most.0 || now.saturating_sub(self.most.1) > FORGOTTEN {
+                self.most = (many, now);
+            }
+            let both = now.saturating_sub(self.begun) >= 2 * PERIOD;
+            self.before = std::mem::take(&mut self.now);
+            if both {
+                self.before = Period::default();
+            }
+            self.begun = now;
+            let old = now.saturating_sub(FORGOTTEN);
+            self.streaks.retain(|_, streak| streak.last > old);
+        }
+    }
+
+    /// Adds a packet that stands for `weight` ones.
+    pub fn add(&mut self, now: Duration, sighting: &Sighting, weight: f64) {
+        let mut tally = Tally::default();
+        let bytes = f64::from(sighting.length) * weight;
+        match sighting.role {
+            Role::Query { any } => {
+                tally.queries = 1;
+                tally.any = u64::from(any);
+                tally.query_bytes = bytes;
+                if self.asked.len() == ASKED {
+                    self.asked.clear();
+                }
+                self.asked.insert(sighting.tuple, sighting.time);
+                self.count_address(sighting.client);
+            }
+            Role::Response => {
+                tally.responses = 1;
+                tally.response_bytes = bytes;
+                self.asked.remove(&sighting.tuple);
+            }
+            Role::Error { kind, .. } => {
+                if let Some(asked) = self.asked.remove(&sighting.tuple) {
+                    let after = Duration::from_nanos(sighting.time.saturating_sub(asked));
+                    self.slowest_error = self.slowest_error.max(Some(after));
+                }
+                tally.errors = u64::from(is_rejection(kind));
+            }
+            Role::Backscatter => return,
+        }
+        let network = Prefix::network(sighting.client);
+        if self.streaks.len() < NETWORKS || self.streaks.contains_key(&network) {
+            let streak = self.streaks.entry(network).or_default();
+            if tally.responses != 0 {
+                *streak = Streak::default();
+            }
+            streak.queries += tally.queries;
+            streak.errors += tally.errors;
+            streak.last = now;
+        }
+        let networks = &mut self.now.networks;
+        let full = networks.len() == NETWORKS;
+        match networks.entry(network) {
+            Entry::Occupied(mut known) => known.get_mut().add(&tally),
+            Entry::Vacant(new) if !full => {
+                new.insert(tally);
+            }
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    fn count_address(&mut self, client: ServerKey) {
+        let addresses = &mut self.now.addresses;
+        let full = addresses.len() == ADDRESSES;
+        match addresses.entry(client) {
+            Entry::Occupied(mut known) => *known.get_mut() += 1,
+            Entry::Vacant(new) if !full => {
+                new.insert(1);
+            }
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    /// Client networks of the last 10 to 20 seconds, at most 256.
+    #[must_use]
+    pub fn networks(&self) -> BTreeMap<Prefix, Tally> {
+        let mut sum = self.before.networks.clone();
+        for (prefix, tally) in &self.now.networks {
+            sum.entry(*prefix).or_default().add(tally);
+        }
+        sum
+    }
+
+    /// Client networks and what they have had since their last answer, at most 128.
+    pub fn streaks(&self) -> impl Iterator<Item = (&Prefix, &Streak)> {
+        self.streaks.iter()
+    }
+
+    /// Different client addresses of that time, at most 512.
+    #[must_use]
+    pub fn addresses(&self) -> usize {
+        let new = self.now.addresses.keys();
+        let new = new.filter(|address| !self.before.addresses.contains_key(address));
+        new.count() + self.before.addresses.len()
+    }
+
+    /// The most different addresses that there were at once in the last two minutes.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most.0.max(self.addresses())
+    }
+
+    /// The only client, if there is only one.
+    #[must_use]
+    pub fn only(&self) -> Option<ServerKey> {
+        let mut all = self.now.addresses.keys().chain(self.before.addresses.keys());
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(*first)
+    }
+
+    /// Seconds that the tallies are of.
+    #[must_use]
+    pub fn seconds(&self, now: Duration) -> f64 {
+        let mut length = now.saturating_sub(self.begun);
+        if !self.before.networks.is_empty() {
+            length += PERIOD;
+        }
+        length.as_secs_f64().max(1.0)
+    }
+}
+
+/// Whether an ICMP error says that a query was not let through or not taken.
+#[must_use]
+pub fn is_rejection(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Port | ErrorKind::Prohibited | ErrorKind::Host | ErrorKind::Network
+    )
+}

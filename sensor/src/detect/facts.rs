@@ -1,0 +1,129 @@
+//! All that a rule may know of a server at a moment.
+
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use super::history::Span;
+use super::network::{Network, Scans};
+use super::{Detector, Place, ServerState, Thresholds, Vantage};
+
+/// See the module.
+pub struct Facts<'a> {
+    /// When.
+    pub now: Duration,
+    /// Which server.
+    pub server: ServerKey,
+    /// What is kept of it.
+    pub state: &'a ServerState,
+    /// Its last two seconds.
+    pub short: Span,
+    /// Its last ten seconds.
+    pub long: Span,
+    /// Its last minute.
+    pub minute: Span,
+    /// The last second, or as much more as failures need.
+    pub decided: Span,
+    /// The network as a whole.
+    pub network: &'a Network,
+    /// Where the sensor stands.
+    pub place: &'a Place,
+    /// Seen from this server.
+    pub vantage: Vantage,
+    /// Whether both directions of its traffic are seen: else nobody knows what was answered.
+    pub whole: bool,
+    /// Asked by one source only, which asks many in vain.
+    pub scanned: bool,
+    /// One of very many that this host asks, and rarely.
+    pub minor: bool,
+    /// Numbers to compare with.
+    pub limits: &'a Thresholds,
+    /// Time for an answer.
+    pub timeout: Duration,
+    slot: Duration,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(
+        detector: &'a Detector,
+        server: ServerKey,
+        state: &'a ServerState,
+        now: Duration,
+        scans: &Scans,
+        asked: usize,
+    ) -> Self {
+        let limits = &detector.thresholds;
+        let over = |seconds| state.history.over(Duration::from_secs(seconds));
+        let vantage = detector.vantage(&server);
+        let minute = over(60);
+        let share = detector.network.share(&minute);
+        Self {
+            now,
+            server,
+            state,
+            short: over(2),
+            long: over(10),
+            minute,
+            decided: state
+                .history
+                .until_decided(limits.failed_queries, limits.failed_back),
+            network: &detector.network,
+            place: &detector.place,
+            vantage,
+            whole: !detector.place.one_direction
+                && (vantage != Vantage::Path
+                    || state.has_answered
+                    || state.has_errors
+                    || detector.network.serves_clients_of(&state.clients)),
+            scanned: scans.has(&server),
+            minor: asked >= limits.minor_servers && share < limits.minor_share,
+            limits,
+            timeout: detector.timeout,
+            slot: detector.slot,
+        }
+    }
+
+    /// Queries that have waited for longer than this.
+    #[must_use]
+    pub fn waiting_longer_than(&self, age: Duration) -> u64 {
+        // The youngest of slot n are n - 1 slots old, and a part of one.
+        let slots = age.as_nanos().div_ceil(self.slot.as_nanos().max(1)) + 1;
+        self.state
+            .waiting
+            .since(usize::try_from(slots).unwrap_or(usize::MAX))
+    }
+
+    /// Queries that wait suspiciously long, where ICMP errors are about.
+    #[must_use]
+    pub fn overdue(&self) -> u64 {
+        let usual = self.state.usual.p99.after(Duration::ZERO);
+        let age = match usual {
+            Some(p99) if self.state.latency.is_some() => {
+                let age = Duration::try_from_secs_f64(self.limits.overdue_p99 * p99);
+                age.unwrap_or(self.timeout).max(self.limits.overdue)
+            }
+            _ => self.limits.overdue_unknown,
+        };
+        self.waiting_longer_than(age.min(self.timeout))
+    }
+
+    /// The usual rate of queries, once it is known.
+    #[must_use]
+    pub fn usual_rate(&self) -> Option<f64> {
+        self.state.usual.rate.after(self.limits.learning)
+    }
+
+    /// Why nothing can be said of failures, if so.
+    #[must_use]
+    pub fn blind(&self) -> Option<&'static str> {
+        if !self.whole {
+            Some("only one direction of its traffic is seen")
+        } else if self.scanned {
+            Some("only one source asks it, which asks many servers in vain")
+        } else if self.minor {
+            Some("it is one of very many servers that are asked, and rarely")
+        } else {
+            None
+        }
+    }
+}

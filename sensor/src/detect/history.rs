@@ -1,0 +1,258 @@
+//! The last two minutes of one server.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytemuck::Zeroable;
+use sensor_common::class::ErrorKind;
+use sensor_common::server::ServerCounters;
+
+use crate::counters::Counters;
+
+/// Each tick is kept for so long.
+const TICKS: Duration = Duration::from_secs(10);
+/// Older ones are added up to so much.
+const STEP: Duration = Duration::from_secs(2);
+/// And kept for so long.
+const KEPT: Duration = Duration::from_secs(132);
+
+/// What a server did in a span of time.
+#[derive(Clone, Copy)]
+pub struct Span {
+    /// When it ended.
+    pub end: Duration,
+    /// How long it was.
+    pub elapsed: Duration,
+    /// What was counted in it.
+    pub counters: ServerCounters,
+    /// Queries whose time-out passed in it.
+    pub unanswered: u64,
+}
+
+impl Span {
+    /// Nothing, up to `end`.
+    #[must_use]
+    pub fn empty(end: Duration) -> Self {
+        Self {
+            end,
+            elapsed: Duration::ZERO,
+            counters: Zeroable::zeroed(),
+            unanswered: 0,
+        }
+    }
+
+    /// Adds another.
+    pub fn add(&mut self, other: &Self) {
+        self.end = self.end.max(other.end);
+        self.elapsed += other.elapsed;
+        self.counters.add(&other.counters);
+        self.unanswered += other.unanswered;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counters.is_zero() && self.unanswered == 0
+    }
+
+    /// Queries that ended in an ICMP error or in none.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.counters.transactions.errored + self.unanswered
+    }
+
+    /// Queries of which the end is known.
+    #[must_use]
+    pub fn decided(&self) -> u64 {
+        self.failed() + self.counters.transactions.answered
+    }
+
+    /// Matched ICMP errors of some kinds.
+    #[must_use]
+    pub fn matched(&self, kinds: &[ErrorKind]) -> u64 {
+        let of = |kind: &ErrorKind| self.counters.errors_matched[kind.index()];
+        kinds.iter().map(of).sum()
+    }
+
+    /// A count as a rate, per second.
+    #[must_use]
+    pub fn rate(&self, count: u64) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 {
+            float(count) / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+/// A count to compute with.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts beyond 2^53 are not reached"
+)]
+pub fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// A part of a whole; 0 of nothing.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        float(part) / float(whole)
+    }
+}
+
+/// Spans in the order of time. Those in which nothing happened are not kept.
+#[derive(Clone)]
+pub struct History {
+    /// When it began.
+    begun: Duration,
+    now: Duration,
+    steps: VecDeque<Span>,
+    ticks: VecDeque<Span>,
+}
+
+impl History {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(begun: Duration) -> Self {
+        Self {
+            begun,
+            now: begun,
+            steps: VecDeque::new(),
+            ticks: VecDeque::new(),
+        }
+    }
+
+    /// Adds the tick that ended just now.
+    pub fn push(&mut self, tick: Span) {
+        self.now = tick.end;
+        if !tick.is_empty() {
+            self.ticks.push_back(tick);
+        }
+        while let Some(first) = self.ticks.front()
+            && first.end + TICKS < self.now
+        {
+            let first = *first;
+            self.ticks.pop_front();
+            match self.steps.back_mut() {
+                Some(step) if first.end.saturating_sub(step.end) + step.elapsed <= STEP => {
+                    step.add(&first);
+                }
+                _ => self.steps.push_back(first),
+            }
+        }
+        while let Some(first) = self.steps.front()
+            && first.end + KEPT < self.now
+        {
+            self.steps.pop_front();
+        }
+    }
+
+    /// The newest first.
+    fn back(&self) -> impl Iterator<Item = &Span> {
+        self.ticks.iter().rev().chain(self.steps.iter().rev())
+    }
+
+    /// Time that it looks back on, at most `length`.
+    fn covered(&self, length: Duration) -> Duration {
+        length.min(self.now.saturating_sub(self.begun))
+    }
+
+    /// The sum of the last `length`. Its `elapsed` is shorter where the history is.
+    #[must_use]
+    pub fn over(&self, length: Duration) -> Span {
+        let mut sum = Span::empty(self.now);
+        let from = self.now.saturating_sub(length);
+        self.back()
+            .take_while(|span| span.end > from)
+            .for_each(|span| sum.add(span));
+        sum.elapsed = self.covered(length);
+        sum
+    }
+
+    /// The sum of the last second, or of so much more that `enough` queries are decided, but of no more
+    /// than `most`.
+    #[must_use]
+    pub fn until_decided(&self, enough: u64, most: Duration) -> Span {
+        let mut sum = Span::empty(self.now);
+        let mut from = self.now;
+        for span in self.back() {
+            let age = self.now.saturating_sub(span.end);
+            if age >= most || (age >= Duration::from_secs(1) && sum.decided() >= enough) {
+                break;
+            }
+            sum.add(span);
+            from = span.end.saturating_sub(span.elapsed);
+        }
+        sum.elapsed = self.covered(self.now.saturating_sub(from));
+        sum
+    }
+
+    /// All spans of the last `length`, the oldest first.
+    pub fn spans(&self, length: Duration) -> impl Iterator<Item = &Span> {
+        let from = self.now.saturating_sub(length);
+        let spans = self.steps.iter().chain(&self.ticks);
+        spans.filter(move |span| span.end > from)
+    }
+
+    /// When something last happened.
+    #[must_use]
+    pub fn last(&self) -> Option<Duration> {
+        self.back().next().map(|span| span.end)
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn begun(&self) -> Duration {
+        self.begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(at_ms: u64, queries: u64, answered: u64) -> Span {
+        let mut span = Span::empty(Duration::from_millis(at_ms));
+        span.elapsed = Duration::from_millis(250);
+        span.counters.queries = queries;
+        span.counters.transactions.answered = answered;
+        span
+    }
+
+    #[test]
+    fn sums_reach_back_as_far_as_they_are_asked_to() {
+        let mut history = History::new(Duration::ZERO);
+        for n in 1..=800 {
+            history.push(tick(n * 250, 2, 1));
+        }
+        assert_eq!(
+            history.over(Duration::from_secs(1)).counters.queries,
+            8,
+            "four ticks"
+        );
+        let minute = history.over(Duration::from_secs(60)).counters.queries;
+        assert!((472..=488).contains(&minute), "{minute}");
+        let all = history.over(Duration::from_secs(999));
+        assert!((1040..=1072).contains(&all.counters.queries));
+        assert!(history.steps.len() <= 70 && history.ticks.len() <= 41);
+    }
+
+    #[test]
+    fn it_looks_back_until_enough_is_decided() {
+        let mut history = History::new(Duration::ZERO);
+        for n in 1..=5 {
+            history.push(tick(n * 30_000, 1, 1));
+        }
+        let most = Duration::from_secs(130);
+        let span = history.until_decided(5, most);
+        assert_eq!(span.decided(), 5);
+        assert!(span.elapsed >= Duration::from_secs(120));
+        assert_eq!(history.until_decided(2, most).decided(), 2);
+        history.push(tick(290_000, 0, 0));
+        assert_eq!(history.until_decided(5, most).decided(), 0);
+    }
+}

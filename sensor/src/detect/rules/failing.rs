@@ -1,0 +1,101 @@
+//! A server fails: most of its queries end in an ICMP error or in nothing.
+//!
+//! ICMP errors are rate limited by whoever sends them. They are evidence of why, and never a measure of
+//! how much: that comes from the queries.
+
+use std::time::Duration;
+
+use sensor_common::class::ErrorKind;
+
+use super::percent;
+use crate::detect::history::share;
+use crate::detect::{Facts, Level, Reading, Rule, Unit};
+
+/// Errors are looked for at least so far back: a limit of one a second is common.
+const ERRORS: Duration = Duration::from_secs(10);
+
+/// Kinds of errors that say that a query was not let through or not taken.
+const REJECTIONS: [ErrorKind; 4] = [
+    ErrorKind::Port,
+    ErrorKind::Prohibited,
+    ErrorKind::Host,
+    ErrorKind::Network,
+];
+
+/// ICMP port unreachable (IPv4 3/3, IPv6 1/4).
+pub fn port_unreachable(facts: &Facts<'_>) -> Reading {
+    with_errors(facts, Rule::PortUnreachable, &[ErrorKind::Port])
+}
+
+/// ICMP administratively prohibited (IPv4 3/9, 3/10, 3/13; IPv6 1/1, 1/5, 1/6).
+pub fn prohibited(facts: &Facts<'_>) -> Reading {
+    with_errors(facts, Rule::Prohibited, &[ErrorKind::Prohibited])
+}
+
+/// ICMP host or network unreachable (IPv4 3/0, 3/1, 3/6, 3/7; IPv6 1/0, 1/3).
+pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
+    let kinds = [ErrorKind::Host, ErrorKind::Network];
+    with_errors(facts, Rule::HostUnreachable, &kinds)
+}
+
+/// Neither an answer nor an error.
+pub fn silent(facts: &Facts<'_>) -> Reading {
+    let wait = facts.timeout.mul_f64(facts.limits.silent_timeout_share);
+    let overdue = facts.waiting_longer_than(wait);
+    read(facts, Rule::Silent, overdue, errors(facts, &REJECTIONS) == 0)
+}
+
+fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {
+    read(facts, rule, facts.overdue(), errors(facts, kinds) != 0)
+}
+
+/// Matched errors as far back as the queries, and at least ten seconds.
+fn errors(facts: &Facts<'_>, kinds: &[ErrorKind]) -> u64 {
+    let back = facts.decided.elapsed.max(ERRORS);
+    facts.state.history.over(back).matched(kinds)
+}
+
+fn read(facts: &Facts<'_>, rule: Rule, overdue: u64, has_its_errors: bool) -> Reading {
+    let limits = facts.limits;
+    let failed = facts.decided.failed() + overdue;
+    let decided = facts.decided.decided() + overdue;
+    let levels = limits.failed_share;
+    let part = share(failed, decided);
+    let critical = Some(levels.critical);
+    let reading = Reading::new(rule, Unit::Share, part, levels.warning, critical);
+    if let Some(why) = facts.blind() {
+        return reading.unknown(why);
+    }
+    if decided < limits.failed_queries {
+        return reading.unknown("too few queries");
+    }
+    let most = if lasts(facts) {
+        Level::Critical
+    } else {
+        Level::Warning
+    };
+    reading
+        .graded()
+        .at_most(most)
+        .only_if(has_its_errors)
+        .saying(|| {
+            let seconds = facts.decided.elapsed.as_secs_f64();
+            format!(
+                "{} of the last {decided} queries failed ({failed}, in {seconds:.0} s)",
+                percent(part)
+            )
+        })
+}
+
+/// Whether it has gone on for longer than a restart takes.
+fn lasts(facts: &Facts<'_>) -> bool {
+    let limits = facts.limits;
+    let back = facts.decided.elapsed.max(limits.failed_lasting);
+    let span = facts.state.history.over(back);
+    let mut failing = facts.state.history.spans(back);
+    let since = failing.find(|span| span.failed() != 0).map(|span| span.end);
+    // The first failure is known up to a time-out after its query was sent.
+    let lasting = limits.failed_lasting.saturating_sub(facts.timeout);
+    since.is_some_and(|since| facts.now.saturating_sub(since) >= lasting)
+        && share(span.failed(), span.decided()) >= limits.failed_share.critical
+}

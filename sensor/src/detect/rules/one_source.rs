@@ -1,0 +1,53 @@
+//! One source asks far more than the others, and than it usually does.
+
+use super::{percent, query_flood};
+use crate::detect::{Facts, Reading, Rule, Unit};
+use crate::ip::ip;
+
+/// See the module. Counts of sources are from the sketches.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let limits = facts.limits;
+    let network = facts.network;
+    let (warning, critical) = (limits.source_rate.warning, limits.source_rate.critical);
+    let found = network.heaviest(facts.place);
+    let rate = found.map_or(0.0, |(_, rate, _)| rate);
+    let reading = Reading::new(
+        Rule::OneSource,
+        Unit::PerSecond,
+        rate,
+        warning,
+        Some(critical),
+    );
+    let Some((heavy, rate, part)) = found else {
+        return reading;
+    };
+    // Sources are counted of the whole network: it is about the server that gets most of the queries.
+    if network.share(&facts.long) <= 0.5 {
+        return Reading::new(
+            Rule::OneSource,
+            Unit::PerSecond,
+            0.0,
+            warning,
+            Some(critical),
+        )
+        .unknown("most queries are for other servers");
+    }
+    let Some(usual) = network.usual_of(&heavy.source.address, limits) else {
+        return reading.unknown("what is usual is not known yet");
+    };
+    let others = network.mean_of_others();
+    let rises = rate > limits.flood_rise.warning * usual;
+    let stands_out = rate > limits.source_rise * others;
+    let has_most = part > limits.source_share && query_flood::is_on(facts);
+    reading
+        .against(Some(usual))
+        .graded()
+        .only_if(rises && (stands_out || has_most))
+        .saying(|| {
+            format!(
+                "{} asks {rate:.0} times a second, {} of all; usually {usual:.0}",
+                ip(&heavy.source.address),
+                percent(part)
+            )
+        })
+}

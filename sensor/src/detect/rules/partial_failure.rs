@@ -1,0 +1,51 @@
+//! Some queries get no answer: loss, or a server at its limit.
+
+use std::time::Duration;
+
+use super::percent;
+use crate::detect::history::share;
+use crate::detect::{Facts, Level, Reading, Rule, Unit};
+
+/// It is critical only where it still goes on.
+const LATELY: Duration = Duration::from_millis(2_500);
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let limits = facts.limits;
+    let history = &facts.state.history;
+    let span = history.over(limits.partial_window);
+    let part = share(span.unanswered, span.decided());
+    let levels = limits.partial_share;
+    let reading = Reading::new(
+        Rule::PartialFailure,
+        Unit::Share,
+        part,
+        levels.warning,
+        Some(levels.critical),
+    );
+    if let Some(why) = facts.blind() {
+        return reading.unknown(why);
+    }
+    if span.decided() < limits.partial_queries {
+        return reading.unknown("too few queries");
+    }
+    let lately = history.over(LATELY);
+    let mut failing = history.spans(limits.partial_window);
+    let since = failing.find(|span| span.unanswered != 0);
+    let lasts = since.is_some_and(|since| {
+        facts.now.saturating_sub(since.end) + LATELY >= limits.partial_window
+    }) && share(lately.unanswered, lately.decided()) >= levels.critical;
+    let most = if lasts {
+        Level::Critical
+    } else {
+        Level::Warning
+    };
+    reading.graded().at_most(most).saying(|| {
+        format!(
+            "{} of {} queries got no answer in {:.0} s",
+            percent(part),
+            span.decided(),
+            span.elapsed.as_secs_f64()
+        )
+    })
+}

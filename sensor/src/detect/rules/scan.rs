@@ -1,0 +1,28 @@
+//! One source asks many servers in vain: it looks for servers, and no server is down for that.
+
+use crate::detect::history::float;
+use crate::detect::network::Scans;
+use crate::detect::{Level, Reading, Rule, Thresholds, Unit};
+use crate::ip::ip;
+
+/// See the module.
+pub fn read(scans: &Scans, limits: &Thresholds) -> Reading {
+    let widest = scans
+        .sources
+        .iter()
+        .max_by_key(|(_, servers)| servers.len());
+    let many = widest.map_or(0, |(_, servers)| servers.len());
+    Reading::new(
+        Rule::Scan,
+        Unit::Count,
+        float(many as u64),
+        float(limits.scan_destinations as u64),
+        None,
+    )
+    .graded()
+    .at_most(Level::Warning)
+    .saying(|| {
+        let source = widest.map_or_else(String::new, |(source, _)| ip(source).to_string());
+        format!("{source} asked {many} addresses that never answered")
+    })
+}

@@ -1,0 +1,39 @@
+//! Answers are cut, or packets are too big for the path.
+
+use sensor_common::class::ErrorKind;
+
+use super::percent;
+use crate::detect::history::{float, share};
+use crate::detect::{Facts, Level, Reading, Rule, Unit};
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let limits = facts.limits;
+    let counters = &facts.long.counters;
+    let too_big = facts.long.matched(&[ErrorKind::TooBig]);
+    if too_big != 0 {
+        let least = float(limits.too_big);
+        return Reading::new(Rule::Truncation, Unit::Count, float(too_big), least, None)
+            .graded()
+            .at_most(Level::Warning)
+            .saying(|| format!("{too_big} ICMP errors say that a packet was too big for the path"));
+    }
+    let part = share(counters.truncated, counters.responses);
+    let reading = Reading::new(
+        Rule::Truncation,
+        Unit::Share,
+        part,
+        limits.truncated_share,
+        None,
+    );
+    if counters.responses < limits.truncated_responses {
+        return reading.unknown("too few responses");
+    }
+    reading.graded().saying(|| {
+        format!(
+            "{} of {} responses are truncated",
+            percent(part),
+            counters.responses
+        )
+    })
+}

@@ -1,0 +1,196 @@
+//! What is kept of one server.
+
+use std::time::Duration;
+
+use super::baseline::{Baseline, Cusum, FAST, SLOW};
+use super::clients::Clients;
+use super::history::{History, Span, share};
+use super::{Reading, Rule, Thresholds};
+use crate::latency::Latency;
+use crate::snapshot::Waiting;
+use crate::window::ServerWindow;
+
+/// RCODE of SERVFAIL (RFC 1035, 4.1.1).
+pub const SERVFAIL: usize = 2;
+/// RCODE of NXDOMAIN.
+pub const NXDOMAIN: usize = 3;
+/// RCODE of REFUSED.
+pub const REFUSED: usize = 5;
+
+/// A reading of latency is made of so many answers, or of so long.
+const ANSWERS: u64 = 20;
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What is usual for a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usual {
+    /// Queries a second, over seconds.
+    pub rate_fast: Baseline,
+    /// Queries a second, over an hour.
+    pub rate: Baseline,
+    /// 95th percentile of latency, in seconds.
+    pub p95: Baseline,
+    /// 99th percentile.
+    pub p99: Baseline,
+    /// Share of SERVFAIL.
+    pub servfail: Baseline,
+    /// Share of REFUSED.
+    pub refused: Baseline,
+    /// Share of NXDOMAIN.
+    pub nxdomain: Baseline,
+}
+
+/// A reading of latency.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sees {
+    /// When it was made.
+    pub at: Duration,
+    /// Median, in seconds.
+    pub p50: f64,
+    /// 95th percentile, in seconds.
+    pub p95: f64,
+    /// 99th percentile, in seconds.
+    pub p99: f64,
+    /// Answers that it is made of.
+    pub answers: u64,
+}
+
+/// One server.
+#[derive(Clone)]
+pub struct ServerState {
+    /// Its last two minutes.
+    pub history: History,
+    /// Queries without an answer yet, by age.
+    pub waiting: Waiting,
+    /// Its clients.
+    pub clients: Clients,
+    /// What is usual.
+    pub usual: Usual,
+    /// The last reading of its latency.
+    pub latency: Option<Sees>,
+    /// Whether a response of it was ever seen.
+    pub has_answered: bool,
+    /// Whether an ICMP error about a query that was seen ever was.
+    pub has_errors: bool,
+    /// Whether an address of this host ever asked it.
+    pub asked_from_here: bool,
+    /// Ticks in which the CUSUM of the rate was above its alarm: the last three bits.
+    pub alarms: u8,
+    cusum: Cusum,
+    collected: Latency,
+    collected_since: Duration,
+}
+
+impl ServerState {
+    /// A server that was first seen just now.
+    #[must_use]
+    pub fn new(begun: Duration) -> Self {
+        Self {
+            history: History::new(begun),
+            waiting: Waiting::default(),
+            clients: Clients::default(),
+            usual: Usual::default(),
+            latency: None,
+            has_answered: false,
+            has_errors: false,
+            asked_from_here: false,
+            alarms: 0,
+            cusum: Cusum::default(),
+            collected: Latency::fine(),
+            collected_since: begun,
+        }
+    }
+
+    /// Adds a tick in which something happened.
+    pub(super) fn push(&mut self, span: Span, window: &ServerWindow) {
+        self.has_answered |= span.counters.responses != 0;
+        self.has_errors |= span.counters.errors_matched.iter().any(|count| *count != 0);
+        self.waiting = window.waiting;
+        self.history.push(span);
+        self.collected.merge(&window.latency);
+        self.read_latency(span.end);
+    }
+
+    /// Adds a tick in which nothing did.
+    pub(super) fn pass(&mut self, now: Duration, elapsed: Duration) {
+        self.waiting = Waiting::default();
+        let span = Span {
+            elapsed,
+            ..Span::empty(now)
+        };
+        self.history.push(span);
+        self.read_latency(now);
+    }
+
+    fn read_latency(&mut self, now: Duration) {
+        let answers = self.collected.count();
+        let age = now.saturating_sub(self.collected_since);
+        let second = Duration::from_secs(1);
+        if age < second || (answers < ANSWERS && age < LONGEST) {
+            return;
+        }
+        let at = |share| {
+            let quantile = self.collected.quantile(share);
+            quantile.map(|quantile| quantile.as_secs_f64())
+        };
+        if let (Some(p50), Some(p95), Some(p99)) = (at(0.5), at(0.95), at(0.99)) {
+            self.latency = Some(Sees {
+                at: now,
+                p50,
+                p95,
+                p99,
+                answers,
+            });
+        }
+        self.collected = Latency::fine();
+        self.collected_since = now;
+    }
+
+    /// Lets the baselines learn, those apart whose rule fires.
+    pub(super) fn learn(&mut self, elapsed: Duration, readings: &[Reading], limits: &Thresholds) {
+        let fires = |rule: Rule| {
+            readings
+                .iter()
+                .any(|reading| reading.rule == rule && reading.level().is_some())
+        };
+        let tick = self.history.over(elapsed);
+        let rate = tick.rate(tick.counters.queries);
+        // The Poisson spread of a tick's count, where the rate has been steadier than that.
+        let mean = self.usual.rate.mean();
+        let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
+        let spread = self.usual.rate.spread().max(least);
+        let known = self.usual.rate.after(limits.learning).is_some();
+        let alarm = known && self.cusum.add(rate, mean, spread);
+        self.alarms = (self.alarms << 1 | u8::from(alarm)) & 7;
+        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.alarms != 0;
+        let collapse = fires(Rule::Collapse) || self.is_low(rate, limits);
+        let usual = &mut self.usual;
+        usual
+            .rate_fast
+            .learn(rate, elapsed, FAST, flood || collapse);
+        usual.rate.learn(rate, elapsed, SLOW, flood || collapse);
+        let responses = tick.counters.responses;
+        if responses != 0 {
+            for (baseline, rcode, rule) in [
+                (&mut usual.servfail, SERVFAIL, Rule::Servfail),
+                (&mut usual.refused, REFUSED, Rule::Refused),
+                (&mut usual.nxdomain, NXDOMAIN, Rule::RandomNames),
+            ] {
+                let part = share(tick.counters.rcode[rcode], responses);
+                baseline.learn(part, elapsed, SLOW, fires(rule));
+            }
+        }
+        if let Some(latency) = self.latency.filter(|latency| latency.at == tick.end) {
+            let slow = fires(Rule::Slow);
+            let second = Duration::from_secs(1);
+            usual.p95.learn(latency.p95, second, SLOW, slow);
+            usual.p99.learn(latency.p99, second, SLOW, slow);
+        }
+    }
+
+    /// A rate that may become a collapse must not be learnt as usual before that.
+    fn is_low(&self, rate: f64, limits: &Thresholds) -> bool {
+        let usual = self.usual.rate_fast.mean();
+        usual >= limits.collapse_rate && rate < limits.collapse_share * usual
+    }
+}
