@@ -175,6 +175,18 @@ impl Snapshot {
         }
     }
 
+    /// Only what tells the sources between two snapshots.
+    #[must_use]
+    pub fn sources_alone(&self) -> Self {
+        Self {
+            addresses: self.addresses.clone(),
+            prefixes: self.prefixes.clone(),
+            epochs: self.epochs.clone(),
+            secret: self.secret,
+            ..Self::empty(self.at)
+        }
+    }
+
     /// The sum of all lanes.
     #[must_use]
     pub fn totals(&self) -> Totals {

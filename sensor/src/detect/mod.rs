@@ -15,7 +15,7 @@ mod facts;
 pub mod history;
 mod network;
 pub mod rules;
-mod server;
+pub mod server;
 pub mod thresholds;
 
 pub use facts::Facts;

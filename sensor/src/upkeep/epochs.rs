@@ -23,6 +23,7 @@ const CANDIDATES: usize = 4096;
 /// still be writing to it, and the third waits, clean, to be used next.
 #[derive(Default)]
 pub(super) struct Epochs {
+    /// Since it began.
     ticks: u64,
     /// The bank in use.
     bank: u32,
@@ -38,7 +39,7 @@ impl Epochs {
     pub(super) fn tick(&mut self, state: &mut impl State) -> u32 {
         self.finish(state);
         self.ticks += 1;
-        if self.ticks.is_multiple_of(TICKS) {
+        if self.ticks >= TICKS {
             self.begin(state)
         } else {
             self.bank
@@ -48,6 +49,7 @@ impl Epochs {
     /// Begins an epoch in another bank; the one before is read by [`Epochs::finish`].
     pub(super) fn begin(&mut self, state: &mut impl State) -> u32 {
         self.finish(state);
+        self.ticks = 0;
         self.left = Some(self.bank);
         self.bank = next(self.bank);
         self.bank

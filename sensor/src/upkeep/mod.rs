@@ -20,7 +20,7 @@ use sensor_common::shard::{Following, Histograms, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
 use sensor_common::transactions::{BUDGET, Control};
 
-use crate::sketch::{Counts, Distinct};
+use crate::sketch::Counts;
 use crate::snapshot::{HistogramReading, OwnCost, Snapshot};
 use epochs::Epochs;
 use outcomes::Outcomes;
@@ -168,12 +168,6 @@ impl Upkeep {
             samples_lost: sum(state, offset_of!(Shard, samples_lost)),
             ..snapshot.cost
         };
-    }
-
-    /// Different sources and names since the beginning.
-    #[must_use]
-    pub fn distinct(&self) -> (Arc<Distinct>, Arc<Distinct>) {
-        (self.epochs.all_sources(), self.epochs.all_names())
     }
 }
 

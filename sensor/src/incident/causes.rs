@@ -1,0 +1,538 @@
+//! Why it happened: every cause that applies, with what speaks for it and what against.
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::{Rule, Vantage};
+
+use super::record::HostFacts;
+
+/// What may have happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The DNS service does not run, or hangs.
+    ServiceDown,
+    /// A firewall rejects with an ICMP error.
+    FirewallRejects,
+    /// A firewall drops in silence.
+    FirewallDrops,
+    /// The server's host is gone.
+    HostDown,
+    /// A link or a route on the way is gone.
+    NetworkPathDown,
+    /// More than the server can do, without an attack.
+    Overload,
+    /// What the server itself asks does not answer.
+    UpstreamFailure,
+    /// The server refuses those who ask.
+    Misconfiguration,
+    /// One source floods it.
+    AttackOneSource,
+    /// Many sources flood it.
+    AttackDistributed,
+    /// A flood with made-up sources.
+    AttackSpoofed,
+    /// A flood of names that do not exist.
+    AttackRandomNames,
+    /// The server is abused against others.
+    AttackAmplification,
+    /// Others' servers are abused against us.
+    AttackReflection,
+    /// Packets are too big for the path.
+    PathMtu,
+    /// Somebody looks for DNS servers.
+    Scan,
+}
+
+impl Cause {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServiceDown => "service down",
+            Self::FirewallRejects => "firewall rejects",
+            Self::FirewallDrops => "firewall drops",
+            Self::HostDown => "host down",
+            Self::NetworkPathDown => "network path down",
+            Self::Overload => "overload",
+            Self::UpstreamFailure => "upstream failure",
+            Self::Misconfiguration => "misconfiguration",
+            Self::AttackOneSource => "attack: one source",
+            Self::AttackDistributed => "attack: distributed",
+            Self::AttackSpoofed => "attack: spoofed",
+            Self::AttackRandomNames => "attack: random names",
+            Self::AttackAmplification => "attack: amplification",
+            Self::AttackReflection => "attack: reflection",
+            Self::PathMtu => "path MTU",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+/// All that is weighed.
+#[derive(Clone, Debug, Default)]
+pub struct Situation {
+    /// Rules that fired, and when, in milliseconds since the first of them.
+    pub signs: Vec<(Rule, u64)>,
+    /// Where the sensor stands; `None` if no server is concerned.
+    pub vantage: Option<Vantage>,
+    /// Queries since the first sign.
+    pub queries: u64,
+    /// Of them answered.
+    pub answered: u64,
+    /// Answered in the minute before.
+    pub answered_before: u64,
+    /// Queries that were sent again.
+    pub retransmitted: u64,
+    /// Matched ICMP errors: port, prohibited, host, network unreachable.
+    pub port: u64,
+    /// See `port`.
+    pub prohibited: u64,
+    /// See `port`.
+    pub host: u64,
+    /// See `port`.
+    pub network: u64,
+    /// ICMP errors about the server, and those of them that its own address sent.
+    pub errors: u64,
+    /// See `errors`.
+    pub errors_from_server: u64,
+    /// Longest wait for an ICMP error, in milliseconds.
+    pub slowest_error_ms: Option<u64>,
+    /// Client networks that are rejected while others are served.
+    pub rejected_networks: usize,
+    /// Client networks that are served.
+    pub served_networks: usize,
+    /// TCP connections that the server accepted or refused since the first sign.
+    pub tcp_accepted: u64,
+    /// See `tcp_accepted`.
+    pub tcp_refused: u64,
+    /// What the server's host says.
+    pub facts: Option<HostFacts>,
+    /// Seconds since the first sign.
+    pub seconds: f64,
+    /// Usual and worst rate of queries.
+    pub rate: [f64; 2],
+    /// Different client addresses in the samples.
+    pub clients: usize,
+    /// Whether the server answered when asked: over UDP, over TCP.
+    pub verified: Option<(bool, bool)>,
+}
+
+impl Situation {
+    fn has(&self, rule: Rule) -> bool {
+        self.signs.iter().any(|(sign, _)| *sign == rule)
+    }
+
+    fn first(&self, is: impl Fn(Rule) -> bool) -> Option<u64> {
+        let mut signs = self.signs.iter().filter(|(rule, _)| is(*rule));
+        signs.next().map(|(_, at)| *at)
+    }
+
+    /// Whether a flood came first, or with the failure.
+    fn flood_first(&self) -> bool {
+        let flood = self.first(Rule::is_flood);
+        let failure = self.first(Rule::is_failure);
+        match (flood, failure) {
+            (Some(flood), Some(failure)) => flood <= failure + TOGETHER_MS,
+            (flood, None) => flood.is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    fn is_on_server(&self) -> bool {
+        self.vantage == Some(Vantage::Server)
+    }
+
+    fn udp_bound(&self) -> Option<bool> {
+        self.facts.as_ref()?.udp_bound
+    }
+}
+
+/// A flood that is noticed so much later than a failure may still be what brought it about: a failure
+/// is noticed within a tick, a flood takes three.
+const TOGETHER_MS: u64 = 3_000;
+/// Causes whose weights differ by less cannot be told apart.
+const MARGIN: i32 = 10;
+/// A wait for an ICMP error that only an unanswered ARP or neighbour request explains.
+const ARP_MS: u64 = 900;
+
+/// A cause and its reasons.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// Which.
+    pub cause: String,
+    /// How much speaks for it; only the differences mean something.
+    pub weight: i32,
+    /// What speaks for it.
+    #[serde(rename = "for")]
+    pub reasons: Vec<String>,
+    /// What speaks against it.
+    pub against: Vec<String>,
+}
+
+/// What can be said of the cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This one.
+    Likely(Cause),
+    /// One of these two.
+    CannotTell(Cause, Cause),
+    /// Nothing applies.
+    Unknown,
+}
+
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Likely(cause) => cause.name().into(),
+            Self::CannotTell(one, other) => {
+                format!("cannot tell {} from {}", one.name(), other.name())
+            }
+            Self::Unknown => "unknown".into(),
+        }
+    }
+}
+
+/// Collects what speaks for and against.
+#[derive(Default)]
+struct Scales {
+    causes: Vec<(Cause, Ranked)>,
+}
+
+impl Scales {
+    /// A reason. What speaks against a cause alone does not bring it up.
+    fn put(&mut self, cause: Cause, weight: i32, reason: impl Into<String>) {
+        let at = self.causes.iter().position(|(known, _)| *known == cause);
+        let at = match at {
+            Some(at) => at,
+            None if weight <= 0 => return,
+            None => {
+                let ranked = Ranked {
+                    cause: cause.name().into(),
+                    weight: 0,
+                    reasons: Vec::new(),
+                    against: Vec::new(),
+                };
+                self.causes.push((cause, ranked));
+                self.causes.len() - 1
+            }
+        };
+        let ranked = &mut self.causes[at].1;
+        ranked.weight += weight;
+        if weight > 0 {
+            ranked.reasons.push(reason.into());
+        } else {
+            ranked.against.push(reason.into());
+        }
+    }
+}
+
+/// Ranks every cause that applies.
+#[must_use]
+pub fn weigh(situation: &Situation) -> (Verdict, Vec<Ranked>) {
+    let mut scales = Scales::default();
+    rejected(situation, &mut scales);
+    unreachable(situation, &mut scales);
+    silent(situation, &mut scales);
+    answered_badly(situation, &mut scales);
+    flooded(situation, &mut scales);
+    hosts_word(situation, &mut scales);
+    let mut causes = scales.causes;
+    causes.retain(|(_, ranked)| ranked.weight > 0);
+    causes.sort_by_key(|(cause, ranked)| (std::cmp::Reverse(ranked.weight), *cause));
+    let verdict = match causes.as_slice() {
+        [] => Verdict::Unknown,
+        [(first, a), (second, b), ..] if a.weight - b.weight < MARGIN => {
+            Verdict::CannotTell(*first, *second)
+        }
+        [(first, _), ..] => Verdict::Likely(*first),
+    };
+    let ranked = causes.into_iter().map(|(_, ranked)| ranked).collect();
+    (verdict, ranked)
+}
+
+/// Errors that say that the port is closed or the query not wanted.
+fn rejected(s: &Situation, scales: &mut Scales) {
+    use Cause::{FirewallRejects, ServiceDown};
+    let failing = format!("{} of {} queries were answered since", s.answered, s.queries);
+    let by_others = s.errors.saturating_sub(s.errors_from_server);
+    if s.has(Rule::PortUnreachable) {
+        let errors = format!("{} ICMP port unreachable about queries that were seen", s.port);
+        scales.put(ServiceDown, 50, errors.clone());
+        scales.put(FirewallRejects, 40, format!("{errors}; a REJECT rule sends the same"));
+        if s.answered * 20 <= s.queries {
+            scales.put(ServiceDown, 15, failing);
+        }
+    }
+    if s.has(Rule::Prohibited) {
+        let errors = format!(
+            "{} ICMP \"administratively prohibited\", which only a filter sends",
+            s.prohibited
+        );
+        scales.put(FirewallRejects, 90, errors.clone());
+        scales.put(ServiceDown, -60, errors);
+    }
+    if s.has(Rule::PartialRejection) {
+        let networks = format!(
+            "{} client networks are rejected while {} are served",
+            s.rejected_networks, s.served_networks
+        );
+        scales.put(FirewallRejects, 90, networks.clone());
+        scales.put(ServiceDown, -60, networks);
+    }
+    if s.errors != 0 && (s.has(Rule::PortUnreachable) || s.has(Rule::PartialRejection)) {
+        if by_others == 0 {
+            let own = "the errors come from the server's own address, so a middlebox is unlikely";
+            scales.put(ServiceDown, 15, own);
+            scales.put(FirewallRejects, -5, own);
+        } else if s.errors_from_server == 0 {
+            let other = "the errors do not come from the server's own address";
+            scales.put(FirewallRejects, 50, other);
+            scales.put(ServiceDown, -40, other);
+        }
+    }
+}
+
+/// Errors that say that the way is broken.
+fn unreachable(s: &Situation, scales: &mut Scales) {
+    use Cause::{HostDown, NetworkPathDown};
+    if !s.has(Rule::HostUnreachable) {
+        return;
+    }
+    let errors = format!(
+        "{} ICMP host and {} network unreachable about queries that were seen",
+        s.host, s.network
+    );
+    scales.put(HostDown, 50, errors.clone());
+    scales.put(NetworkPathDown, 50, errors);
+    if s.network > s.host {
+        let network = "a router knows no way to the server's network";
+        scales.put(NetworkPathDown, 40, network);
+        scales.put(HostDown, -20, network);
+    }
+    match s.slowest_error_ms {
+        Some(ms) if ms >= ARP_MS => {
+            let late = format!(
+                "the errors come up to {:.1} s after the query, as when the last router asks in vain \
+                 who has the server's address",
+                seconds(ms)
+            );
+            scales.put(HostDown, 40, late.clone());
+            scales.put(NetworkPathDown, -10, late);
+        }
+        Some(ms) => {
+            let soon = format!(
+                "the errors come at once (after {ms} ms at most): a router does not even try"
+            );
+            scales.put(NetworkPathDown, 30, soon.clone());
+            scales.put(HostDown, -10, soon);
+        }
+        None => {}
+    }
+    alive(s, scales);
+}
+
+/// No answers and no errors, or no queries.
+fn silent(s: &Situation, scales: &mut Scales) {
+    use Cause::{FirewallDrops, HostDown, NetworkPathDown, Overload, ServiceDown};
+    if s.has(Rule::Silent) {
+        let nothing = format!(
+            "{} of {} queries were answered since, and no ICMP error tells why",
+            s.answered, s.queries
+        );
+        if s.is_on_server() {
+            let here = "the queries arrive at this host, so the way to it is open";
+            scales.put(ServiceDown, 45, format!("{nothing}: the service may hang"));
+            scales.put(FirewallDrops, 45, format!("{nothing}: a rule on this host may drop"));
+            scales.put(HostDown, -100, here);
+            scales.put(NetworkPathDown, -100, here);
+        } else {
+            scales.put(FirewallDrops, 40, nothing.clone());
+            scales.put(NetworkPathDown, 38, nothing.clone());
+            scales.put(HostDown, 32, nothing);
+            let errors = "a router would usually report a host that is down";
+            scales.put(HostDown, -4, errors);
+            alive(s, scales);
+        }
+    } else if s.has(Rule::PartialFailure) && !s.signs.iter().any(|(rule, _)| rule.is_flood()) {
+        let part = format!("{} of {} queries were answered since", s.answered, s.queries);
+        scales.put(Overload, 30, part.clone());
+        scales.put(NetworkPathDown, 30, format!("{part}: packets may be lost on the way"));
+    }
+    if s.has(Rule::Collapse) {
+        let away = format!(
+            "the queries stay away: {:.1} a second since, usually {:.0}; what comes is answered",
+            rate(s.queries, s.seconds),
+            s.rate[0]
+        );
+        scales.put(NetworkPathDown, 40, away.clone());
+        scales.put(FirewallDrops, 38, format!("{away}; a filter before this host may drop them"));
+    }
+}
+
+fn alive(s: &Situation, scales: &mut Scales) {
+    if s.tcp_accepted + s.tcp_refused != 0 {
+        let alive = format!(
+            "the host is up: it accepted {} and refused {} TCP connections since",
+            s.tcp_accepted, s.tcp_refused
+        );
+        scales.put(Cause::FirewallDrops, 30, alive.clone());
+        scales.put(Cause::HostDown, -60, alive.clone());
+        scales.put(Cause::NetworkPathDown, -60, alive);
+    }
+}
+
+/// Answers that are none.
+fn answered_badly(s: &Situation, scales: &mut Scales) {
+    if s.has(Rule::Servfail) {
+        scales.put(
+            Cause::UpstreamFailure,
+            80,
+            "the server answers, and says that it cannot find the answer (SERVFAIL)",
+        );
+    }
+    if s.has(Rule::Refused) {
+        scales.put(
+            Cause::Misconfiguration,
+            80,
+            "the server answers, and says that it does not want to (REFUSED): its access list or zones",
+        );
+    }
+    if s.has(Rule::Slow) {
+        scales.put(Cause::Overload, 60, "answers came to take far longer than usual");
+    }
+    if s.has(Rule::Truncation) {
+        scales.put(
+            Cause::PathMtu,
+            60,
+            "answers are cut, or ICMP says that packets are too big",
+        );
+    }
+}
+
+/// Floods.
+fn flooded(s: &Situation, scales: &mut Scales) {
+    use Cause::{
+        AttackAmplification, AttackDistributed, AttackOneSource, AttackRandomNames,
+        AttackReflection, AttackSpoofed, FirewallDrops, FirewallRejects, Overload, Scan,
+        ServiceDown,
+    };
+    let rise = format!(
+        "{:.0} queries a second at worst, usually {:.0}",
+        s.rate[1], s.rate[0]
+    );
+    if s.has(Rule::QueryFlood) {
+        scales.put(AttackDistributed, 60, rise.clone());
+        scales.put(Overload, 20, rise);
+    }
+    for (rule, cause, weight, reason) in [
+        (
+            Rule::OneSource,
+            AttackOneSource,
+            85,
+            "one source asks far more than all others, and than it usually does",
+        ),
+        (
+            Rule::Spoofed,
+            AttackSpoofed,
+            100,
+            "far more sources than usual, each of which hardly asks",
+        ),
+        (
+            Rule::RandomNames,
+            AttackRandomNames,
+            115,
+            "far more different names than usual, most of which do not exist",
+        ),
+        (
+            Rule::Amplification,
+            AttackAmplification,
+            130,
+            "small queries in the name of one network have large answers",
+        ),
+        (
+            Rule::Reflection,
+            AttackReflection,
+            130,
+            "responses come to queries that were never sent",
+        ),
+        (
+            Rule::Scan,
+            Scan,
+            90,
+            "one source asks many addresses that never answered",
+        ),
+    ] {
+        if s.has(rule) {
+            scales.put(cause, weight, reason);
+        }
+    }
+    let (flood, failure) = (s.first(Rule::is_flood), s.first(Rule::is_failure));
+    if let (Some(_), Some(_)) = (flood, failure) {
+        if s.flood_first() {
+            let first = "the flood came before the failure, or with it";
+            for cause in [ServiceDown, FirewallRejects, FirewallDrops, Overload] {
+                scales.put(cause, -60, first);
+            }
+        } else {
+            let after = "the failure came first: clients that get no answer ask again";
+            for cause in [AttackDistributed, AttackOneSource, AttackRandomNames, AttackSpoofed] {
+                scales.put(cause, -60, after);
+            }
+        }
+    }
+}
+
+/// What the server's own host says, and what it said when asked.
+fn hosts_word(s: &Situation, scales: &mut Scales) {
+    use Cause::{FirewallDrops, FirewallRejects, Overload, ServiceDown};
+    let failure = s.first(Rule::is_failure).is_some();
+    match s.udp_bound() {
+        Some(false) if failure => {
+            let nobody = "nothing listens on the DNS port (UDP) of this host";
+            scales.put(ServiceDown, 50, nobody);
+            scales.put(FirewallRejects, -50, nobody);
+            scales.put(FirewallDrops, -50, nobody);
+        }
+        Some(true) if s.has(Rule::PortUnreachable) || s.has(Rule::Prohibited) => {
+            let somebody = "a socket listens on the DNS port (UDP) of this host";
+            scales.put(FirewallRejects, 50, somebody);
+            scales.put(ServiceDown, -60, somebody);
+        }
+        _ => {}
+    }
+    if let Some(facts) = &s.facts
+        && facts.rcvbuf_errors != 0
+    {
+        let full = format!(
+            "{} datagrams found the socket's buffer full: the service does not read fast enough",
+            facts.rcvbuf_errors
+        );
+        scales.put(Overload, 30, full.clone());
+        if s.has(Rule::Silent) && !s.signs.iter().any(|(rule, _)| rule.is_flood()) {
+            scales.put(ServiceDown, 40, full);
+        }
+    }
+    if let Some((udp, tcp)) = s.verified
+        && failure
+    {
+        if udp {
+            scales.put(ServiceDown, -40, "it answered over UDP when it was asked");
+        } else if tcp {
+            let only = "asked by the sensor, it answered over TCP and not over UDP";
+            scales.put(FirewallDrops, 20, only);
+            scales.put(ServiceDown, -30, only);
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time of an incident")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1e3
+}
+
+fn rate(count: u64, seconds: f64) -> f64 {
+    crate::detect::history::float(count) / seconds.max(0.25)
+}

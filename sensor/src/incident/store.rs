@@ -1,0 +1,229 @@
+//! Incidents on disk: a record (JSON) and its packets (pcap) each, readable by their owner alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
+use sensor_common::sample::Sample;
+
+use super::{Calendar, Record};
+
+/// Incidents that are kept; the oldest give way.
+const KEPT: usize = 100;
+/// Addresses and names are personal data.
+const OWNER_ONLY: u32 = 0o600;
+/// Before IP packets that had no Ethernet header: type IPv4 or IPv6 follows.
+const NO_ADDRESSES: [u8; 12] = [0; 12];
+
+/// Why an incident cannot be kept or found.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The directory or a file.
+    #[error("cannot {what} {path}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// From the system.
+        source: io::Error,
+    },
+    /// The file is no record, or of another version.
+    #[error("{path} is no incident of this version of the sensor")]
+    Format {
+        /// The path.
+        path: PathBuf,
+        /// Where it does not fit.
+        source: serde_json::Error,
+    },
+    /// There is none, or none of that name.
+    #[error("{0}")]
+    Missing(String),
+}
+
+/// A directory with incidents.
+#[derive(Clone, Debug)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+impl Store {
+    /// In this directory, or where the system keeps the state of its services or users.
+    #[must_use]
+    pub fn new(directory: Option<&Path>) -> Self {
+        let home = || std::env::var_os("HOME").map(PathBuf::from);
+        let default = || {
+            if nix::unistd::geteuid().is_root() {
+                return "/var/lib/sensor".into();
+            }
+            // XDG Base Directory Specification.
+            let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+            let state = state.or_else(|| Some(home()?.join(".local/state")));
+            state.unwrap_or_else(std::env::temp_dir).join("sensor")
+        };
+        Self {
+            directory: directory.map_or_else(default, Into::into),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Writes a record, and the packets if there are new ones.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn write(
+        &self,
+        record: &Record,
+        packets: &[Sample],
+        calendar: &Calendar,
+    ) -> Result<(), StoreError> {
+        let failed = |what, path: &Path| {
+            let path = path.to_path_buf();
+            move |source| StoreError::File { what, path, source }
+        };
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(failed("make", &self.directory))?;
+        let path = self.path(&record.id, "json");
+        let text = serde_json::to_vec_pretty(record).map_err(|source| StoreError::Format {
+            path: path.clone(),
+            source,
+        })?;
+        // Nobody reads half a record.
+        let new = self.path(&record.id, "json.new");
+        create(&new)
+            .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(failed("write", &path))?;
+        if !packets.is_empty() {
+            let path = self.path(&record.id, "pcap");
+            create(&path)
+                .and_then(|file| write_pcap(io::BufWriter::new(file), packets, calendar))
+                .map_err(failed("write", &path))?;
+        }
+        self.forget_old();
+        Ok(())
+    }
+
+    fn path(&self, id: &str, extension: &str) -> PathBuf {
+        self.directory.join(format!("{id}.{extension}"))
+    }
+
+    /// The packets of an incident.
+    #[must_use]
+    pub fn pcap(&self, id: &str) -> Option<PathBuf> {
+        Some(self.path(id, "pcap")).filter(|path| path.exists())
+    }
+
+    /// Ids, the oldest first: they begin with the time of detection.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.directory).into_iter().flatten();
+        let mut ids: Vec<String> = entries
+            .filter_map(|entry| {
+                let name = entry.ok()?.file_name();
+                Some(name.to_str()?.strip_suffix(".json")?.to_string())
+            })
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// The record of an incident, or of the newest.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn read(&self, id: Option<&str>) -> Result<Record, StoreError> {
+        let ids = self.ids();
+        let wanted = match id {
+            Some(id) => ids.iter().find(|known| *known == id),
+            None => ids.last(),
+        };
+        let Some(id) = wanted else {
+            return Err(StoreError::Missing(self.nothing(id, &ids)));
+        };
+        let path = self.path(id, "json");
+        let text = fs::read(&path).map_err(|source| StoreError::File {
+            what: "read",
+            path: path.clone(),
+            source,
+        })?;
+        serde_json::from_slice(&text).map_err(|source| StoreError::Format { path, source })
+    }
+
+    fn nothing(&self, id: Option<&str>, ids: &[String]) -> String {
+        let directory = self.directory.display();
+        match (id, ids) {
+            (_, []) => format!(
+                "no incident in {directory}; `sensor watch` keeps them there while it runs, \
+                 `--state DIR` names another directory"
+            ),
+            (Some(id), ids) => format!(
+                "no incident {id:?} in {directory}; the newest are {}",
+                ids.iter().rev().take(5).cloned().collect::<Vec<_>>().join(", ")
+            ),
+            (None, _) => format!("no incident in {directory}"),
+        }
+    }
+
+    fn forget_old(&self) {
+        let ids = self.ids();
+        for id in ids.iter().take(ids.len().saturating_sub(KEPT)) {
+            for extension in ["json", "pcap"] {
+                // What is not there any more is forgotten.
+                let _ = fs::remove_file(self.path(id, extension));
+            }
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    options.mode(OWNER_ONLY).open(path)
+}
+
+/// Writes sampled packets as a pcap file with Ethernet frames.
+///
+/// # Errors
+/// From the writer.
+pub fn write_pcap(
+    writer: impl Write,
+    packets: &[Sample],
+    calendar: &Calendar,
+) -> io::Result<()> {
+    let header = PcapHeader {
+        snaplen: 262_144,
+        ..PcapHeader::default()
+    };
+    let other = |error: pcap_file::PcapError| io::Error::other(error);
+    let mut file = PcapWriter::with_header(writer, header).map_err(other)?;
+    let mut sorted: Vec<&Sample> = packets.iter().collect();
+    sorted.sort_by_key(|sample| sample.time);
+    for sample in sorted {
+        let bytes = sample.bytes.get(..sample.captured as usize).unwrap_or(&[]);
+        let mut frame = Vec::with_capacity(bytes.len() + 14);
+        if sample.layer3 != 0 {
+            let is_v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
+            let ethertype: u16 = if is_v6 { 0x86dd } else { 0x0800 };
+            frame.extend(NO_ADDRESSES);
+            frame.extend(ethertype.to_be_bytes());
+        }
+        let made_up = frame.len() as u32;
+        frame.extend(bytes);
+        let at: Duration = calendar.of_sample(sample);
+        let packet = PcapPacket::new(at, sample.length + made_up, &frame);
+        file.write_packet(&packet).map_err(other)?;
+    }
+    file.into_writer().flush()
+}

@@ -1,0 +1,177 @@
+//! Detection over an engine's snapshots: the same for a live one, by the clock, and for one that reads a
+//! capture, by the time of its packets.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sensor_common::latency::UNIT_BITS;
+use sensor_common::sample::Sample;
+use sensor_common::settings::Settings;
+
+use crate::detect::{Detector, Observation, Place, Subject, Thresholds, Vantage};
+use crate::host_facts::{EVERY, HostReader};
+use crate::incident::book::About;
+use crate::incident::record::HostFacts;
+use crate::incident::{Book, Calendar, Change, Record};
+use crate::sighting::Sighting;
+use crate::snapshot::Snapshot;
+use crate::window::{Sources, Window};
+
+/// Sources are counted over so long.
+const SOURCES: usize = 10;
+/// And so often.
+const SECOND: Duration = Duration::from_millis(990);
+
+/// What a monitor must know from the outside.
+pub struct MonitorOptions {
+    /// Numbers that the rules compare with.
+    pub thresholds: Thresholds,
+    /// Where the sensor stands.
+    pub place: Place,
+    /// For the records.
+    pub about: About,
+    /// Whether this host may be asked about its sockets and drops.
+    pub host: bool,
+}
+
+/// See the module.
+pub struct Monitor {
+    settings: Box<Settings>,
+    detector: Detector,
+    book: Book,
+    calendar: Calendar,
+    then: Option<Snapshot>,
+    seconds: VecDeque<Snapshot>,
+    host: Option<Host>,
+    now: Duration,
+}
+
+struct Host {
+    reader: HostReader,
+    read_at: Option<Duration>,
+    facts: HostFacts,
+}
+
+impl Monitor {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(settings: &Settings, calendar: Calendar, options: MonitorOptions) -> Self {
+        let units = |units: u64| Duration::from_nanos(units << UNIT_BITS);
+        let timeout = units(u64::from(settings.timeout));
+        let slot = units(1 << settings.tick_bits);
+        let host = options.host.then(|| Host {
+            reader: HostReader::new(&options.about.ports),
+            read_at: None,
+            facts: HostFacts::default(),
+        });
+        Self {
+            settings: Box::new(*settings),
+            detector: Detector::new(options.thresholds, options.place, timeout, slot),
+            book: Book::new(calendar, options.about),
+            calendar,
+            then: None,
+            seconds: VecDeque::new(),
+            host,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// Takes the counters of a tick, and what was sampled in it. Gives what has changed.
+    pub fn observe(&mut self, now: Snapshot, samples: &[Sample]) -> Vec<(Change, Record)> {
+        let Some(then) = self.then.take() else {
+            self.seconds.push_back(now.sources_alone());
+            self.now = now.at;
+            self.then = Some(now);
+            return Vec::new();
+        };
+        let window = Window::between(&then, &now);
+        let seen: Vec<(Sighting, Sample)> = samples
+            .iter()
+            .filter_map(|sample| Some((Sighting::of(sample, &self.settings)?, *sample)))
+            .collect();
+        let sightings: Vec<Sighting> = seen.iter().map(|(sighting, _)| *sighting).collect();
+        let sources = self.sources(&now);
+        self.now = now.at;
+        self.detector.observe(&Observation {
+            now: now.at,
+            window: &window,
+            sources: sources.as_ref().map(|(sources, over)| (sources, *over)),
+            sightings: &sightings,
+        });
+        self.book.look(&seen);
+        let shift = now.cost.shift;
+        self.then = Some(now);
+        self.ask_host();
+        self.book
+            .update(&self.detector, self.now, window.elapsed, shift)
+    }
+
+    /// Once a second: the sources of the last ten.
+    fn sources(&mut self, now: &Snapshot) -> Option<(Sources, Duration)> {
+        let last = self.seconds.back()?;
+        if now.at.saturating_sub(last.at) < SECOND {
+            return None;
+        }
+        let first = self.seconds.front()?;
+        let sources = Sources::between(first, now);
+        let over = now.at.saturating_sub(first.at);
+        self.seconds.push_back(now.sources_alone());
+        if self.seconds.len() > SOURCES {
+            self.seconds.pop_front();
+        }
+        Some((sources, over))
+    }
+
+    /// While a server of this host has an incident, and at most once a second.
+    fn ask_host(&mut self) {
+        let Some(host) = &mut self.host else {
+            return;
+        };
+        let is_here = |subject: &&Subject| match subject {
+            Subject::Server(key) => self.detector.vantage(key) == Vantage::Server,
+            Subject::Network => false,
+        };
+        let here: Vec<Subject> = self.book.subjects().filter(is_here).copied().collect();
+        if here.is_empty() {
+            return;
+        }
+        let due = host.read_at.is_none_or(|at| self.now >= at + EVERY);
+        if due {
+            host.facts = host.reader.read();
+            host.read_at = Some(self.now);
+        }
+        for subject in here {
+            if let Some(case) = self.book.case(&subject) {
+                case.set_host(host.facts.clone());
+            }
+        }
+    }
+
+    /// Rules and what they read.
+    #[must_use]
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// Incidents that go on.
+    pub fn book(&mut self) -> &mut Book {
+        &mut self.book
+    }
+
+    /// Records of all that goes on.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        self.book.records(self.now)
+    }
+
+    /// Ends what goes on.
+    pub fn finish(&mut self) -> Vec<(Record, Vec<Sample>)> {
+        self.book.finish(self.now)
+    }
+
+    /// Where the engine's clock stands against the calendar.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+}
