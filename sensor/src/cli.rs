@@ -1,14 +1,18 @@
 //! The command line, and nothing else.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
+use crate::detect::Rule;
+use crate::ip;
 use crate::kernel::attach::HookChoice;
 use crate::present::output::Format;
 use crate::settings::TIMEOUTS;
+use crate::sketch::Prefix;
 
 /// Counts what a DNS failure and a DNS flood look like, on a live interface or in a capture.
 #[derive(Debug, Parser)]
@@ -21,7 +25,7 @@ Try it:
   sensor watch -i eth0         live counters of an interface (as root)
   sensor replay incident.pcap  the same counting over a capture
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage."
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`."
 )]
 pub struct Arguments {
     /// What to do.
@@ -60,6 +64,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   sensor replay incident.pcap
+  sensor replay incident.pcap --report          each incident as a report in Markdown
+  sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
@@ -138,9 +144,42 @@ pub struct ReplayArguments {
           allow_negative_numbers = true)]
     pub timeout: Duration,
 
+    /// Write each incident as a report instead.
+    #[arg(long)]
+    pub report: bool,
+
+    /// Exit with 3 if there was an incident.
+    #[arg(long)]
+    pub fail_on_incident: bool,
+
+    /// Address of the host that captured; may be given several times. Without it some rules cannot tell.
+    #[arg(long = "host", value_name = "ADDRESS")]
+    pub hosts: Vec<IpAddr>,
+
+    /// How to detect.
+    #[command(flatten)]
+    pub detection: DetectionArguments,
+
     /// How to write.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Format,
+}
+
+/// What detection can be told.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DetectionArguments {
+    /// A file (TOML) with thresholds of the rules; `sensor rules --toml` writes all of them.
+    #[arg(long, value_name = "FILE")]
+    pub thresholds: Option<PathBuf>,
+
+    /// Address or network that may ask as much as it likes: a resolver, an address translator. May be
+    /// given several times.
+    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    pub trusted: Vec<Prefix>,
+
+    /// A rule that speaks but opens no incident; `all` for every rule. May be given several times.
+    #[arg(long, value_name = "RULE", value_parser = rule_names())]
+    pub shadow: Vec<String>,
 }
 
 /// Arguments of `doctor`.
@@ -176,6 +215,28 @@ pub enum EngineChoice {
 fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .map(|level| level.parse().unwrap_or(log::LevelFilter::Warn))
+}
+
+/// Names of the rules.
+fn rule_names() -> PossibleValuesParser {
+    let names = Rule::ALL.iter().map(|rule| rule.name());
+    PossibleValuesParser::new(names.chain(["all"]))
+}
+
+/// An address, or a network as 192.0.2.0/24.
+fn network(text: &str) -> Result<Prefix, String> {
+    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let wrong = || format!("{text:?} is neither an address nor a network");
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let host = Prefix::host(ip::key(address));
+    let Some(bits) = bits else {
+        return Ok(host);
+    };
+    let bits: u8 = bits.parse().map_err(|_| wrong())?;
+    if bits > host.bits {
+        return Err(wrong());
+    }
+    Ok(Prefix { bits, ..host })
 }
 
 /// A time-out in seconds.

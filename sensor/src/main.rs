@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
+        Ok(Outcome::Incident) => ExitCode::from(3),
         Err(error) => {
             eprintln!("error: {error:#}");
             if is_usage(&error) {

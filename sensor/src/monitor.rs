@@ -1,18 +1,19 @@
 //! Detection over an engine's snapshots: the same for a live one, by the clock, and for one that reads a
 //! capture, by the time of its packets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use sensor_common::latency::UNIT_BITS;
 use sensor_common::sample::Sample;
 use sensor_common::settings::Settings;
 
-use crate::detect::{Detector, Observation, Place, Subject, Thresholds, Vantage};
+use crate::calendar::Calendar;
+use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host_facts::{EVERY, HostReader};
 use crate::incident::book::About;
 use crate::incident::record::HostFacts;
-use crate::incident::{Book, Calendar, Change, Record};
+use crate::incident::{Book, Change, Record};
 use crate::sighting::Sighting;
 use crate::snapshot::Snapshot;
 use crate::window::{Sources, Window};
@@ -30,6 +31,8 @@ pub struct MonitorOptions {
     pub place: Place,
     /// For the records.
     pub about: About,
+    /// Rules that open no incident.
+    pub shadow: BTreeSet<Rule>,
     /// Whether this host may be asked about its sockets and drops.
     pub host: bool,
 }
@@ -67,7 +70,7 @@ impl Monitor {
         Self {
             settings: Box::new(*settings),
             detector: Detector::new(options.thresholds, options.place, timeout, slot),
-            book: Book::new(calendar, options.about),
+            book: Book::new(calendar, options.about, options.shadow),
             calendar,
             then: None,
             seconds: VecDeque::new(),

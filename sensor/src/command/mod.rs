@@ -1,6 +1,7 @@
 //! What each command does.
 
 pub mod demo;
+mod detection;
 pub mod doctor;
 pub mod replay;
 pub mod watch;
@@ -12,4 +13,6 @@ pub enum Outcome {
     Fine,
     /// It ran, and found that something is not well.
     NotFine,
+    /// An incident was found, and it was asked to say so.
+    Incident,
 }

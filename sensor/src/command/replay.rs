@@ -4,19 +4,26 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use sensor_common::sample::Sample;
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
-use super::Outcome;
+use super::{Outcome, detection};
+use crate::calendar::Calendar;
 use crate::cli::{EngineChoice, ReplayArguments};
+use crate::detect::Place;
 use crate::host::capture::{Capture, Frame};
 use crate::host::engine::HostEngine;
+use crate::incident::{Change, Record};
+use crate::ip::key;
 use crate::kernel::load::LoadError;
 use crate::kernel::test_run::TestRunEngine;
-use crate::present::details;
+use crate::monitor::{Monitor, MonitorOptions};
 use crate::present::objects::{NamesObject, ServerObject, SourcesObject};
+use crate::present::{details, report};
 use crate::present::output::{self, Format};
 use crate::present::summary::summary;
+use crate::present::incident::{self, IncidentObject};
 use crate::present::totals::{About, TotalsObject};
 use crate::samples::Names;
 use crate::settings::{for_ports, set_timeout};
@@ -51,37 +58,39 @@ impl Engine {
         }
     }
 
-    fn count(&mut self, frame: &Frame<'_>, names: &mut Names) -> Result<(), LoadError> {
+    fn count(&mut self, frame: &Frame<'_>) -> Result<(), LoadError> {
         match self {
-            Self::Host(engine) => {
-                if let Some(time) = frame.time {
-                    engine.set_time(time);
-                }
-                engine.count(frame.bytes, Link::Ethernet);
-                engine.samples().for_each(|sample| names.add(&sample));
-            }
+            Self::Host(engine) => engine.count(frame.bytes, Link::Ethernet),
             Self::Kernel(engine) => {
-                if let Some(time) = frame.time {
-                    engine.set_time(time);
-                }
                 engine.count(frame.bytes)?;
-                engine.samples().for_each(|sample| names.add(&sample));
             }
         }
         Ok(())
     }
 
-    /// All that was seen, after the time in which the last queries could have been answered.
-    fn finish(&mut self, at: Duration, last: Duration, timeout: Duration) -> Snapshot {
-        let end = last + timeout + SETTLED;
+    /// Moves the clock, and hands over what is known at each tick.
+    fn set_time(&mut self, time: Duration, first: Duration, sight: &mut Sight) {
+        match self {
+            Self::Host(engine) => engine.set_time_with(time, |engine, at| {
+                let samples: Vec<Sample> = engine.samples().collect();
+                sight.tick(engine.snapshot(at.saturating_sub(first)), &samples);
+            }),
+            Self::Kernel(engine) => engine.set_time_with(time, |engine, at| {
+                let samples: Vec<Sample> = engine.samples().collect();
+                let at = at.saturating_sub(first);
+                sight.tick(engine.snapshot(at, Direction::Ingress), &samples);
+            }),
+        }
+    }
+
+    /// All that was seen.
+    fn finish(&mut self, at: Duration) -> Snapshot {
         match self {
             Self::Host(engine) => {
-                engine.set_time(end);
                 engine.flush();
                 engine.snapshot(at)
             }
             Self::Kernel(engine) => {
-                engine.set_time(end);
                 engine.flush();
                 engine.snapshot(at, Direction::Ingress)
             }
@@ -99,20 +108,25 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     set_timeout(&mut settings, arguments.timeout);
     let name = file_name(&arguments.file);
     let capture = Capture::open(&arguments.file)?;
-    let mut engine = Engine::new(arguments.engine, &name, settings)?;
+    let mut engine = Engine::new(arguments.engine, &name, settings.clone())?;
     let (mut first, mut last, mut cut) = (None::<Duration>, Duration::ZERO, 0);
     let mut refused = None;
-    let mut names = Names::default();
+    let mut sight = Sight::new(arguments, &settings, &name)?;
     let read = capture.for_each(|frame: Frame<'_>| {
         if let Some(time) = frame.time {
-            first = Some(first.map_or(time, |first| first.min(time)));
+            let first = *first.get_or_insert(time);
             last = last.max(time);
+            sight.begin(first);
+            engine.set_time(time, first, &mut sight);
         }
         cut += u64::from(frame.is_cut);
-        if let Err(error) = engine.count(&frame, &mut names) {
+        if let Err(error) = engine.count(&frame) {
             refused.get_or_insert(error);
         }
     });
+    // The last queries could be answered until then.
+    let end = last + arguments.timeout + SETTLED;
+    engine.set_time(end, first.unwrap_or_default(), &mut sight);
     let at = last.saturating_sub(first.unwrap_or_default());
     let complete = read.is_ok() && refused.is_none();
     let about = About {
@@ -123,16 +137,102 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         complete: Some(complete),
         ..About::default()
     };
-    let snapshot = engine.finish(at, last, arguments.timeout);
-    show(&snapshot, &names, about, arguments.output)?;
+    let snapshot = engine.finish(at);
+    let incidents = sight.finish();
+    if arguments.report {
+        show_reports(&incidents, arguments.output)?;
+    } else {
+        show(&snapshot, &sight.names, &incidents, about, arguments.output)?;
+    }
     if let Some(error) = refused {
         return Err(error.into());
     }
     read?;
+    if arguments.fail_on_incident && !incidents.is_empty() {
+        return Ok(Outcome::Incident);
+    }
     Ok(Outcome::Fine)
 }
 
-fn show(snapshot: &Snapshot, names: &Names, about: About, format: Format) -> Result<()> {
+/// What looks at the ticks of a capture.
+struct Sight {
+    names: Names,
+    /// None before the first packet.
+    monitor: Option<Monitor>,
+    options: Option<MonitorOptions>,
+    settings: Box<Settings>,
+    /// As they were when they ended.
+    ended: Vec<Record>,
+}
+
+impl Sight {
+    fn new(arguments: &ReplayArguments, settings: &Settings, name: &str) -> Result<Self> {
+        let place = Place {
+            addresses: arguments.hosts.iter().copied().map(key).collect(),
+            ..Place::default()
+        };
+        let about = detection::about(&arguments.ports, vec![name.into()]);
+        Ok(Self {
+            names: Names::default(),
+            monitor: None,
+            options: Some(detection::options(&arguments.detection, place, about, false)?),
+            settings: Box::new(*settings),
+            ended: Vec::new(),
+        })
+    }
+
+    fn begin(&mut self, first: Duration) {
+        if let Some(options) = self.options.take() {
+            let calendar = Calendar {
+                begun: first,
+                samples: first,
+            };
+            self.monitor = Some(Monitor::new(&self.settings, calendar, options));
+        }
+    }
+
+    fn tick(&mut self, now: Snapshot, samples: &[Sample]) {
+        samples.iter().for_each(|sample| self.names.add(sample));
+        let Some(monitor) = &mut self.monitor else {
+            return;
+        };
+        for (change, record) in monitor.observe(now, samples) {
+            if matches!(change, Change::Closed | Change::Stale) {
+                self.ended.push(record);
+            }
+        }
+    }
+
+    /// All incidents, in the order of their detection.
+    fn finish(&mut self) -> Vec<Record> {
+        let mut records = std::mem::take(&mut self.ended);
+        let open = self.monitor.as_mut().map(Monitor::finish);
+        records.extend(open.into_iter().flatten().map(|(record, _)| record));
+        records.sort_by_key(|record| record.detected_ms);
+        records
+    }
+}
+
+fn show_reports(incidents: &[Record], format: Format) -> Result<()> {
+    for record in incidents {
+        match format {
+            Format::Json => output::json(record)?,
+            Format::Text => output::line(&report::markdown(record, None))?,
+        };
+    }
+    if incidents.is_empty() && format == Format::Text {
+        output::line("No incident.")?;
+    }
+    Ok(())
+}
+
+fn show(
+    snapshot: &Snapshot,
+    names: &Names,
+    incidents: &[Record],
+    about: About,
+    format: Format,
+) -> Result<()> {
     let totals = snapshot.totals();
     let window = Window::between(&Snapshot::empty(Duration::ZERO), snapshot);
     // Of the whole capture, and not of its last seconds.
@@ -148,6 +248,9 @@ fn show(snapshot: &Snapshot, names: &Names, about: About, format: Format) -> Res
             }
             output::json(&SourcesObject::new(&sources))?;
             output::json(&NamesObject::new(names, distinct_names))?;
+            for record in incidents {
+                output::json(&IncidentObject::new(record, None))?;
+            }
             let about = About {
                 evicted_servers: Some(snapshot.evicted),
                 ..about
@@ -159,6 +262,9 @@ fn show(snapshot: &Snapshot, names: &Names, about: About, format: Format) -> Res
             output::line(&summary(&totals, &window.busiest(), cut))?;
             output::line(&details::sources(&sources))?;
             output::line(&details::names(names, distinct_names))?;
+            for record in incidents {
+                output::line(&incident::told(record))?;
+            }
         }
     }
     Ok(())

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A value for a warning and one for a critical sign.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Levels {
     /// From here on a warning.
     pub warning: f64,
@@ -13,24 +16,30 @@ pub struct Levels {
 }
 
 /// Thresholds of all rules. Shares are 0 to 1, rates are per second.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// Time before a baseline is believed. Basis: ours; absolute rules work from the first tick.
+    #[serde(with = "humantime_serde")]
     pub learning: Duration,
     /// Share of a server's decided queries that failed. Basis: ours (half; four in five).
     pub failed_share: Levels,
     /// Decided queries that a failure needs. Basis: ours.
     pub failed_queries: u64,
     /// How far back those may lie. Basis: ours; two queries a minute must do.
+    #[serde(with = "humantime_serde")]
     pub failed_back: Duration,
     /// A failure that lasts so long is critical: a restart takes less. Basis: ours.
+    #[serde(with = "humantime_serde")]
     pub failed_lasting: Duration,
     /// Age from which a query counts as failed where ICMP errors are about: at least this, and
     /// `overdue_p99` times the server's usual p99. Basis: ours.
+    #[serde(with = "humantime_serde")]
     pub overdue: Duration,
     /// See `overdue`. Basis: ours.
     pub overdue_p99: f64,
     /// The same where nothing is known of the server's latency. Basis: ours.
+    #[serde(with = "humantime_serde")]
     pub overdue_unknown: Duration,
     /// Share of the time-out after which a query counts as failed where nothing comes back at all.
     /// Basis: ours; a server that answers after 1.5 s is slow, not silent.
@@ -38,6 +47,7 @@ pub struct Thresholds {
     /// Share of unanswered queries over `partial_window` that is a partial failure. Basis: ours.
     pub partial_share: Levels,
     /// See `partial_share`.
+    #[serde(with = "humantime_serde")]
     pub partial_window: Duration,
     /// Decided queries that it needs.
     pub partial_queries: u64,
@@ -66,6 +76,7 @@ pub struct Thresholds {
     /// Usual rate that it takes. Basis: ours.
     pub collapse_rate: f64,
     /// For how long. Basis: ours.
+    #[serde(with = "humantime_serde")]
     pub collapse_lasting: Duration,
     /// Different clients in the last minutes that it takes: one client may just stop. Basis: ours.
     pub collapse_clients: usize,

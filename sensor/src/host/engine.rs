@@ -255,10 +255,16 @@ impl HostEngine {
 
     /// Moves the clock to the time of the next packet, and does what is due by then.
     pub fn set_time(&mut self, time: Duration) {
+        self.set_time_with(time, |_, _| ());
+    }
+
+    /// The same, and calls `on_tick` after each tick, with its time.
+    pub fn set_time_with(&mut self, time: Duration, mut on_tick: impl FnMut(&mut Self, Duration)) {
         let (ticks, now) = self.clock.advance(time);
         for at in ticks {
             self.memory.table.control.clock = nanoseconds(at);
             self.upkeep.tick(&mut self.memory);
+            on_tick(self, at);
         }
         self.memory.table.control.clock = nanoseconds(now);
     }

@@ -1,15 +1,15 @@
 //! Opens, worsens, eases and closes incidents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::sample::Sample;
 
-use super::Calendar;
 use super::causes::{Ranked, Situation, Verdict, weigh};
 use super::evidence::{Evidence, Recent};
 use super::record::{Clients, HostFacts, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
+use crate::calendar::Calendar;
 use crate::detect::clients::{Streak, Tally};
 use crate::detect::history::{History, Span, share};
 use crate::detect::baseline::Baseline;
@@ -115,6 +115,7 @@ pub struct Book {
     recent: Recent,
     calendar: Calendar,
     about: About,
+    shadow: BTreeSet<Rule>,
     /// Signs that were not followed because there were too many incidents.
     pub unfollowed: u64,
 }
@@ -122,17 +123,13 @@ pub struct Book {
 impl Book {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(calendar: Calendar, about: About) -> Self {
+    pub fn new(calendar: Calendar, about: About, shadow: BTreeSet<Rule>) -> Self {
         Self {
+            shadow,
             calendar,
             about,
             ..Self::default()
         }
-    }
-
-    /// Where the engine's clock stands.
-    pub fn set_calendar(&mut self, calendar: Calendar) {
-        self.calendar = calendar;
     }
 
     /// Adds sampled packets.
@@ -155,6 +152,9 @@ impl Book {
     ) -> Vec<(Change, Record)> {
         let mut changes: Vec<(Change, Subject)> = Vec::new();
         for (subject, readings) in detector.readings() {
+            let mut readings = readings.clone();
+            readings.retain(|reading| !self.shadow.contains(&reading.rule));
+            let readings = readings.as_slice();
             if let Some(case) = self.cases.get_mut(subject) {
                 case.tick(detector, now, elapsed, shift, &self.calendar);
                 let found = case.update(readings, detector, now);
@@ -296,31 +296,23 @@ impl Case {
         let network = detector.network();
         let evidence = &mut self.evidence;
         let learning = detector.thresholds().learning;
-        let usual = |baseline: &Baseline| {
-            baseline.after(learning).unwrap_or(0.0)
-        };
-        let sources = &mut evidence.distinct_sources;
-        *sources = [
-            usual(&network.usual_sources),
-            sources[1].max(network.distinct_sources),
-        ];
-        let names = &mut evidence.distinct_names;
-        *names = [
-            usual(&network.usual_names),
-            names[1].max(network.distinct_names),
-        ];
+        let usual = |baseline: &Baseline| baseline.after(learning);
+        evidence
+            .distinct_sources
+            .note(usual(&network.usual_sources), network.distinct_sources);
+        evidence
+            .distinct_names
+            .note(usual(&network.usual_names), network.distinct_names);
         let Some(state) = self.server_state(detector) else {
             let lately = network.history.over(Duration::from_secs(1));
             let rate = lately.rate(lately.counters.responses);
-            self.evidence.rate[1] = self.evidence.rate[1].max(rate);
+            self.evidence.rate.note(None, rate);
             return;
         };
         let lately = state.history.over(Duration::from_secs(1));
         let rate = lately.rate(lately.counters.queries);
         let evidence = &mut self.evidence;
-        evidence.rate[0] = usual(&state.usual.rate);
-        if rate >= evidence.rate[1] {
-            evidence.rate[1] = rate;
+        if rate >= evidence.rate.worst {
             if let Some((sources, _)) = &network.sources {
                 let heaviest = sources.addresses.iter().take(5);
                 evidence.sources = heaviest
@@ -332,6 +324,7 @@ impl Case {
                     .collect();
             }
         }
+        evidence.rate.note(usual(&state.usual.rate), rate);
         evidence.slowest_error = evidence.slowest_error.max(state.clients.slowest_error);
         if let Some(latency) = state.latency
             && latency.at >= self.first_sign
@@ -558,7 +551,7 @@ impl Case {
             kind: "incident".into(),
             id: self.id.clone(),
             server: match self.subject {
-                Subject::Server(key) => Some(ip(&key)),
+                Subject::Server(key) => Some(ip(&key).to_string()),
                 Subject::Network => None,
             },
             ports: about.ports.clone(),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::{Rule, Vantage};
 
-use super::record::HostFacts;
+use super::record::{HostFacts, Range};
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,8 +110,8 @@ pub struct Situation {
     pub facts: Option<HostFacts>,
     /// Seconds since the first sign.
     pub seconds: f64,
-    /// Usual and worst rate of queries.
-    pub rate: [f64; 2],
+    /// Rate of queries.
+    pub rate: Range,
     /// Different client addresses in the samples.
     pub clients: usize,
     /// Whether the server answered when asked: over UDP, over TCP.
@@ -137,6 +137,12 @@ impl Situation {
             (flood, None) => flood.is_some(),
             (None, Some(_)) => false,
         }
+    }
+
+    /// Whether part of the queries fails, and nothing else is the matter.
+    fn only_partial(&self) -> bool {
+        let mut signs = self.signs.iter().map(|(rule, _)| *rule);
+        signs.all(|rule| rule == Rule::PartialFailure || !(rule.is_failure() || rule.is_flood()))
     }
 
     fn is_on_server(&self) -> bool {
@@ -356,7 +362,7 @@ fn silent(s: &Situation, scales: &mut Scales) {
             scales.put(HostDown, -4, errors);
             alive(s, scales);
         }
-    } else if s.has(Rule::PartialFailure) && !s.signs.iter().any(|(rule, _)| rule.is_flood()) {
+    } else if s.has(Rule::PartialFailure) && s.only_partial() {
         let part = format!("{} of {} queries were answered since", s.answered, s.queries);
         scales.put(Overload, 30, part.clone());
         scales.put(NetworkPathDown, 30, format!("{part}: packets may be lost on the way"));
@@ -365,7 +371,7 @@ fn silent(s: &Situation, scales: &mut Scales) {
         let away = format!(
             "the queries stay away: {:.1} a second since, usually {:.0}; what comes is answered",
             rate(s.queries, s.seconds),
-            s.rate[0]
+            s.rate.usual.unwrap_or(0.0)
         );
         scales.put(NetworkPathDown, 40, away.clone());
         scales.put(FirewallDrops, 38, format!("{away}; a filter before this host may drop them"));
@@ -421,7 +427,8 @@ fn flooded(s: &Situation, scales: &mut Scales) {
     };
     let rise = format!(
         "{:.0} queries a second at worst, usually {:.0}",
-        s.rate[1], s.rate[0]
+        s.rate.worst,
+        s.rate.usual.unwrap_or(0.0)
     );
     if s.has(Rule::QueryFlood) {
         scales.put(AttackDistributed, 60, rise.clone());

@@ -7,9 +7,10 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
-use super::record::{HostFacts, Party, Summary};
+use super::record::{HostFacts, Party, Range, Summary};
 use super::series::Series;
-use super::{Calendar, Counts};
+use super::Counts;
+use crate::calendar::Calendar;
 use crate::detect::history::Span;
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::ip::ip;
@@ -77,12 +78,12 @@ pub struct Evidence {
     pub clients: Counts<ServerKey>,
     /// Sampled ICMP errors by sender and kind.
     pub senders: BTreeMap<(ServerKey, ErrorKind), u64>,
-    /// Usual and worst.
-    pub rate: [f64; 2],
-    /// Usual and worst number of different sources a second.
-    pub distinct_sources: [f64; 2],
-    /// Usual and worst number of different names a second.
-    pub distinct_names: [f64; 2],
+    /// Queries a second.
+    pub rate: Range,
+    /// Different sources a second, on the whole network.
+    pub distinct_sources: Range,
+    /// Different names a second, on the whole network.
+    pub distinct_names: Range,
     /// The heaviest sources of the network when the rate was worst.
     pub sources: Vec<Party>,
     /// Client networks that are rejected, and how many are served.
@@ -114,9 +115,9 @@ impl Evidence {
             names: Names::default(),
             clients: Counts::new(),
             senders: BTreeMap::new(),
-            rate: [0.0; 2],
-            distinct_sources: [0.0; 2],
-            distinct_names: [0.0; 2],
+            rate: Range::default(),
+            distinct_sources: Range::default(),
+            distinct_names: Range::default(),
             sources: Vec::new(),
             rejected: Vec::new(),
             served: 0,

@@ -4,9 +4,6 @@
 //! them; the record of each ([`record`]) is all that a report may tell; [`causes`] weighs it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-use sensor_common::sample::Sample;
 
 pub mod book;
 pub mod causes;
@@ -19,30 +16,6 @@ pub mod store;
 pub use book::{Book, Change};
 pub use causes::{Cause, Verdict};
 pub use record::Record;
-
-/// Where the engine's clock stands against the calendar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calendar {
-    /// Time since 1970 at the engine's 0.
-    pub begun: Duration,
-    /// The samples' clock at the engine's 0.
-    pub samples: Duration,
-}
-
-impl Calendar {
-    /// Milliseconds since 1970 at a time of the engine.
-    #[must_use]
-    pub fn ms(&self, at: Duration) -> u64 {
-        u64::try_from((self.begun + at).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Time since 1970 of a sample.
-    #[must_use]
-    pub fn of_sample(&self, sample: &Sample) -> Duration {
-        let at = Duration::from_nanos(sample.time).saturating_sub(self.samples);
-        self.begun + at
-    }
-}
 
 /// A count for each of some things.
 pub type Counts<T> = BTreeMap<T, u64>;

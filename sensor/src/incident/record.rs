@@ -1,7 +1,5 @@
 //! The record of an incident: every fact that a report tells comes from here.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::causes::Ranked;
@@ -134,12 +132,29 @@ pub struct Clients {
     pub heaviest: Vec<Party>,
     /// The heaviest sources on the whole network in ten seconds, from the sketches.
     pub sources: Vec<Party>,
-    /// Different sources a second: usually, and at worst.
-    pub distinct: [f64; 2],
-    /// Queries a second: usually, and at worst.
-    pub rate: [f64; 2],
-    /// Different names a second: usually, and at worst.
-    pub distinct_names: [f64; 2],
+    /// Different sources a second.
+    pub distinct: Range,
+    /// Queries a second.
+    pub rate: Range,
+    /// Different names a second.
+    pub distinct_names: Range,
+}
+
+/// What is usual of something, and how far it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    /// None where nothing had been learnt.
+    pub usual: Option<f64>,
+    /// The highest of the incident.
+    pub worst: f64,
+}
+
+impl Range {
+    /// What is known now.
+    pub fn note(&mut self, usual: Option<f64>, now: f64) {
+        self.usual = usual.or(self.usual);
+        self.worst = self.worst.max(now);
+    }
 }
 
 /// What the server's own host says, where the sensor runs on it.
@@ -213,7 +228,7 @@ pub struct Record {
     /// By the time of its detection and its server.
     pub id: String,
     /// The server; none where the whole network is concerned.
-    pub server: Option<IpAddr>,
+    pub server: Option<String>,
     /// DNS ports that are watched.
     pub ports: Vec<u16>,
     /// Where the sensor stood: `server`, `client` or `path`.

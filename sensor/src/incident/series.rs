@@ -27,7 +27,8 @@ pub struct Point {
 }
 
 impl Point {
-    fn add(&mut self, other: &Self) {
+    /// Adds another step to it.
+    pub fn add(&mut self, other: &Self) {
         self.queries += other.queries;
         self.answered += other.answered;
         self.failed += other.failed;

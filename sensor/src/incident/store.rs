@@ -9,7 +9,8 @@ use std::time::Duration;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use sensor_common::sample::Sample;
 
-use super::{Calendar, Record};
+use super::Record;
+use crate::calendar::Calendar;
 
 /// Incidents that are kept; the oldest give way.
 const KEPT: usize = 100;

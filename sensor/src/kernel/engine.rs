@@ -1,6 +1,6 @@
 //! Live interfaces, counted in the kernel.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
@@ -17,6 +17,7 @@ use super::interface::{Interface, InterfaceError, Kind, LinkState};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
+use crate::calendar::Calendar;
 use crate::counters::Counters;
 use crate::settings::{SettingsError, slots};
 use crate::snapshot::{Lane, Snapshot};
@@ -263,6 +264,17 @@ impl KernelEngine {
     #[must_use]
     pub fn attached(&self) -> &[Attached] {
         &self.attached
+    }
+
+    /// Where the clocks of snapshots and samples stand against the calendar.
+    #[must_use]
+    pub fn calendar(&self) -> Calendar {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let elapsed = self.started.elapsed();
+        Calendar {
+            begun: since_1970.unwrap_or_default().saturating_sub(elapsed),
+            samples: Duration::from_nanos(monotonic()).saturating_sub(elapsed),
+        }
     }
 
     /// Looks whether the interfaces are still there and up.

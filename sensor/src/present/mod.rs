@@ -1,10 +1,12 @@
 //! What people and programs see. Nothing is computed here: only named and laid out.
 
 pub mod details;
+pub mod incident;
 pub mod line;
 pub mod names;
 pub mod objects;
 pub mod output;
+pub mod report;
 pub mod story;
 pub mod summary;
 pub mod totals;

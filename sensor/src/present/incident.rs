@@ -1,0 +1,95 @@
+//! Incidents in a line, and as an object of JSON.
+
+use serde::Serialize;
+
+use super::report::{self, subject};
+use crate::incident::record::{Record, Sign};
+use crate::incident::{Change, Record as Incident};
+
+/// An incident, or what has changed in it.
+#[derive(Debug, Serialize)]
+pub struct IncidentObject<'a> {
+    schema: u32,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<&'static str>,
+    id: &'a str,
+    server: Option<&'a str>,
+    level: &'a str,
+    stage: &'static str,
+    vantage: &'a str,
+    first_sign_ms: u64,
+    detected_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_ms: Option<u64>,
+    updated_ms: u64,
+    first_cause: &'a str,
+    causes: Vec<&'a str>,
+    signs: &'a [Sign],
+    summary: String,
+}
+
+impl<'a> IncidentObject<'a> {
+    /// Of a record; `change` if it is told because of one.
+    #[must_use]
+    pub fn new(record: &'a Incident, change: Option<Change>) -> Self {
+        Self {
+            schema: super::totals::SCHEMA,
+            kind: "incident",
+            change: change.map(Change::name),
+            id: &record.id,
+            server: record.server.as_deref(),
+            level: &record.level,
+            stage: record.stage.name(),
+            vantage: &record.vantage,
+            first_sign_ms: record.first_sign_ms,
+            detected_ms: record.detected_ms,
+            ended_ms: record.ended_ms,
+            updated_ms: record.updated_ms,
+            first_cause: &record.first_cause,
+            causes: record.causes.iter().map(|ranked| ranked.cause.as_str()).collect(),
+            signs: &record.signs,
+            summary: report::summary(record),
+        }
+    }
+}
+
+/// What has changed, in a line.
+#[must_use]
+pub fn change(change: Change, record: &Record) -> String {
+    let what = match change {
+        Change::Opened => "INCIDENT",
+        Change::Worsened => "INCIDENT is critical",
+        Change::Sign => "INCIDENT has another sign",
+        Change::Cause => "INCIDENT has another likely cause",
+        Change::Eased => "incident eases",
+        Change::Closed => "incident is over",
+        Change::Stale => "incident is stale",
+    };
+    let sign = record.signs.last().filter(|_| change != Change::Closed);
+    let said = sign.map_or_else(String::new, |sign| format!("; {}: {}", sign.title, sign.said));
+    format!(
+        "{what}: {}, {}: {}{said}",
+        subject(record),
+        record.level,
+        record.first_cause
+    )
+}
+
+/// An incident of a capture, in a few lines.
+#[must_use]
+pub fn told(record: &Record) -> String {
+    let signs: Vec<String> = record
+        .signs
+        .iter()
+        .map(|sign| format!("{} ({})", sign.title, sign.said))
+        .collect();
+    format!(
+        "incident: {}, {}: {}\n  from {}: {}",
+        subject(record),
+        record.level,
+        record.first_cause,
+        report::time(record.first_sign_ms),
+        signs.join("; ")
+    )
+}
