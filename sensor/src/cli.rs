@@ -14,16 +14,17 @@ use crate::present::output::Format;
 use crate::settings::TIMEOUTS;
 use crate::sketch::Prefix;
 
-/// Counts what a DNS failure and a DNS flood look like, on a live interface or in a capture.
+/// Tells a DNS failure from a DNS flood, on a live interface or in a capture, and says why.
 #[derive(Debug, Parser)]
 #[command(
     name = "sensor",
     version,
     after_help = "\
 Try it:
-  sensor demo                  a DNS outage on a private network, counted live (as root)
-  sensor watch -i eth0         live counters of an interface (as root)
-  sensor replay incident.pcap  the same counting over a capture
+  sensor demo                  a DNS outage on a private network, detected and reported (as root)
+  sensor watch -i eth0         live counters and incidents of an interface (as root)
+  sensor replay incident.pcap  the same over a capture
+  sensor report                the newest incident as a report
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`."
 )]
@@ -41,12 +42,13 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Stage a DNS outage on a private network and watch it live.
+    /// Stage a DNS outage on a private network, watch it live and report it.
     ///
     /// Makes two network namespaces with a DNS server and its clients, attaches the sensor, and
     /// stops the server after a while: the kernel then answers queries with ICMP "port
-    /// unreachable". Ends by itself within 30 seconds, leaves nothing behind and touches no
-    /// interface of this host. Without the privileges it plays a capture of the same outage.
+    /// unreachable". Ends by itself within 30 seconds with the report of the incident, leaves
+    /// nothing behind and touches no interface of this host. Without the privileges it plays a
+    /// capture of the same outage.
     #[command(after_help = "Example:\n  sudo sensor demo")]
     Demo(DemoArguments),
 
@@ -57,6 +59,7 @@ Examples:
   sensor watch -i eth0 -i eth1 --interval 5
   sensor watch -i eth0 --details              with latency, sources and names
   sensor watch -i eth0 --output json | jq .classes
+  sensor watch -i eth0 --on-incident 'jq -r .first_cause >> causes'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
@@ -69,6 +72,25 @@ Examples:
   sensor replay incident.pcap --output json
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
+
+    /// Write an incident as a report.
+    ///
+    /// Of those that `sensor watch` has kept; `sensor replay --report` writes those of a capture.
+    #[command(after_help = "\
+Examples:
+  sensor report                         the newest, in Markdown
+  sensor report --list
+  sensor report ID --redact --output json")]
+    Report(ReportArguments),
+
+    /// Show every rule: what it reads, what is usual, where it fires and how far that is.
+    #[command(after_help = "\
+Examples:
+  sensor rules                          what each rule looks for
+  sensor rules -i eth0                  what they read now, every 5 seconds (as root)
+  sensor rules --capture incident.pcap  what they read at the end of a capture
+  sensor rules --toml > thresholds.toml")]
+    Rules(RulesArguments),
 
     /// Check whether and how this host can run the sensor, and what it would change.
     #[command(after_help = "\
@@ -110,6 +132,18 @@ pub struct WatchArguments {
     #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = timeout,
           allow_negative_numbers = true)]
     pub timeout: Duration,
+
+    /// How to detect.
+    #[command(flatten)]
+    pub detection: DetectionArguments,
+
+    /// Whom to tell.
+    #[command(flatten)]
+    pub alerts: AlertArguments,
+
+    /// Ask a server that fails itself, over UDP and TCP, at most once a minute and never in a flood.
+    #[arg(long)]
+    pub verify: bool,
 
     /// Also tell servers, sources, names, and what the sensor itself costs.
     #[arg(long)]
@@ -180,6 +214,88 @@ pub struct DetectionArguments {
     /// A rule that speaks but opens no incident; `all` for every rule. May be given several times.
     #[arg(long, value_name = "RULE", value_parser = rule_names())]
     pub shadow: Vec<String>,
+}
+
+/// Where incidents are kept, and who is told of them.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AlertArguments {
+    /// Directory in which incidents are kept for `sensor report`. /var/lib/sensor for root, else
+    /// below ~/.local/state.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// File to which each change of an incident is added as a line of JSON; `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
+
+    /// Command (for sh) to run on each change of an incident, with the record on its standard input and
+    /// for at most 10 s. May be given several times.
+    #[arg(long, value_name = "COMMAND")]
+    pub on_incident: Vec<String>,
+
+    /// Address to which each change is posted as JSON. May be given several times.
+    #[arg(long, value_name = "URL")]
+    pub webhook: Vec<String>,
+
+    /// Write each change to the system's journal.
+    #[arg(long)]
+    pub journal: bool,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub struct ReportArguments {
+    /// Which incident; the newest if not given.
+    pub id: Option<String>,
+
+    /// List what is kept instead.
+    #[arg(long)]
+    pub list: bool,
+
+    /// Mask addresses and names.
+    #[arg(long)]
+    pub redact: bool,
+
+    /// Directory in which incidents are kept. /var/lib/sensor for root, else below ~/.local/state.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// How to write: Markdown, or JSON with the same facts.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Arguments of `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// Interface to read; may be given several times. Without it the rules are only listed.
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub interfaces: Vec<String>,
+
+    /// Capture to read instead.
+    #[arg(long, value_name = "FILE", conflicts_with = "interfaces")]
+    pub capture: Option<PathBuf>,
+
+    /// Write all thresholds as TOML, for `--thresholds`.
+    #[arg(long, conflicts_with_all = ["interfaces", "capture"])]
+    pub toml: bool,
+
+    /// DNS port; may be given up to eight times. 53 if not given.
+    #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
+    pub ports: Vec<u16>,
+
+    /// Seconds between two readings of an interface.
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds,
+          allow_negative_numbers = true)]
+    pub interval: f64,
+
+    /// How to detect.
+    #[command(flatten)]
+    pub detection: DetectionArguments,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
 }
 
 /// Arguments of `doctor`.

@@ -3,6 +3,7 @@
 //! Data flows one way: `kernel` or `host` (an engine) -> `snapshot` -> `window` -> `present`.
 //! `sensor/docs/ARCHITECTURE.md` is the map, and a test holds the direction of imports.
 
+pub mod alerts;
 pub mod calendar;
 pub mod cli;
 pub mod command;
@@ -24,4 +25,5 @@ pub mod sketch;
 pub mod snapshot;
 pub mod stage;
 pub mod upkeep;
+pub mod verify;
 pub mod window;

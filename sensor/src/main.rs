@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
-use sensor::command::{Outcome, demo, doctor, replay, watch};
+use sensor::command::{Outcome, demo, doctor, replay, report, rules, watch};
 use sensor::kernel::engine::KernelError;
 use sensor::kernel::interface::InterfaceError;
 use sensor::settings::SettingsError;
@@ -63,6 +63,8 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Watch(arguments) => runtime.block_on(watch::run(arguments)),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Rules(arguments) => runtime.block_on(rules::run(arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
     }
 }

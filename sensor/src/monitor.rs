@@ -2,18 +2,21 @@
 //! capture, by the time of its packets.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sensor_common::latency::UNIT_BITS;
 use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
 use sensor_common::settings::Settings;
 
 use crate::calendar::Calendar;
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host_facts::{EVERY, HostReader};
 use crate::incident::book::About;
-use crate::incident::record::HostFacts;
+use crate::incident::record::{HostFacts, Verified};
 use crate::incident::{Book, Change, Record};
+use crate::ip::{ip, key};
 use crate::sighting::Sighting;
 use crate::snapshot::Snapshot;
 use crate::window::{Sources, Window};
@@ -46,6 +49,8 @@ pub struct Monitor {
     then: Option<Snapshot>,
     seconds: VecDeque<Snapshot>,
     host: Option<Host>,
+    /// Where servers are asked.
+    port: u16,
     now: Duration,
 }
 
@@ -62,6 +67,7 @@ impl Monitor {
         let units = |units: u64| Duration::from_nanos(units << UNIT_BITS);
         let timeout = units(u64::from(settings.timeout));
         let slot = units(1 << settings.tick_bits);
+        let port = options.about.ports.first().copied().unwrap_or(53);
         let host = options.host.then(|| Host {
             reader: HostReader::new(&options.about.ports),
             read_at: None,
@@ -75,6 +81,7 @@ impl Monitor {
             then: None,
             seconds: VecDeque::new(),
             host,
+            port,
             now: Duration::ZERO,
         }
     }
@@ -156,9 +163,44 @@ impl Monitor {
         &self.detector
     }
 
+    /// The addresses of this host have changed.
+    pub fn set_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
+        self.detector.set_addresses(addresses);
+    }
+
     /// Incidents that go on.
     pub fn book(&mut self) -> &mut Book {
         &mut self.book
+    }
+
+    /// Servers that fail, without a flood, and were not asked in the last minute; they are now.
+    pub fn to_be_verified(&mut self) -> Vec<SocketAddr> {
+        let now = self.now;
+        let port = self.port;
+        let servers: Vec<Subject> = self.book.subjects().copied().collect();
+        let mut due = Vec::new();
+        for subject in servers {
+            if let Subject::Server(key) = subject
+                && let Some(case) = self.book.case(&subject)
+                && case.may_be_asked(now)
+            {
+                due.push(SocketAddr::new(ip(&key), port));
+            }
+        }
+        due
+    }
+
+    /// What a server said.
+    pub fn set_verified(&mut self, server: IpAddr, said: Verified) {
+        if let Some(case) = self.book.case(&Subject::Server(key(server))) {
+            case.verified = Some(said);
+        }
+    }
+
+    /// Milliseconds since 1970 at the last tick.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.calendar.ms(self.now)
     }
 
     /// Records of all that goes on.

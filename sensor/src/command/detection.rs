@@ -5,9 +5,11 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::cli::DetectionArguments;
+use crate::alerts::{Alerts, Receivers};
+use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::{Place, Rule, Thresholds};
 use crate::incident::book::About;
+use crate::incident::store::Store;
 use crate::monitor::MonitorOptions;
 
 /// For the records.
@@ -64,4 +66,19 @@ fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
         names.clone().any(|name| name == rule.name() || name == "all")
     };
     Rule::ALL.iter().filter(named).copied().collect()
+}
+
+/// Whom the command line wants to be told.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
+    let receivers = Receivers {
+        store: Some(Store::new(arguments.state.as_deref())),
+        file: arguments.alerts.clone(),
+        commands: arguments.on_incident.clone(),
+        webhooks: arguments.webhook.clone(),
+        journal: arguments.journal,
+    };
+    Alerts::new(receivers).context("cannot start a thread for alerts")
 }

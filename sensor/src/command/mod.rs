@@ -2,8 +2,11 @@
 
 pub mod demo;
 mod detection;
+mod live;
 pub mod doctor;
 pub mod replay;
+pub mod report;
+pub mod rules;
 pub mod watch;
 
 /// A command's result for the shell.

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sensor_common::sample::Sample;
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
 use super::{Outcome, detection};
 use crate::calendar::Calendar;
-use crate::cli::{EngineChoice, ReplayArguments};
+use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
 use crate::host::capture::{Capture, Frame};
 use crate::host::engine::HostEngine;
@@ -111,7 +111,13 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut engine = Engine::new(arguments.engine, &name, settings.clone())?;
     let (mut first, mut last, mut cut) = (None::<Duration>, Duration::ZERO, 0);
     let mut refused = None;
-    let mut sight = Sight::new(arguments, &settings, &name)?;
+    let place = Place {
+        addresses: arguments.hosts.iter().copied().map(key).collect(),
+        ..Place::default()
+    };
+    let of = detection::about(&arguments.ports, vec![name.clone()]);
+    let options = detection::options(&arguments.detection, place, of, false)?;
+    let mut sight = Sight::new(options, &settings);
     let read = capture.for_each(|frame: Frame<'_>| {
         if let Some(time) = frame.time {
             let first = *first.get_or_insert(time);
@@ -154,6 +160,30 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
+/// What the rules know at the end of a capture.
+///
+/// # Errors
+/// The capture cannot be read.
+pub fn monitor(path: &Path, ports: &[u16], arguments: &DetectionArguments) -> Result<Monitor> {
+    let settings = for_ports(ports)?;
+    let name = file_name(path);
+    let about = detection::about(ports, vec![name.clone()]);
+    let options = detection::options(arguments, Place::default(), about, false)?;
+    let mut sight = Sight::new(options, &settings);
+    let mut engine = Engine::new(EngineChoice::Host, &name, settings)?;
+    let mut first = None;
+    Capture::open(path)?.for_each(|frame: Frame<'_>| {
+        if let Some(time) = frame.time {
+            let first = *first.get_or_insert(time);
+            sight.begin(first);
+            engine.set_time(time, first, &mut sight);
+        }
+        // The host engine takes every frame.
+        let _ = engine.count(&frame);
+    })?;
+    sight.monitor.context("the capture has no packet with a time")
+}
+
 /// What looks at the ticks of a capture.
 struct Sight {
     names: Names,
@@ -166,19 +196,14 @@ struct Sight {
 }
 
 impl Sight {
-    fn new(arguments: &ReplayArguments, settings: &Settings, name: &str) -> Result<Self> {
-        let place = Place {
-            addresses: arguments.hosts.iter().copied().map(key).collect(),
-            ..Place::default()
-        };
-        let about = detection::about(&arguments.ports, vec![name.into()]);
-        Ok(Self {
+    fn new(options: MonitorOptions, settings: &Settings) -> Self {
+        Self {
             names: Names::default(),
             monitor: None,
-            options: Some(detection::options(&arguments.detection, place, about, false)?),
+            options: Some(options),
             settings: Box::new(*settings),
             ended: Vec::new(),
-        })
+        }
     }
 
     fn begin(&mut self, first: Duration) {

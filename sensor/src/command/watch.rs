@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 use tokio::time::MissedTickBehavior;
 
-use super::Outcome;
+use super::live::Live;
+use super::{Outcome, detection};
 use crate::cli::WatchArguments;
 use crate::counters::Counters;
+use crate::incident::{Change, Record};
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::interface::LinkState;
 use crate::own_cost::Meter;
+use crate::present::incident::{self, IncidentObject};
 use crate::present::objects::{NamesObject, SensorObject, ServerObject, SourcesObject};
 use crate::present::output::{self, Format, Reader};
 use crate::present::totals::{About, TotalsObject};
@@ -37,16 +40,26 @@ const SERVERS_IN_JSON: usize = 256;
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
-    let mut engine = KernelEngine::watch(&WatchOptions {
+    let options = WatchOptions {
         interfaces: arguments.interfaces.clone(),
         hook: arguments.hook,
         ingress_only: arguments.ingress_only,
         settings,
         log_level: log::max_level().to_level(),
         tc: None,
-    })
-    .await?;
-    for attached in engine.attached() {
+    };
+    let alerts = detection::alerts(&arguments.alerts)?;
+    let about = detection::about(&arguments.ports, arguments.interfaces.clone());
+    let mut live = Live::watch(&options, &arguments.detection, about, alerts).await?;
+    if arguments.verify {
+        live.verify();
+    }
+    let mut kernel_log = if log::max_level() >= log::LevelFilter::Debug {
+        Some(live.engine.log()?)
+    } else {
+        None
+    };
+    for attached in live.engine.attached() {
         let directions = if attached.egress {
             format!("{} and TC egress", attached.hook)
         } else {
@@ -63,11 +76,6 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
              was asked for, cannot be known"
         );
     }
-    let mut kernel_log = if log::max_level() >= log::LevelFilter::Debug {
-        Some(engine.log()?)
-    } else {
-        None
-    };
     let mut stop = Stop::new()?;
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -75,7 +83,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let mut upkeep = tokio::time::interval(TICK);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     upkeep.tick().await;
-    let mut then = engine.snapshot();
+    let mut then = live.engine.snapshot();
     let mut screen = Screen {
         format: arguments.output,
         details: arguments.details,
@@ -83,19 +91,23 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         names: Names::default(),
         meter: Meter::new(),
     };
-    loop {
+    let outcome = loop {
         tokio::select! {
             _ = upkeep.tick() => {
-                engine.tick();
-                engine.samples().for_each(|sample| screen.names.add(&sample));
+                for (change, record) in live.tick(&mut screen.names) {
+                    if screen.tell(change, &record)? == Reader::Gone {
+                        break;
+                    }
+                }
                 continue;
             }
             _ = ticks.tick() => {}
-            () = stop.asked() => return Ok(Outcome::Fine),
+            () = stop.asked() => break Ok(Outcome::Fine),
         }
         if let Some(log) = &mut kernel_log {
             log.flush();
         }
+        let engine = &mut live.engine;
         let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
         engine.look_at_links().await?;
         for (before, attached) in states.iter().zip(engine.attached()) {
@@ -105,19 +117,22 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         }
         // So that different sources and names are those of this interval, and of no other.
         engine.flush();
-        engine
-            .samples()
-            .for_each(|sample| screen.names.add(&sample));
         let now = engine.snapshot();
         let window = Window::between(&then, &now);
-        if screen.show(&window, &now, &engine)? == Reader::Gone {
-            return Ok(Outcome::Fine);
+        if screen.show(&window, &now, engine)? == Reader::Gone {
+            break Ok(Outcome::Fine);
         }
         if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
-            bail!("nothing is left to watch: the interfaces were deleted or moved away");
+            break Err(anyhow!(
+                "nothing is left to watch: the interfaces were deleted or moved away"
+            ));
         }
         then = now;
+    };
+    for record in live.finish() {
+        screen.unfinished(&record)?;
     }
+    outcome
 }
 
 /// Where intervals are written.
@@ -131,6 +146,26 @@ struct Screen {
 }
 
 impl Screen {
+    /// What happens to an incident.
+    fn tell(&mut self, change: Change, record: &Record) -> std::io::Result<Reader> {
+        match self.format {
+            Format::Json => output::json(&IncidentObject::new(record, Some(change))),
+            Format::Text => {
+                // The columns are explained again behind it.
+                self.lines = 0;
+                output::line(&incident::change(change, record))
+            }
+        }
+    }
+
+    /// An incident that goes on when the sensor ends.
+    fn unfinished(&mut self, record: &Record) -> std::io::Result<Reader> {
+        match self.format {
+            Format::Json => output::json(&IncidentObject::new(record, None)),
+            Format::Text => output::line(&incident::unfinished(record)),
+        }
+    }
+
     fn show(
         &mut self,
         window: &Window,

@@ -289,6 +289,11 @@ impl Detector {
         self.readings.insert(Subject::Network, readings);
     }
 
+    /// The addresses of this host have changed.
+    pub fn set_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
+        self.place.addresses.clone_from(addresses);
+    }
+
     /// What every rule says now.
     #[must_use]
     pub fn readings(&self) -> &BTreeMap<Subject, Vec<Reading>> {

@@ -28,6 +28,8 @@ const STALE: Duration = Duration::from_secs(600);
 const BEFORE: Duration = Duration::from_secs(60);
 /// The likely cause is told anew where it has been another for so long.
 const SETTLED: Duration = Duration::from_secs(2);
+/// A server is asked at most so often.
+const ASK_EVERY: Duration = Duration::from_secs(60);
 /// Incidents that are open at once; beyond them a sign is counted and not followed.
 const INCIDENTS: usize = 64;
 
@@ -99,6 +101,7 @@ pub struct Case {
     pub evidence: Evidence,
     /// What the server said when it was asked.
     pub verified: Option<Verified>,
+    asked: Option<Duration>,
     causes: Vec<Ranked>,
     verdict: Verdict,
     /// What was last told, and since when it is another.
@@ -258,6 +261,7 @@ impl Case {
             ended: None,
             evidence,
             verified: None,
+            asked: None,
             causes: Vec::new(),
             verdict: Verdict::Unknown,
             told: Verdict::Unknown,
@@ -528,12 +532,19 @@ impl Case {
         self.evidence.host = Some(facts);
     }
 
-    /// Whether a flood is among its signs.
-    #[must_use]
-    pub fn is_flood(&self) -> bool {
-        self.signs
-            .iter()
-            .any(|sign| sign.rule.is_flood() && sign.until.is_none())
+    /// Whether its server may be asked now: it fails, there is no flood, and it was not asked in the last
+    /// minute. It counts as asked from now on.
+    pub fn may_be_asked(&mut self, now: Duration) -> bool {
+        let on = |is: fn(Rule) -> bool| {
+            let mut signs = self.signs.iter().filter(|sign| sign.until.is_none());
+            signs.any(|sign| is(sign.rule))
+        };
+        let due = self.asked.is_none_or(|asked| now >= asked + ASK_EVERY);
+        let may = due && on(Rule::is_failure) && !on(Rule::is_flood);
+        if may {
+            self.asked = Some(now);
+        }
+        may
     }
 
     /// The record as of now.

@@ -1,12 +1,13 @@
 //! Live interfaces, counted in the kernel.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use sensor_common::names;
 use sensor_common::sample::Sample;
-use sensor_common::server::{SETS, ServerTable, WAYS};
+use sensor_common::server::{SETS, ServerKey, ServerTable, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -215,6 +216,7 @@ pub struct KernelEngine {
     counts: Counts,
     started: Instant,
     loaded: Loaded,
+    addresses: BTreeSet<ServerKey>,
 }
 
 impl KernelEngine {
@@ -257,6 +259,7 @@ impl KernelEngine {
             counts,
             started,
             loaded,
+            addresses: Interface::addresses(),
         })
     }
 
@@ -277,12 +280,32 @@ impl KernelEngine {
         }
     }
 
-    /// Looks whether the interfaces are still there and up.
+    /// Addresses of this host, as they were when the links were last looked at.
+    #[must_use]
+    pub fn addresses(&self) -> &BTreeSet<ServerKey> {
+        &self.addresses
+    }
+
+    /// Whether all that is watched is loopback, which has both directions on ingress.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let mut interfaces = self.attached.iter().map(|attached| &attached.interface);
+        interfaces.all(|interface| interface.kind == Kind::Loopback)
+    }
+
+    /// The time of a snapshot that would be taken now.
+    #[must_use]
+    pub fn snapshot_time(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Looks whether the interfaces are still there and up, and for the addresses of this host.
     ///
     /// # Errors
     /// The kernel does not tell.
     pub async fn look_at_links(&mut self) -> Result<(), InterfaceError> {
         let all = Interface::all().await?;
+        self.addresses = Interface::addresses();
         for attached in &mut self.attached {
             let found = all
                 .iter()

@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use futures_util::TryStreamExt;
 use netlink_packet_route::link::{
     InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
 };
+
+use sensor_common::server::ServerKey;
+
+use crate::ip::key;
 
 /// Names this much alike are suggested (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.6;
@@ -184,6 +189,19 @@ impl Interface {
             .iter()
             .map(Self::from_message)
             .collect())
+    }
+
+    /// Addresses of all interfaces of this thread's network namespace. None where the system does not tell.
+    #[must_use]
+    pub fn addresses() -> BTreeSet<ServerKey> {
+        let all = nix::ifaddrs::getifaddrs().into_iter().flatten();
+        all.filter_map(|one| {
+            let address = one.address?;
+            let v4 = address.as_sockaddr_in().map(|a| IpAddr::from(a.ip()));
+            let v6 = address.as_sockaddr_in6().map(|a| IpAddr::from(a.ip()));
+            v4.or(v6).map(key)
+        })
+        .collect()
     }
 
     fn from_message(message: &LinkMessage) -> Self {

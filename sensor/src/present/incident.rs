@@ -76,6 +76,18 @@ pub fn change(change: Change, record: &Record) -> String {
     )
 }
 
+/// An incident that goes on when the sensor ends.
+#[must_use]
+pub fn unfinished(record: &Record) -> String {
+    format!(
+        "incident goes on: {}, {}: {}; `sensor report {}` has the report",
+        subject(record),
+        record.level,
+        record.first_cause,
+        record.id
+    )
+}
+
 /// An incident of a capture, in a few lines.
 #[must_use]
 pub fn told(record: &Record) -> String {

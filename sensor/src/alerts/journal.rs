@@ -1,0 +1,45 @@
+//! The system's journal, in its native protocol (systemd, "Native Journal Protocol").
+
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::Alert;
+use crate::present::incident;
+
+/// Where it listens.
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// Writes an entry for each alert.
+pub fn run(queue: &Receiver<Arc<Alert>>) {
+    for alert in queue {
+        let sent = UnixDatagram::unbound().and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            socket.send_to(entry(&alert).as_bytes(), SOCKET)
+        });
+        if let Err(error) = sent {
+            log::error!("cannot write to the journal ({SOCKET}): {error}");
+        }
+    }
+}
+
+/// One field a line: none of them has a line break.
+fn entry(alert: &Alert) -> String {
+    let record = &alert.record;
+    let (message, change) = alert.change.map_or_else(Default::default, |change| {
+        (incident::change(change, record), change.name())
+    });
+    // syslog(3): warning or critical.
+    let priority = if record.level == "critical" { 2 } else { 4 };
+    [
+        ("MESSAGE", message.as_str()),
+        ("PRIORITY", &priority.to_string()),
+        ("SYSLOG_IDENTIFIER", "sensor"),
+        ("SENSOR_CHANGE", change),
+        ("SENSOR_INCIDENT", &record.id),
+        ("SENSOR_SERVER", record.server.as_deref().unwrap_or("")),
+        ("SENSOR_CAUSE", &record.first_cause),
+    ]
+    .map(|(field, value)| format!("{field}={}\n", value.replace('\n', " ")))
+    .concat()
+}

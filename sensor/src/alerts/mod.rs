@@ -1,0 +1,176 @@
+//! Tells others what happens to incidents. Each way has a thread and a bounded queue of its own: none can
+//! slow the counting, and what a full queue loses is counted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sensor_common::sample::Sample;
+
+use crate::calendar::Calendar;
+use crate::incident::store::Store;
+use crate::incident::{Change, Record};
+
+mod command;
+mod file;
+mod journal;
+mod webhook;
+
+/// Alerts that may wait for a slow receiver.
+const QUEUE: usize = 64;
+/// Longest wait for the queues at the end.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// One change of an incident.
+pub struct Alert {
+    /// What has changed; none where a record is only brought up to date.
+    pub change: Option<Change>,
+    /// The incident as it is now.
+    pub record: Record,
+    /// Its packets.
+    pub packets: Vec<Sample>,
+    /// For their times.
+    pub calendar: Calendar,
+    /// The object that is told, in JSON.
+    pub json: String,
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, Default)]
+pub struct Receivers {
+    /// Directory of the records.
+    pub store: Option<Store>,
+    /// File to which JSON lines are added; `-` for standard output.
+    pub file: Option<PathBuf>,
+    /// Commands, for `sh -c`.
+    pub commands: Vec<String>,
+    /// Addresses for HTTP POST.
+    pub webhooks: Vec<String>,
+    /// The system's journal.
+    pub journal: bool,
+}
+
+/// One way.
+struct Way {
+    name: String,
+    queue: SyncSender<Arc<Alert>>,
+    worker: JoinHandle<()>,
+    lost: u64,
+    /// It is told that records were brought up to date, too.
+    updates: bool,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Alerts {
+    ways: Vec<Way>,
+}
+
+impl Alerts {
+    /// Starts a thread for each receiver.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn new(receivers: Receivers) -> std::io::Result<Self> {
+        let mut alerts = Self::default();
+        if let Some(store) = receivers.store {
+            alerts.add("the directory of incidents".into(), true, move |queue| keep(&store, &queue))?;
+        }
+        if let Some(path) = receivers.file {
+            let name = path.display().to_string();
+            alerts.add(name, false, move |queue| file::run(&path, &queue))?;
+        }
+        for line in receivers.commands {
+            let name = format!("the command {line:?}");
+            alerts.add(name, false, move |queue| command::run(&line, &queue))?;
+        }
+        for url in receivers.webhooks {
+            alerts.add(url.clone(), false, move |queue| webhook::run(&url, &queue))?;
+        }
+        if receivers.journal {
+            alerts.add("the journal".into(), false, |queue| journal::run(&queue))?;
+        }
+        Ok(alerts)
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        updates: bool,
+        work: impl FnOnce(Receiver<Arc<Alert>>) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (queue, received) = sync_channel(QUEUE);
+        let worker = std::thread::Builder::new()
+            .name("alerts".into())
+            .spawn(move || work(received))?;
+        self.ways.push(Way {
+            name,
+            queue,
+            worker,
+            lost: 0,
+            updates,
+        });
+        Ok(())
+    }
+
+    /// Whether anybody is told.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ways.is_empty()
+    }
+
+    /// Queues an alert for each receiver; never waits.
+    pub fn send(&mut self, alert: Alert) {
+        let alert = Arc::new(alert);
+        for way in &mut self.ways {
+            if alert.change.is_none() && !way.updates {
+                continue;
+            }
+            if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+                way.queue.try_send(alert.clone())
+            {
+                way.lost += 1;
+                if way.lost.is_power_of_two() {
+                    log::error!("{} alerts were lost: {} is too slow", way.lost, way.name);
+                }
+            }
+        }
+    }
+
+    /// Alerts that found a queue full.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.ways.iter().map(|way| way.lost).sum()
+    }
+
+    /// Waits a little for what is queued.
+    pub fn finish(self) {
+        let end = Instant::now() + LAST_WAIT;
+        for way in self.ways {
+            drop(way.queue);
+            while !way.worker.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if !way.worker.is_finished() {
+                log::error!("{} has not taken the last alerts", way.name);
+            }
+        }
+    }
+}
+
+fn keep(store: &Store, queue: &Receiver<Arc<Alert>>) {
+    let mut told = false;
+    for alert in queue {
+        let written = store.write(&alert.record, &alert.packets, &alert.calendar);
+        if let Err(error) = written
+            && !std::mem::replace(&mut told, true)
+        {
+            log::error!(
+                "incidents cannot be kept: {error}: {}",
+                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! HTTP POST of each alert, tried again with growing waits.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use super::Alert;
+
+/// Longest wait for one request.
+const LIMIT: Duration = Duration::from_secs(5);
+/// Waits between tries.
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+];
+
+/// Posts the object of each alert.
+pub fn run(url: &str, queue: &Receiver<Arc<Alert>>) {
+    let config = ureq::Agent::config_builder().timeout_global(Some(LIMIT));
+    let agent = ureq::Agent::new_with_config(config.build());
+    for alert in queue {
+        let mut waits = WAITS.iter();
+        while let Err(error) = post(&agent, url, &alert.json) {
+            let Some(wait) = waits.next() else {
+                log::error!("an alert was given up: {url}: {error}");
+                break;
+            };
+            log::warn!("{url}: {error}; again in {} s", wait.as_secs_f64());
+            std::thread::sleep(*wait);
+        }
+    }
+}
+
+fn post(agent: &ureq::Agent, url: &str, json: &str) -> Result<(), ureq::Error> {
+    let request = agent.post(url).header("content-type", "application/json");
+    request.send(json).map(drop)
+}

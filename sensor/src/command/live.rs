@@ -1,0 +1,158 @@
+//! A live engine with detection.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use sensor_common::sample::Sample;
+use tokio::sync::mpsc;
+
+use super::detection;
+use crate::alerts::{Alert, Alerts};
+use crate::cli::DetectionArguments;
+use crate::detect::Place;
+use crate::incident::book::About;
+use crate::incident::record::Verified;
+use crate::incident::{Change, Record};
+use crate::kernel::engine::{KernelEngine, WatchOptions};
+use crate::monitor::Monitor;
+use crate::present::incident::IncidentObject;
+use crate::samples::Names;
+use crate::verify;
+
+/// Records of what goes on are brought up to date so often.
+const UPDATE: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub struct Live {
+    /// What counts.
+    pub engine: KernelEngine,
+    /// What detects.
+    pub monitor: Monitor,
+    alerts: Alerts,
+    updated: Duration,
+    /// Where servers' words come in, if they are asked.
+    verified: Option<Words>,
+}
+
+type Word = (IpAddr, Verified);
+
+struct Words {
+    send: mpsc::Sender<Word>,
+    receive: mpsc::Receiver<Word>,
+}
+
+impl Live {
+    /// Begins to watch, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// The interfaces cannot be watched, or a file cannot be read.
+    pub async fn watch(
+        options: &WatchOptions,
+        arguments: &DetectionArguments,
+        about: About,
+        alerts: Alerts,
+    ) -> Result<Self> {
+        let engine = KernelEngine::watch(options).await?;
+        let place = Place {
+            addresses: engine.addresses().clone(),
+            one_direction: options.ingress_only && !engine.is_loopback(),
+            ..Place::default()
+        };
+        let options_of = detection::options(arguments, place, about, true)?;
+        let mut monitor = Monitor::new(&options.settings, engine.calendar(), options_of);
+        monitor.observe(engine.snapshot(), &[]);
+        Ok(Self {
+            engine,
+            monitor,
+            alerts,
+            updated: Duration::ZERO,
+            verified: None,
+        })
+    }
+
+    /// Asks servers that fail, from now on.
+    pub fn verify(&mut self) {
+        let (send, receive) = mpsc::channel(16);
+        self.verified = Some(Words { send, receive });
+    }
+
+    /// Does what is to be done at each tick, and gives what has changed.
+    pub fn tick(&mut self, names: &mut Names) -> Vec<(Change, Record)> {
+        self.engine.tick();
+        let samples: Vec<Sample> = self.engine.samples().collect();
+        samples.iter().for_each(|sample| names.add(sample));
+        self.monitor.set_addresses(self.engine.addresses());
+        self.hear();
+        let changes = self.monitor.observe(self.engine.snapshot(), &samples);
+        for (change, record) in &changes {
+            self.tell(Some(*change), record.clone());
+        }
+        let now = self.engine.snapshot_time();
+        if now >= self.updated + UPDATE {
+            self.updated = now;
+            for record in self.monitor.records() {
+                self.tell(None, record);
+            }
+            self.ask();
+        }
+        changes
+    }
+
+    fn tell(&mut self, change: Option<Change>, record: Record) {
+        let json = serde_json::to_string(&IncidentObject::new(&record, change));
+        let packets = self.monitor.book().packets(&record.id);
+        self.alerts.send(Alert {
+            change,
+            packets: packets.map(Into::into).unwrap_or_default(),
+            calendar: *self.monitor.calendar(),
+            // A record of strings and numbers always has a form in JSON.
+            json: json.unwrap_or_default(),
+            record,
+        });
+    }
+
+    /// Asks each server that fails and was not asked lately.
+    fn ask(&mut self) {
+        let Some(words) = &self.verified else {
+            return;
+        };
+        for server in self.monitor.to_be_verified() {
+            let send = words.send.clone();
+            let at_ms = self.monitor.now_ms();
+            tokio::spawn(async move {
+                let (udp, tcp) = verify::ask(server).await;
+                // The sensor may have ended meanwhile.
+                let _ = send.send((server.ip(), Verified { at_ms, udp, tcp })).await;
+            });
+        }
+    }
+
+    fn hear(&mut self) {
+        while let Some((server, said)) = self
+            .verified
+            .as_mut()
+            .and_then(|words| words.receive.try_recv().ok())
+        {
+            self.monitor.set_verified(server, said);
+        }
+    }
+
+    /// Ends: keeps what goes on, and waits a little for whom it concerns. Gives what goes on.
+    pub fn finish(mut self) -> Vec<Record> {
+        let calendar = *self.monitor.calendar();
+        let open = self.monitor.finish();
+        let records = open.iter().map(|(record, _)| record.clone()).collect();
+        for (record, packets) in open {
+            self.alerts.send(Alert {
+                change: None,
+                packets,
+                calendar,
+                json: String::new(),
+                record,
+            });
+        }
+        self.alerts.finish();
+        records
+    }
+}

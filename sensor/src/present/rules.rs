@@ -1,0 +1,188 @@
+//! Rules, and what they read.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::detect::{Level, Reading, Rule, State, Subject, Unit};
+use crate::ip::ip;
+
+/// Servers in a table.
+const SERVERS: usize = 10;
+
+/// What each rule looks for.
+#[must_use]
+pub fn list() -> String {
+    let lines = Rule::ALL.map(|rule| format!("{:<18} {}", rule.name(), rule.title()));
+    format!(
+        "{}\n\n`sensor rules -i INTERFACE` shows what they read, `sensor rules --toml` their thresholds; \
+         docs/DETECTION.md has the reasons.",
+        lines.join("\n")
+    )
+}
+
+/// What they read of each subject, the busiest by what is nearest to firing.
+#[must_use]
+pub fn table(readings: &[(Subject, &[Reading])]) -> String {
+    let mut subjects: Vec<_> = readings.to_vec();
+    let nearest = |readings: &[Reading]| {
+        let near = readings.iter().map(nearness);
+        near.fold(0.0, f64::max)
+    };
+    subjects.sort_by(|(_, a), (_, b)| nearest(b).total_cmp(&nearest(a)));
+    let mut text = String::new();
+    for (subject, readings) in subjects.iter().take(SERVERS) {
+        let _ = writeln!(
+            text,
+            "{:<40} {:>12} {:>12} {:>12} {:>12}  state",
+            name(*subject),
+            "reading",
+            "usual",
+            "warning",
+            "critical"
+        );
+        for reading in *readings {
+            let show = |value: Option<f64>| {
+                value.map_or_else(|| "-".into(), |value| number(value, reading.unit))
+            };
+            let _ = writeln!(
+                text,
+                "  {:<38} {:>12} {:>12} {:>12} {:>12}  {}",
+                reading.rule.name(),
+                number(reading.value, reading.unit),
+                show(reading.baseline),
+                show(Some(reading.warning)),
+                show(reading.critical),
+                state(reading)
+            );
+        }
+    }
+    if subjects.len() > SERVERS {
+        let _ = writeln!(text, "and {} more servers", subjects.len() - SERVERS);
+    }
+    text
+}
+
+fn name(subject: Subject) -> String {
+    match subject {
+        Subject::Server(key) => ip(&key).to_string(),
+        Subject::Network => "the network".into(),
+    }
+}
+
+/// How far a reading has come towards a warning: 1 at the threshold.
+fn nearness(reading: &Reading) -> f64 {
+    if matches!(reading.state, State::Unknown(_)) {
+        return 0.0;
+    }
+    let near = match reading.rule {
+        // The lower, the worse.
+        Rule::Collapse => reading.warning / reading.value.max(f64::MIN_POSITIVE),
+        _ => reading.value / reading.warning,
+    };
+    if near.is_finite() { near } else { 0.0 }
+}
+
+fn state(reading: &Reading) -> String {
+    match reading.state {
+        State::Quiet | State::Holds => {
+            format!("quiet, at {:.0} % of a warning", nearness(reading) * 100.0)
+        }
+        State::Fires(level) => format!("FIRES, {}: {}", level.name(), reading.said),
+        State::Unknown(why) => format!("cannot tell: {why}"),
+    }
+}
+
+fn number(value: f64, unit: Unit) -> String {
+    if value.is_infinite() {
+        return "-".into();
+    }
+    match unit {
+        Unit::Share => format!("{:.1} %", value * 100.0),
+        Unit::PerSecond => format!("{value:.1}/s"),
+        Unit::Seconds => format!("{:.1} ms", value * 1e3),
+        Unit::Count => format!("{value:.0}"),
+    }
+}
+
+/// A rule and, if there is one, its reading.
+#[derive(Debug, Serialize)]
+pub struct RuleObject<'a> {
+    schema: u32,
+    kind: &'static str,
+    rule: &'static str,
+    title: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<ReadingObject<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadingObject<'a> {
+    value: f64,
+    unit: Unit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<f64>,
+    /// None where it depends on what is not known yet.
+    warning: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    critical: Option<f64>,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
+    /// 1 where it may fire.
+    nearness: f64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    said: &'a str,
+}
+
+/// An object for each reading, or for each rule where there are none.
+#[must_use]
+pub fn objects<'a>(readings: &[(Subject, &'a [Reading])]) -> Vec<RuleObject<'a>> {
+    let object = |rule: Rule| RuleObject {
+        schema: super::totals::SCHEMA,
+        kind: "rule",
+        rule: rule.name(),
+        title: rule.title(),
+        subject: None,
+        reading: None,
+    };
+    if readings.is_empty() {
+        return Rule::ALL.map(object).into();
+    }
+    let mut objects = Vec::new();
+    for (subject, readings) in readings {
+        objects.extend(readings.iter().map(|reading| RuleObject {
+            subject: Some(name(*subject)),
+            reading: Some(ReadingObject::of(reading)),
+            ..object(reading.rule)
+        }));
+    }
+    objects
+}
+
+impl<'a> ReadingObject<'a> {
+    fn of(reading: &'a Reading) -> Self {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        Self {
+            value: reading.value,
+            unit: reading.unit,
+            baseline: reading.baseline,
+            warning: finite(reading.warning),
+            critical: reading.critical.and_then(finite),
+            state: match reading.state {
+                State::Quiet => "quiet",
+                State::Holds => "holds",
+                State::Fires(_) => "fires",
+                State::Unknown(_) => "unknown",
+            },
+            level: reading.level(),
+            nearness: nearness(reading),
+            said: match reading.state {
+                State::Unknown(why) => why,
+                _ => &reading.said,
+            },
+        }
+    }
+}
