@@ -1,22 +1,28 @@
-//! `sensor demo`: a DNS outage, staged on a private network and counted live.
+//! `sensor demo`: a DNS outage, staged on a private network, detected live and reported.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sensor_common::sample::Sample;
 use sensor_ebpf::parse::Link;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use super::Outcome;
+use super::{Outcome, detection};
 use super::watch::Stop;
-use crate::cli::DemoArguments;
+use crate::calendar::Calendar;
+use crate::cli::{DemoArguments, DetectionArguments};
+use crate::detect::Place;
 use crate::host::capture::Capture;
 use crate::host::engine::HostEngine;
+use crate::incident::{Change, Record};
+use crate::ip::key;
 use crate::kernel::attach::HookChoice;
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::preflight::Host;
+use crate::monitor::{Monitor, MonitorOptions};
 use crate::present::output::{self, Reader};
-use crate::present::{line, story};
+use crate::present::{incident, line, report};
 use crate::settings::for_ports;
 use crate::snapshot::Snapshot;
 use crate::stage::client::Client;
@@ -165,6 +171,16 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
             .map_or_else(String::new, |attached| attached.hook.to_string())
     ))?;
     let mut screen = Screen::new(engine.snapshot())?;
+    let place = Place {
+        addresses: engine.addresses().clone(),
+        ..Place::default()
+    };
+    let options = monitor_options(place, true)?;
+    let settings = for_ports(&[])?;
+    // What the host says is asked for in the namespace of the thread.
+    let mut monitor = network
+        .server
+        .enter(|| Monitor::new(&settings, engine.calendar(), options))?;
     // Between two rounds of queries, so that each interval has whole rounds.
     let mut ticks = interval_at(Instant::now() + TICK - QUERY_EVERY / 2, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -172,7 +188,13 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
     let mut play = std::pin::pin!(network.play());
     loop {
         tokio::select! {
-            _ = upkeep.tick() => engine.tick(),
+            _ = upkeep.tick() => {
+                engine.tick();
+                let samples: Vec<Sample> = engine.samples().collect();
+                let now = engine.snapshot();
+                let changes = network.server.enter(|| monitor.observe(now, &samples))?;
+                screen.tell(&changes)?;
+            }
             played = &mut play => {
                 played.context("the private network failed")?;
                 break;
@@ -185,7 +207,13 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
             }
         }
     }
-    screen.finish(engine.snapshot())
+    screen.finish(engine.snapshot(), monitor)
+}
+
+/// What is detected on the private network.
+fn monitor_options(place: Place, host: bool) -> Result<MonitorOptions> {
+    let about = detection::about(&[], vec![DEVICE.into()]);
+    detection::options(&DetectionArguments::default(), place, about, host)
 }
 
 /// Plays the recording at the speed it was made.
@@ -197,6 +225,15 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
     let first = frames.first().map_or(Duration::ZERO, |(time, _)| *time);
     let mut engine = HostEngine::new(DEVICE, for_ports(&[])?);
     let mut screen = Screen::new(engine.snapshot(Duration::ZERO))?;
+    let place = Place {
+        addresses: [key(SERVER.into())].into(),
+        ..Place::default()
+    };
+    let calendar = Calendar {
+        begun: first,
+        samples: first,
+    };
+    let mut monitor = Monitor::new(&*for_ports(&[])?, calendar, monitor_options(place, false)?);
     let start = Instant::now();
     let mut shown = Duration::ZERO;
     for (time, frame) in frames {
@@ -211,43 +248,53 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
                 return Ok(Outcome::Fine);
             }
         }
-        engine.set_time(time);
+        let mut changes = Vec::new();
+        engine.set_time_with(time, |engine, at| {
+            let samples: Vec<Sample> = engine.samples().collect();
+            let now = engine.snapshot(at.saturating_sub(first));
+            changes.extend(monitor.observe(now, &samples));
+        });
+        screen.tell(&changes)?;
         engine.count(&frame, Link::Ethernet);
     }
-    screen.finish(engine.snapshot(LENGTH))
+    screen.finish(engine.snapshot(LENGTH), monitor)
 }
 
-/// A line a tick, and what was seen at the end.
+/// A line a second, what happens to the incident, and its report at the end.
 struct Screen {
-    snapshots: Vec<Snapshot>,
+    then: Snapshot,
 }
 
 impl Screen {
     fn new(first: Snapshot) -> std::io::Result<Self> {
         output::line(line::HEADER)?;
-        Ok(Self {
-            snapshots: vec![first],
-        })
+        Ok(Self { then: first })
     }
 
     fn show(&mut self, now: Snapshot) -> std::io::Result<Reader> {
-        let mut reader = Reader::There;
-        if let Some(then) = self.snapshots.last() {
-            let window = Window::between(then, &now);
-            reader = output::line(&line::interval(now.at, DEVICE, &window.totals(), &window))?;
-        }
-        self.snapshots.push(now);
+        let window = Window::between(&self.then, &now);
+        let reader = output::line(&line::interval(now.at, DEVICE, &window.totals(), &window))?;
+        self.then = now;
         Ok(reader)
     }
 
-    fn finish(mut self, last: Snapshot) -> Result<Outcome> {
-        let shown = self.snapshots.last().map_or(Duration::ZERO, |then| then.at);
+    fn tell(&self, changes: &[(Change, Record)]) -> std::io::Result<()> {
+        for (change, record) in changes {
+            output::line(&incident::change(*change, record))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, last: Snapshot, mut monitor: Monitor) -> Result<Outcome> {
+        let shown = self.then.at;
         // The last interval ends with the demo, a little before or after its tick.
         if last.at.saturating_sub(shown) > TICK / 2 {
             self.show(last)?;
         }
         output::line("")?;
-        output::line(&story::outage(&self.snapshots))?;
+        for (record, _) in monitor.finish() {
+            output::line(&report::markdown(&record, None))?;
+        }
         Ok(Outcome::Fine)
     }
 }

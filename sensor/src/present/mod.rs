@@ -9,6 +9,5 @@ pub mod output;
 pub mod redact;
 pub mod report;
 pub mod rules;
-pub mod story;
 pub mod summary;
 pub mod totals;

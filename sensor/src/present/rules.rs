@@ -85,6 +85,9 @@ fn nearness(reading: &Reading) -> f64 {
 
 fn state(reading: &Reading) -> String {
     match reading.state {
+        State::Quiet | State::Holds if nearness(reading) >= 1.0 => {
+            "quiet: what else it takes is not there".into()
+        }
         State::Quiet | State::Holds => {
             format!("quiet, at {:.0} % of a warning", nearness(reading) * 100.0)
         }
