@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
+use pcap_parser::{LegacyPcapBlock, PcapHeader, ToVec};
 use sensor_common::sample::Sample;
 
 use super::Record;
@@ -199,16 +199,13 @@ fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// From the writer.
 pub fn write_pcap(
-    writer: impl Write,
+    mut writer: impl Write,
     packets: &[Sample],
     calendar: &Calendar,
 ) -> io::Result<()> {
-    let header = PcapHeader {
-        snaplen: 262_144,
-        ..PcapHeader::default()
-    };
-    let other = |error: pcap_file::PcapError| io::Error::other(error);
-    let mut file = PcapWriter::with_header(writer, header).map_err(other)?;
+    // What the serializer refuses cannot be written either.
+    let unwritable = |_| io::Error::from(io::ErrorKind::InvalidData);
+    writer.write_all(&PcapHeader::new().to_vec().map_err(unwritable)?)?;
     let mut sorted: Vec<&Sample> = packets.iter().collect();
     sorted.sort_by_key(|sample| sample.time);
     for sample in sorted {
@@ -223,8 +220,14 @@ pub fn write_pcap(
         let made_up = frame.len() as u32;
         frame.extend(bytes);
         let at: Duration = calendar.of_sample(sample);
-        let packet = PcapPacket::new(at, sample.length + made_up, &frame);
-        file.write_packet(&packet).map_err(other)?;
+        let mut block = LegacyPcapBlock {
+            ts_sec: at.as_secs() as u32,
+            ts_usec: at.subsec_micros(),
+            caplen: frame.len() as u32,
+            origlen: sample.length + made_up,
+            data: &frame,
+        };
+        writer.write_all(&block.to_vec().map_err(unwritable)?)?;
     }
-    file.into_writer().flush()
+    writer.flush()
 }

@@ -70,18 +70,34 @@ impl Namespace {
     /// # Errors
     /// The kernel refuses.
     pub fn address(&self, device: &str, address: IpAddr, prefix: u8) -> Result<(), StageError> {
+        self.addresses(device, &[address], prefix)
+    }
+
+    /// Gives a device several addresses and takes it up.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn addresses(
+        &self,
+        device: &str,
+        addresses: &[IpAddr],
+        prefix: u8,
+    ) -> Result<(), StageError> {
         self.netlink(|handle| async move {
             let index = index(&handle, device).await?;
-            let mut request = handle.address().add(index, address, prefix);
-            // Without duplicate detection an IPv6 address can be used at once.
-            request
-                .message_mut()
-                .attributes
-                .push(AddressAttribute::Flags(AddressFlags::Nodad));
-            request
-                .execute()
-                .await
-                .map_err(StageError::netlink(format!("add {address} to {device}")))
+            for address in addresses {
+                let mut request = handle.address().add(index, *address, prefix);
+                // Without duplicate detection an IPv6 address can be used at once.
+                request
+                    .message_mut()
+                    .attributes
+                    .push(AddressAttribute::Flags(AddressFlags::Nodad));
+                request
+                    .execute()
+                    .await
+                    .map_err(StageError::netlink(format!("add {address} to {device}")))?;
+            }
+            Ok(())
         })?;
         self.up(device)
     }

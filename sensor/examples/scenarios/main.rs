@@ -1,0 +1,398 @@
+//! Failures and floods on a real kernel, with real sockets and the kernel's own ICMP: does the sensor see
+//! them, soon, and does it name the cause? `cargo xtask scenarios` runs it.
+
+mod load;
+mod sensor;
+mod table;
+mod world;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde::Serialize;
+use serde_json::Value;
+
+use load::{Load, Names, Server};
+use sensor::{Recording, Watching, now_ms, replay};
+use table::{About, Expected, Scenario, Stage};
+use world::World;
+
+#[derive(Parser)]
+struct Options {
+    /// The sensor's binary.
+    #[arg(long)]
+    sensor: PathBuf,
+    /// Only these; may be given several times.
+    #[arg(long)]
+    only: Vec<u32>,
+    /// The short set.
+    #[arg(long)]
+    short: bool,
+    /// Runs of each.
+    #[arg(long, default_value_t = 1)]
+    runs: u32,
+    /// Those that do not flood side by side.
+    #[arg(long)]
+    parallel: bool,
+    /// Seconds of healthy traffic at the end of scenario 2, instead of its own.
+    #[arg(long)]
+    day: Option<u64>,
+    /// `text` or `json`.
+    #[arg(long, default_value = "text")]
+    output: String,
+}
+
+/// Scenarios at once.
+const AT_ONCE: usize = 6;
+/// So that a scenario ends within half a minute: a baseline is believed after so long.
+const LEARNING: &str = "learning = \"8s\"\n";
+/// Live and replayed, an incident is detected within a tick of each other, and frames are stamped later
+/// than they are counted.
+const TICK_MS: u64 = 300;
+
+/// One run of one scenario.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    kind: &'static str,
+    id: u32,
+    name: &'static str,
+    run: u32,
+    detected: bool,
+    delay_ms: Option<i64>,
+    first_cause: String,
+    expected_cause: String,
+    signs: Vec<String>,
+    level: String,
+    false_alarms: usize,
+    /// Whether a replay of the capture gives the same incident; none where it is not compared.
+    replayed: Option<bool>,
+    ok: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let mut scenarios = table::all();
+    scenarios.retain(|scenario| {
+        (options.only.is_empty() || options.only.contains(&scenario.id))
+            && (!options.short || scenario.short)
+    });
+    let runs = (1..=options.runs).flat_map(|run| scenarios.iter().map(move |s| (run, s)));
+    let (alone, together): (Vec<_>, Vec<_>) =
+        runs.partition(|(_, scenario)| scenario.flood || !options.parallel);
+    let outcomes = Mutex::new(Vec::new());
+    let play = |run: u32, scenario: &Scenario| {
+        let outcome = play(&options, run, scenario);
+        let outcome = outcome.with_context(|| format!("scenario {}", scenario.id));
+        match outcome {
+            Ok(outcome) => {
+                if options.output == "json" {
+                    println!("{}", serde_json::to_string(&outcome).unwrap_or_default());
+                } else {
+                    println!("{}", line(&outcome));
+                }
+                if let Ok(mut outcomes) = outcomes.lock() {
+                    outcomes.push(outcome);
+                }
+            }
+            Err(error) => eprintln!("{error:#}"),
+        }
+    };
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((run, scenario)) = together.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    play(*run, scenario);
+                }
+            });
+        }
+    });
+    for (run, scenario) in &alone {
+        play(*run, scenario);
+    }
+    let outcomes = outcomes.into_inner().unwrap_or_default();
+    if options.output != "json" {
+        println!("\n{}", score(&outcomes));
+    }
+    let expected = scenarios.len() * options.runs as usize;
+    let good = outcomes.iter().filter(|outcome| outcome.ok).count();
+    anyhow::ensure!(good == expected, "{} of {expected} runs were not as they should be", expected - good);
+    Ok(())
+}
+
+fn play(options: &Options, run: u32, scenario: &Scenario) -> Result<Outcome> {
+    let state = std::env::temp_dir().join(format!(
+        "sensor-scenario-{}-{}-{run}",
+        std::process::id(),
+        scenario.id
+    ));
+    std::fs::create_dir_all(&state)?;
+    let outcome = in_directory(options, run, scenario, &state);
+    std::fs::remove_dir_all(&state)?;
+    outcome
+}
+
+fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) -> Result<Outcome> {
+    let (networks, each) = scenario.clients;
+    let mut world = World::new(scenario.family, networks, each)?;
+    if scenario.id == 25 {
+        world.asymmetric()?;
+    }
+    if scenario.id == 3 {
+        // The crowd is not yet there.
+        world.family = scenario.family;
+    }
+    let family = scenario.family;
+    let mut stage = Stage {
+        server: match scenario.server {
+            Some(does) => {
+                let server = Server::start(&world.server, family.server())?;
+                server.does(does);
+                Some(server)
+            }
+            None => None,
+        },
+        other: Some(Server::start(&world.other, family.other())?),
+        world,
+        loads: Vec::new(),
+        floods: Vec::new(),
+    };
+    let thresholds = state.join("thresholds.toml");
+    std::fs::write(&thresholds, LEARNING)?;
+    let thresholds = thresholds.display().to_string();
+    let more = ["--thresholds", thresholds.as_str()];
+    let usual = stage.clients(1..=networks.min(6), each);
+    let start = |stage: &mut Stage| -> Result<()> {
+        let clients = &stage.world.clients;
+        for (server, rate) in [
+            (family.server(), scenario.rate),
+            (family.other(), if scenario.id == 12 { 30.0 } else { 0.0 }),
+        ] {
+            if rate > 0.0 {
+                let load = Load::start(clients, &usual, server, Names::Usual, rate)?;
+                stage.loads.push(load);
+            }
+        }
+        Ok(())
+    };
+    let (before, mut after) = scenario.seconds;
+    if before == 0 {
+        // It is down before the sensor starts.
+        start(&mut stage)?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let (device, namespace) = (scenario.stands.device(), scenario.stands);
+    let watching = Watching::start(
+        &options.sensor,
+        namespace.namespace(&stage.world),
+        device,
+        &more,
+        state,
+    )?;
+    let recording = if scenario.flood {
+        None
+    } else {
+        Some(Recording::start(namespace.namespace(&stage.world), device)?)
+    };
+    let mut onset = now_ms();
+    if before != 0 {
+        start(&mut stage)?;
+        std::thread::sleep(Duration::from_secs(before));
+        onset = now_ms();
+    }
+    (scenario.onset)(&mut stage)?;
+    if scenario.id == 2 {
+        after = options.day.unwrap_or(after);
+    }
+    let end = Instant::now() + Duration::from_secs(after);
+    if scenario.id == 2 {
+        day(&stage, end);
+    }
+    std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    let said = watching.stop()?;
+    drop(std::mem::take(&mut stage.floods));
+    drop(std::mem::take(&mut stage.loads));
+    let mut outcome = judge(scenario, run, onset, &said);
+    if let Some(recording) = recording {
+        let capture = recording.write(state.join("capture.pcap"))?;
+        let hosts: Vec<IpAddr> = match scenario.stands {
+            table::Stands::Server => vec![family.server()],
+            table::Stands::Client => usual.clone(),
+            table::Stands::Router => Vec::new(),
+        };
+        let replayed = replay(&options.sensor, &capture, &hosts, &more)?;
+        let same = is_same(&last_of_each(&said), &replayed);
+        outcome.replayed = Some(same);
+        outcome.ok &= same;
+    }
+    Ok(outcome)
+}
+
+/// A day in a minute or more: the rate swings, bursts come and go, one client is busy.
+fn day(stage: &Stage, end: Instant) {
+    let [_, busy, others] = stage.loads.as_slice() else {
+        return;
+    };
+    let begun = Instant::now();
+    busy.rate(150.0);
+    while Instant::now() < end {
+        let at = begun.elapsed().as_secs_f64();
+        let swing = 60.0 + 50.0 * (at / 20.0 * std::f64::consts::TAU).sin();
+        let burst = if (at as u64) % 13 == 7 { 300.0 } else { 0.0 };
+        others.rate(swing + burst);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn last_of_each(said: &[Value]) -> Vec<Value> {
+    let mut last: Vec<Value> = Vec::new();
+    for value in said {
+        match last.iter_mut().find(|known| known["id"] == value["id"]) {
+            Some(known) => *known = value.clone(),
+            None => last.push(value.clone()),
+        }
+    }
+    last
+}
+
+fn rules(incident: &Value) -> BTreeSet<String> {
+    let signs = incident["signs"].as_array().into_iter().flatten();
+    signs
+        .filter_map(|sign| sign["rule"].as_str().map(Into::into))
+        .collect()
+}
+
+/// Same servers, signs and first cause, detected within a tick.
+fn is_same(live: &[Value], replayed: &[Value]) -> bool {
+    let same = |a: &Value, b: &Value| {
+        let at = |value: &Value| value["detected_ms"].as_u64().unwrap_or(0);
+        a["server"] == b["server"]
+            && a["first_cause"] == b["first_cause"]
+            && rules(a) == rules(b)
+            && at(a).abs_diff(at(b)) <= TICK_MS
+    };
+    let equal = live.len() == replayed.len()
+        && live.iter().all(|one| replayed.iter().any(|other| same(one, other)));
+    if !equal && std::env::var_os("SCENARIO_DEBUG").is_some() {
+        let show = |all: &[Value]| {
+            for one in all {
+                eprintln!("  {} {} {:?} {}", one["server"], one["first_cause"], rules(one), one["detected_ms"]);
+            }
+        };
+        eprintln!("live:");
+        show(live);
+        eprintln!("replayed:");
+        show(replayed);
+    }
+    equal
+}
+
+fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
+    let server = scenario.family.server().to_string();
+    let incidents = last_of_each(said);
+    let is_it = |incident: &&Value| match scenario.about {
+        About::Server => incident["server"] == server.as_str(),
+        About::Network => incident["server"].is_null(),
+    };
+    let at = |incident: &Value| incident["detected_ms"].as_u64().unwrap_or(0);
+    let found = incidents.iter().filter(is_it).find(|i| at(i) + 300 >= onset);
+    let others = incidents.len() - usize::from(found.is_some());
+    let text = |key: &str| {
+        found
+            .and_then(|incident| incident[key].as_str())
+            .unwrap_or("")
+            .to_string()
+    };
+    let first_cause = text("first_cause");
+    let (expected_cause, good) = match scenario.expected {
+        Expected::Quiet => (String::new(), found.is_none()),
+        Expected::ShortWarning => (String::new(), text("level") != "critical"),
+        Expected::Cause(causes) => (
+            causes[0].to_string(),
+            causes.contains(&first_cause.as_str()),
+        ),
+    };
+    let false_alarms = match scenario.expected {
+        Expected::Quiet => incidents.len(),
+        Expected::ShortWarning => others + usize::from(!good),
+        Expected::Cause(_) => others,
+    };
+    let delay = found.map(|incident| at(incident).cast_signed() - onset.cast_signed());
+    Outcome {
+        kind: "scenario",
+        id: scenario.id,
+        name: scenario.name,
+        run,
+        detected: found.is_some(),
+        delay_ms: delay,
+        level: text("level"),
+        signs: found.map(|i| rules(i).into_iter().collect()).unwrap_or_default(),
+        first_cause,
+        expected_cause,
+        false_alarms,
+        replayed: None,
+        ok: good && false_alarms == 0,
+    }
+}
+
+fn line(outcome: &Outcome) -> String {
+    let delay = outcome
+        .delay_ms
+        .map_or_else(|| "-".into(), |ms| format!("{ms} ms"));
+    let replayed = match outcome.replayed {
+        None => "",
+        Some(true) => "; replay: same",
+        Some(false) => "; REPLAY DIFFERS",
+    };
+    format!(
+        "{} {:>2} {:<58} run {} {:>9}  {} ({}) false alarms {}{replayed}",
+        if outcome.ok { "ok  " } else { "FAIL" },
+        outcome.id,
+        outcome.name,
+        outcome.run,
+        delay,
+        if outcome.first_cause.is_empty() {
+            "nothing"
+        } else {
+            &outcome.first_cause
+        },
+        outcome.signs.join(", "),
+        outcome.false_alarms
+    )
+}
+
+/// A row for each scenario, over all its runs.
+fn score(outcomes: &[Outcome]) -> String {
+    let ids: BTreeSet<u32> = outcomes.iter().map(|outcome| outcome.id).collect();
+    let mut text = String::from(
+        "| scenario | runs | detected | cause right | median delay | false alarms | replay same |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for id in ids {
+        let runs: Vec<&Outcome> = outcomes.iter().filter(|o| o.id == id).collect();
+        let count = |is: &dyn Fn(&Outcome) -> bool| runs.iter().filter(|o| is(o)).count();
+        let mut delays: Vec<i64> = runs.iter().filter_map(|o| o.delay_ms).collect();
+        delays.sort_unstable();
+        let median = delays.get(delays.len() / 2);
+        let expects = !runs[0].expected_cause.is_empty();
+        let share = |part: usize| format!("{part} of {}", runs.len());
+        let replayed = count(&|o| o.replayed == Some(true));
+        text += &format!(
+            "| {id} {} | {} | {} | {} | {} | {} | {} |\n",
+            runs[0].name,
+            runs.len(),
+            if expects { share(count(&|o| o.detected)) } else { "-".into() },
+            if expects { share(count(&|o| o.ok || o.first_cause == o.expected_cause)) } else { "-".into() },
+            median.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
+            runs.iter().map(|o| o.false_alarms).sum::<usize>(),
+            if runs[0].replayed.is_some() { share(replayed) } else { "-".into() },
+        );
+    }
+    text
+}
