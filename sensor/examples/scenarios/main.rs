@@ -9,6 +9,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -75,7 +76,7 @@ struct Outcome {
     ok: bool,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let options = Options::parse();
     let mut scenarios = table::all();
     scenarios.retain(|scenario| {
@@ -122,8 +123,11 @@ fn main() -> Result<()> {
     }
     let expected = scenarios.len() * options.runs as usize;
     let good = outcomes.iter().filter(|outcome| outcome.ok).count();
-    anyhow::ensure!(good == expected, "{} of {expected} runs were not as they should be", expected - good);
-    Ok(())
+    if good != expected {
+        eprintln!("{} of {expected} runs were not as they should be", expected - good);
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn play(options: &Options, run: u32, scenario: &Scenario) -> Result<Outcome> {
@@ -158,7 +162,7 @@ fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) 
             }
             None => None,
         },
-        other: Some(Server::start(&world.other, family.other())?),
+        _other: Server::start(&world.other, family.other())?,
         world,
         loads: Vec::new(),
         floods: Vec::new(),

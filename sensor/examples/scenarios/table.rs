@@ -82,7 +82,8 @@ pub struct Scenario {
 pub struct Stage {
     pub world: World,
     pub server: Option<Server>,
-    pub other: Option<Server>,
+    /// The other server always runs.
+    pub _other: Server,
     pub loads: Vec<Load>,
     pub floods: Vec<Flood>,
 }

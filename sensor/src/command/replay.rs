@@ -132,6 +132,8 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     });
     // The last queries could be answered until then.
     let end = last + arguments.timeout + SETTLED;
+    // What happens to queries behind the end of the capture is not known, and no sign of anything.
+    sight.is_over = true;
     engine.set_time(end, first.unwrap_or_default(), &mut sight);
     let at = last.saturating_sub(first.unwrap_or_default());
     let complete = read.is_ok() && refused.is_none();
@@ -193,6 +195,8 @@ struct Sight {
     settings: Box<Settings>,
     /// As they were when they ended.
     ended: Vec<Record>,
+    /// The capture is.
+    is_over: bool,
 }
 
 impl Sight {
@@ -203,6 +207,7 @@ impl Sight {
             options: Some(options),
             settings: Box::new(*settings),
             ended: Vec::new(),
+            is_over: false,
         }
     }
 
@@ -218,7 +223,7 @@ impl Sight {
 
     fn tick(&mut self, now: Snapshot, samples: &[Sample]) {
         samples.iter().for_each(|sample| self.names.add(sample));
-        let Some(monitor) = &mut self.monitor else {
+        let Some(monitor) = self.monitor.as_mut().filter(|_| !self.is_over) else {
             return;
         };
         for (change, record) in monitor.observe(now, samples) {

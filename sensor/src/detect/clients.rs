@@ -54,11 +54,13 @@ struct Period {
 
 /// What a client network has had since its last answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Streak {
+struct Streak {
     /// Queries in the sample.
-    pub queries: u64,
+    queries: u64,
     /// ICMP errors in the sample that reject them.
-    pub errors: u64,
+    errors: u64,
+    /// Responses in the sample, to any client, before the first of those errors.
+    answered_before: u64,
     /// When it was last seen.
     last: Duration,
 }
@@ -70,6 +72,8 @@ pub struct Clients {
     before: Period,
     begun: Duration,
     streaks: BTreeMap<Prefix, Streak>,
+    /// Responses in the sample.
+    answered: u64,
     /// The most addresses that a period had lately, and when.
     most: (usize, Duration),
     /// Longest time from a query to the ICMP error about it, of those where both were sampled.
@@ -132,11 +136,15 @@ impl Clients {
             }
             Role::Backscatter => return,
         }
+        self.answered += tally.responses;
         let network = Prefix::network(sighting.client);
         if self.streaks.len() < NETWORKS || self.streaks.contains_key(&network) {
             let streak = self.streaks.entry(network).or_default();
             if tally.responses != 0 {
                 *streak = Streak::default();
+            }
+            if streak.errors == 0 {
+                streak.answered_before = self.answered;
             }
             streak.queries += tally.queries;
             streak.errors += tally.errors;
@@ -175,9 +183,16 @@ impl Clients {
         sum
     }
 
-    /// Client networks and what they have had since their last answer, at most 128.
-    pub fn streaks(&self) -> impl Iterator<Item = (&Prefix, &Streak)> {
-        self.streaks.iter()
+    /// Client networks that have had so many errors and no answer, while others have had so many answers.
+    pub fn rejected(&self, errors: u64, answers: u64) -> impl Iterator<Item = &Prefix> {
+        self.streaks
+            .iter()
+            .filter(move |(_, streak)| {
+                streak.errors >= errors
+                    && streak.queries >= errors
+                    && self.answered - streak.answered_before >= answers
+            })
+            .map(|(network, _)| network)
     }
 
     /// Different client addresses of that time, at most 512.

@@ -74,7 +74,7 @@ pub struct ServerState {
     pub has_errors: bool,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
-    /// Ticks in which the CUSUM of the rate was above its alarm: the last three bits.
+    /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
     cusum: Cusum,
     collected: Latency,
@@ -161,8 +161,8 @@ impl ServerState {
         let spread = self.usual.rate.spread().max(least);
         let known = self.usual.rate.after(limits.learning).is_some();
         let alarm = known && self.cusum.add(rate, mean, spread);
-        self.alarms = (self.alarms << 1 | u8::from(alarm)) & 7;
-        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.alarms != 0;
+        self.alarms = self.alarms << 1 | u8::from(alarm);
+        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.alarms & 7 != 0;
         let collapse = fires(Rule::Collapse) || self.is_low(rate, limits);
         let usual = &mut self.usual;
         usual

@@ -10,7 +10,7 @@ use super::causes::{Ranked, Situation, Verdict, weigh};
 use super::evidence::{Evidence, Recent};
 use super::record::{Clients, HostFacts, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
 use crate::calendar::Calendar;
-use crate::detect::clients::{Streak, Tally};
+use crate::detect::clients::Tally;
 use crate::detect::history::{History, Span, share};
 use crate::detect::baseline::Baseline;
 use crate::detect::{Detector, Level, Reading, Rule, ServerState, State, Subject, Vantage};
@@ -339,12 +339,10 @@ impl Case {
             }
         }
         let limits = detector.thresholds();
-        let is_rejected = |streak: &Streak| streak.errors >= limits.rejected_errors;
         let rejected: Vec<String> = state
             .clients
-            .streaks()
-            .filter(|(_, streak)| is_rejected(streak))
-            .map(|(network, _)| prefix(network))
+            .rejected(limits.rejected_errors, limits.served_answers)
+            .map(prefix)
             .collect();
         let served = |(network, tally): &(Prefix, _)| {
             let tally: &Tally = tally;

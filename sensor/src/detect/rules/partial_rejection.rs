@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::detect::clients::Streak;
 use crate::detect::history::float;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
 use crate::sketch::Prefix;
@@ -10,14 +9,12 @@ use crate::sketch::Prefix;
 /// See the module. The networks are from samples.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let rejected: BTreeSet<Prefix> = facts
-        .state
-        .clients
-        .streaks()
-        .filter(|(_, streak)| is_rejected(streak, limits.rejected_errors))
-        .map(|(network, _)| *network)
+    let clients = &facts.state.clients;
+    let rejected: BTreeSet<Prefix> = clients
+        .rejected(limits.rejected_errors, limits.served_answers)
+        .copied()
         .collect();
-    let networks = facts.state.clients.networks();
+    let networks = clients.networks();
     let is_served = |network: &Prefix| !rejected.contains(network);
     let served = networks
         .iter()
@@ -43,8 +40,4 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             rejected.len()
         )
     })
-}
-
-fn is_rejected(streak: &Streak, errors: u64) -> bool {
-    streak.errors >= errors && streak.queries >= errors
 }

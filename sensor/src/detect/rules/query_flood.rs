@@ -9,6 +9,8 @@ use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
 const LATELY: Duration = Duration::from_millis(500);
 /// Ticks of the last three in which the CUSUM is above its alarm.
 const ALARMS: u32 = 2;
+/// Ticks of the last eight, where it may be a crowd: how many sources ask is known once a second.
+const LASTING: u32 = 7;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -31,40 +33,46 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if warning.is_infinite() {
         return reading.unknown("what is usual is not known yet");
     }
+    let alarms = facts.state.alarms;
+    let mut sudden = (alarms & 7).count_ones() >= ALARMS || rate >= ceiling;
     let mut reading = reading.graded();
-    if is_crowd(facts, rate) {
-        reading.state = State::Quiet;
+    if may_be_crowd(facts, rate) {
+        sudden &= alarms.count_ones() >= LASTING;
+        if sources_rise(facts, rate) {
+            reading.state = State::Quiet;
+        }
     }
-    let sudden = facts.state.alarms.count_ones() >= ALARMS || rate >= ceiling;
     reading.only_if(sudden).saying(|| {
         let usual = usual.map_or_else(String::new, |usual| format!(", usually {usual:.0}"));
         format!("{rate:.0} queries/s{usual}")
     })
 }
 
-/// Whether it is only that more people than usual ask, and all are answered.
-fn is_crowd(facts: &Facts<'_>, rate: f64) -> bool {
+/// Whether it may be only that more people than usual ask: all are answered.
+fn may_be_crowd(facts: &Facts<'_>, rate: f64) -> bool {
     let limits = facts.limits;
-    let Some(usual) = facts.usual_rate() else {
-        return false;
-    };
-    let network = facts.network;
     let answered = facts.short.counters.transactions.answered;
     let failed = facts.short.failed() + facts.overdue();
-    let rise = rate / usual.max(1.0);
-    // Each of them asks no more than people usually do, and a little.
-    let sources_rise = network
-        .usual_sources
-        .after(limits.learning)
-        .map_or(0.0, |usual| network.distinct_sources / usual.max(1.0));
-    let dominated = network
+    let dominated = facts
+        .network
         .heaviest(facts.place)
         .is_some_and(|(_, _, share)| share > limits.source_share / 2.0);
-    rise <= limits.crowd_rise
+    rise(facts, rate) <= limits.crowd_rise
         && facts.whole
         && share(answered, answered + failed) >= limits.crowd_answered
-        && sources_rise >= rise / 2.0
         && !dominated
+}
+
+/// Whether there are as many more sources as queries, or half of that: each of them asks as people do.
+fn sources_rise(facts: &Facts<'_>, rate: f64) -> bool {
+    let usual = facts.network.usual_sources.after(facts.limits.learning);
+    usual.is_some_and(|usual| {
+        facts.network.distinct_sources / usual.max(1.0) >= rise(facts, rate) / 2.0
+    })
+}
+
+fn rise(facts: &Facts<'_>, rate: f64) -> f64 {
+    facts.usual_rate().map_or(f64::INFINITY, |usual| rate / usual.max(1.0))
 }
 
 /// Whether it fires, for the rules that look at floods only.
