@@ -341,7 +341,9 @@ fn rule_names() -> PossibleValuesParser {
 
 /// An address, or a network as 192.0.2.0/24.
 fn network(text: &str) -> Result<Prefix, String> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(a, b)| (a, Some(b)));
     let wrong = || format!("{text:?} is neither an address nor a network");
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
     let host = Prefix::host(ip::key(address));

@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::time::{Duration, Instant};
 
-use procfs::net::{
-    InterfaceDeviceStatus, Snmp, Snmp6, TcpNetEntries, TcpState, UdpNetEntries,
-};
+use procfs::net::{InterfaceDeviceStatus, Snmp, Snmp6, TcpNetEntries, TcpState, UdpNetEntries};
 use procfs::{FromBufRead, FromBufReadSI, SystemInfoInterface};
 
 use crate::incident::record::HostFacts;

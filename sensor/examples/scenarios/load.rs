@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -163,7 +163,7 @@ impl Load {
                 })
                 .collect::<io::Result<Vec<_>>>()
         })??;
-        let rate = Arc::new(AtomicU32::new((per_second * 100.0) as u32));
+        let rate = Arc::new(AtomicU32::new((per_second * 10_000.0) as u32));
         let stop = Arc::new(AtomicBool::new(false));
         let (per, until) = (rate.clone(), stop.clone());
         let server = SocketAddr::new(server, 53);
@@ -177,7 +177,7 @@ impl Load {
 
     pub fn rate(&self, per_second: f64) {
         self.rate
-            .store((per_second * 100.0) as u32, Ordering::Relaxed);
+            .store((per_second * 10_000.0) as u32, Ordering::Relaxed);
     }
 }
 
@@ -201,7 +201,7 @@ fn ask(
     let mut next = Instant::now();
     let mut buffer = [0; 4096];
     for number in 0_usize.. {
-        let rate = f64::from(rate.load(Ordering::Relaxed)) / 100.0;
+        let rate = f64::from(rate.load(Ordering::Relaxed)) / 10_000.0;
         // Evenly spaced within a tenth, as people are not.
         let wait = (0.9 + 0.2 * random.unit()) / rate.max(0.001);
         next += Duration::from_secs_f64(wait);

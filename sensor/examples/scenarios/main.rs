@@ -69,6 +69,7 @@ struct Outcome {
     first_cause: String,
     expected_cause: String,
     signs: Vec<String>,
+    summary: String,
     level: String,
     false_alarms: usize,
     /// Whether a replay of the capture gives the same incident; none where it is not compared.
@@ -108,7 +109,8 @@ fn main() -> Result<ExitCode> {
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((run, scenario)) = together.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((run, scenario)) = together.get(next.fetch_add(1, Ordering::Relaxed))
+                {
                     play(*run, scenario);
                 }
             });
@@ -124,7 +126,10 @@ fn main() -> Result<ExitCode> {
     let expected = scenarios.len() * options.runs as usize;
     let good = outcomes.iter().filter(|outcome| outcome.ok).count();
     if good != expected {
-        eprintln!("{} of {expected} runs were not as they should be", expected - good);
+        eprintln!(
+            "{} of {expected} runs were not as they should be",
+            expected - good
+        );
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -223,6 +228,11 @@ fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) 
     drop(std::mem::take(&mut stage.floods));
     drop(std::mem::take(&mut stage.loads));
     let mut outcome = judge(scenario, run, onset, &said);
+    if !outcome.ok && debug() {
+        last_of_each(&said)
+            .iter()
+            .for_each(|one| eprintln!("onset {onset}: {one}"));
+    }
     if let Some(recording) = recording {
         let capture = recording.write(state.join("capture.pcap"))?;
         let hosts: Vec<IpAddr> = match scenario.stands {
@@ -272,6 +282,11 @@ fn rules(incident: &Value) -> BTreeSet<String> {
         .collect()
 }
 
+/// Whether to tell all of what is not as it should be.
+fn debug() -> bool {
+    std::env::var_os("SCENARIO_DEBUG").is_some()
+}
+
 /// Same servers, signs and first cause, detected within a tick.
 fn is_same(live: &[Value], replayed: &[Value]) -> bool {
     let same = |a: &Value, b: &Value| {
@@ -282,11 +297,13 @@ fn is_same(live: &[Value], replayed: &[Value]) -> bool {
             && at(a).abs_diff(at(b)) <= TICK_MS
     };
     let equal = live.len() == replayed.len()
-        && live.iter().all(|one| replayed.iter().any(|other| same(one, other)));
-    if !equal && std::env::var_os("SCENARIO_DEBUG").is_some() {
+        && live
+            .iter()
+            .all(|one| replayed.iter().any(|other| same(one, other)));
+    if !equal && debug() {
         let show = |all: &[Value]| {
             for one in all {
-                eprintln!("  {} {} {:?} {}", one["server"], one["first_cause"], rules(one), one["detected_ms"]);
+                eprintln!("  {one}");
             }
         };
         eprintln!("live:");
@@ -305,7 +322,10 @@ fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
         About::Network => incident["server"].is_null(),
     };
     let at = |incident: &Value| incident["detected_ms"].as_u64().unwrap_or(0);
-    let found = incidents.iter().filter(is_it).find(|i| at(i) + 300 >= onset);
+    let found = incidents
+        .iter()
+        .filter(is_it)
+        .find(|i| at(i) + 300 >= onset);
     let others = incidents.len() - usize::from(found.is_some());
     let text = |key: &str| {
         found
@@ -336,7 +356,10 @@ fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
         detected: found.is_some(),
         delay_ms: delay,
         level: text("level"),
-        signs: found.map(|i| rules(i).into_iter().collect()).unwrap_or_default(),
+        signs: found
+            .map(|i| rules(i).into_iter().collect())
+            .unwrap_or_default(),
+        summary: text("summary"),
         first_cause,
         expected_cause,
         false_alarms,
@@ -391,11 +414,23 @@ fn score(outcomes: &[Outcome]) -> String {
             "| {id} {} | {} | {} | {} | {} | {} | {} |\n",
             runs[0].name,
             runs.len(),
-            if expects { share(count(&|o| o.detected)) } else { "-".into() },
-            if expects { share(count(&|o| o.ok || o.first_cause == o.expected_cause)) } else { "-".into() },
+            if expects {
+                share(count(&|o| o.detected))
+            } else {
+                "-".into()
+            },
+            if expects {
+                share(count(&|o| o.ok || o.first_cause == o.expected_cause))
+            } else {
+                "-".into()
+            },
             median.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
             runs.iter().map(|o| o.false_alarms).sum::<usize>(),
-            if runs[0].replayed.is_some() { share(replayed) } else { "-".into() },
+            if runs[0].replayed.is_some() {
+                share(replayed)
+            } else {
+                "-".into()
+            },
         );
     }
     text

@@ -67,7 +67,10 @@ impl Watching {
     }
 
     fn all(&self) -> Vec<Value> {
-        self.said.lock().map(|said| said.clone()).unwrap_or_default()
+        self.said
+            .lock()
+            .map(|said| said.clone())
+            .unwrap_or_default()
     }
 
     /// What it has said of incidents, in order.
@@ -79,7 +82,10 @@ impl Watching {
 
     /// Ends it, and gives all that it said of incidents.
     pub fn stop(mut self) -> Result<Vec<Value>> {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM)?;
+        kill(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGTERM,
+        )?;
         self.child.wait()?;
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
@@ -138,21 +144,34 @@ impl Recording {
     /// Ends it and writes the file.
     pub fn write(self, path: PathBuf) -> Result<PathBuf> {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        let capture = self.worker.join().map_err(|_| anyhow::anyhow!("a panic"))??;
+        let capture = self
+            .worker
+            .join()
+            .map_err(|_| anyhow::anyhow!("a panic"))??;
         std::fs::write(&path, capture)?;
         Ok(path)
     }
 }
 
 /// What a replay of a capture says of incidents.
-pub fn replay(program: &Path, capture: &Path, hosts: &[IpAddr], more: &[&str]) -> Result<Vec<Value>> {
+pub fn replay(
+    program: &Path,
+    capture: &Path,
+    hosts: &[IpAddr],
+    more: &[&str],
+) -> Result<Vec<Value>> {
     let mut command = Command::new(program);
-    command.arg("replay").arg(capture).args(["--output", "json"]);
+    command
+        .arg("replay")
+        .arg(capture)
+        .args(["--output", "json"]);
     for host in hosts {
         command.arg("--host").arg(host.to_string());
     }
     let output = command.args(more).output()?;
     let text = String::from_utf8(output.stdout)?;
-    let values = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let values = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     Ok(values.filter(|value| value["kind"] == "incident").collect())
 }

@@ -491,13 +491,8 @@ fn others() -> Vec<Scenario> {
                 let scanner = stage.clients(1..=1, 1);
                 for host in 100..200 {
                     let target = stage.world.family.near_server(host);
-                    let load = Load::start(
-                        &stage.world.clients,
-                        &scanner,
-                        target,
-                        Names::Usual,
-                        0.5,
-                    )?;
+                    let load =
+                        Load::start(&stage.world.clients, &scanner, target, Names::Usual, 0.5)?;
                     stage.loads.push(load);
                 }
                 Ok(())

@@ -45,10 +45,7 @@ impl Family {
 
     /// Address `n` in the network of the server.
     pub fn near_server(self, n: u8) -> IpAddr {
-        self.pick(
-            [10, 2, 0, n],
-            [0x2001, 0xdb8, 2, 0, 0, 0, 0, u16::from(n)],
-        )
+        self.pick([10, 2, 0, n], [0x2001, 0xdb8, 2, 0, 0, 0, 0, u16::from(n)])
     }
 
     pub fn server(self) -> IpAddr {
@@ -143,7 +140,8 @@ impl World {
             Family::V6 => (self.family.near_server(0xf1), self.family.near_server(0xf2)),
         };
         self.server.address("s1", here, self.family.bits(30, 126))?;
-        self.clients.address("c1", there, self.family.bits(30, 126))?;
+        self.clients
+            .address("c1", there, self.family.bits(30, 126))?;
         let clients = self.family.client(0, 0);
         let via = RouteAction::Via(there);
         Ok(self.server.route(clients, self.family.bits(16, 48), via)?)
@@ -151,11 +149,9 @@ impl World {
 
     /// Runs `nft` in the router.
     pub fn nft(&self, rules: &str) -> Result<()> {
-        let status = self.router.enter(|| {
-            std::process::Command::new("nft")
-                .arg(rules)
-                .status()
-        })??;
+        let status = self
+            .router
+            .enter(|| std::process::Command::new("nft").arg(rules).status())??;
         anyhow::ensure!(status.success(), "nft refuses {rules:?}");
         Ok(())
     }

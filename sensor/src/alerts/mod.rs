@@ -76,7 +76,9 @@ impl Alerts {
     pub fn new(receivers: Receivers) -> std::io::Result<Self> {
         let mut alerts = Self::default();
         if let Some(store) = receivers.store {
-            alerts.add("the directory of incidents".into(), true, move |queue| keep(&store, &queue))?;
+            alerts.add("the directory of incidents".into(), true, move |queue| {
+                keep(&store, &queue)
+            })?;
         }
         if let Some(path) = receivers.file {
             let name = path.display().to_string();

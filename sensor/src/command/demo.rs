@@ -8,8 +8,8 @@ use sensor_common::sample::Sample;
 use sensor_ebpf::parse::Link;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use super::{Outcome, detection};
 use super::watch::Stop;
+use super::{Outcome, detection};
 use crate::calendar::Calendar;
 use crate::cli::{DemoArguments, DetectionArguments};
 use crate::detect::Place;

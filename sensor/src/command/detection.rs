@@ -51,7 +51,8 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
     let Some(path) = &arguments.thresholds else {
         return Ok(Thresholds::default());
     };
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     toml::from_str(&text).with_context(|| {
         format!(
             "{} has a threshold that does not fit; `sensor rules --toml` writes all of them",
@@ -63,7 +64,9 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
 fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
     let named = |rule: &&Rule| {
         let names = arguments.shadow.iter();
-        names.clone().any(|name| name == rule.name() || name == "all")
+        names
+            .clone()
+            .any(|name| name == rule.name() || name == "all")
     };
     Rule::ALL.iter().filter(named).copied().collect()
 }

@@ -2,8 +2,8 @@
 
 pub mod demo;
 mod detection;
-mod live;
 pub mod doctor;
+mod live;
 pub mod replay;
 pub mod report;
 pub mod rules;

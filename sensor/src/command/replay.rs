@@ -19,12 +19,12 @@ use crate::ip::key;
 use crate::kernel::load::LoadError;
 use crate::kernel::test_run::TestRunEngine;
 use crate::monitor::{Monitor, MonitorOptions};
+use crate::present::incident::{self, IncidentObject};
 use crate::present::objects::{NamesObject, ServerObject, SourcesObject};
-use crate::present::{details, report};
 use crate::present::output::{self, Format};
 use crate::present::summary::summary;
-use crate::present::incident::{self, IncidentObject};
 use crate::present::totals::{About, TotalsObject};
+use crate::present::{details, report};
 use crate::samples::Names;
 use crate::settings::{for_ports, set_timeout};
 use crate::snapshot::Snapshot;
@@ -183,7 +183,9 @@ pub fn monitor(path: &Path, ports: &[u16], arguments: &DetectionArguments) -> Re
         // The host engine takes every frame.
         let _ = engine.count(&frame);
     })?;
-    sight.monitor.context("the capture has no packet with a time")
+    sight
+        .monitor
+        .context("the capture has no packet with a time")
 }
 
 /// What looks at the ticks of a capture.

@@ -59,8 +59,9 @@ struct Streak {
     queries: u64,
     /// ICMP errors in the sample that reject them.
     errors: u64,
-    /// Responses in the sample, to any client, before the first of those errors.
+    /// Responses in the sample, to any client, before the first of those errors, and before the last.
     answered_before: u64,
+    answered_since: u64,
     /// When it was last seen.
     last: Duration,
 }
@@ -146,6 +147,9 @@ impl Clients {
             if streak.errors == 0 {
                 streak.answered_before = self.answered;
             }
+            if tally.errors != 0 {
+                streak.answered_since = self.answered;
+            }
             streak.queries += tally.queries;
             streak.errors += tally.errors;
             streak.last = now;
@@ -183,14 +187,15 @@ impl Clients {
         sum
     }
 
-    /// Client networks that have had so many errors and no answer, while others have had so many answers.
+    /// Client networks that have had so many errors and no answer, while others have had so many answers
+    /// between the first and the last of those errors.
     pub fn rejected(&self, errors: u64, answers: u64) -> impl Iterator<Item = &Prefix> {
         self.streaks
             .iter()
             .filter(move |(_, streak)| {
                 streak.errors >= errors
                     && streak.queries >= errors
-                    && self.answered - streak.answered_before >= answers
+                    && streak.answered_since - streak.answered_before >= answers
             })
             .map(|(network, _)| network)
     }
@@ -212,7 +217,11 @@ impl Clients {
     /// The only client, if there is only one.
     #[must_use]
     pub fn only(&self) -> Option<ServerKey> {
-        let mut all = self.now.addresses.keys().chain(self.before.addresses.keys());
+        let mut all = self
+            .now
+            .addresses
+            .keys()
+            .chain(self.before.addresses.keys());
         let first = all.next()?;
         all.all(|other| other == first).then_some(*first)
     }

@@ -49,6 +49,11 @@ impl Span {
         self.unanswered += other.unanswered;
     }
 
+    /// Ticks are a little longer or shorter than they should be: a span belongs where its middle is.
+    fn middle(&self) -> Duration {
+        self.end.saturating_sub(self.elapsed / 2)
+    }
+
     fn is_empty(&self) -> bool {
         self.counters.is_zero() && self.unanswered == 0
     }
@@ -167,8 +172,9 @@ impl History {
         let mut sum = Span::empty(self.now);
         let from = self.now.saturating_sub(length);
         self.back()
-            .take_while(|span| span.end > from)
+            .take_while(|span| span.middle() > from)
             .for_each(|span| sum.add(span));
+        sum.end = self.now;
         sum.elapsed = self.covered(length);
         sum
     }
@@ -195,7 +201,7 @@ impl History {
     pub fn spans(&self, length: Duration) -> impl Iterator<Item = &Span> {
         let from = self.now.saturating_sub(length);
         let spans = self.steps.iter().chain(&self.ticks);
-        spans.filter(move |span| span.end > from)
+        spans.filter(move |span| span.middle() > from)
     }
 
     /// When something last happened.

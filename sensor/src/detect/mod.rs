@@ -196,8 +196,11 @@ impl Detector {
 
     /// Adds a tick and applies every rule.
     pub fn observe(&mut self, seen: &Observation<'_>) {
+        // More queries than usual may be of more sources than usual, which are not learnt as usual either.
+        let rises = self.servers.values().any(ServerState::rises);
+        let (place, limits) = (&self.place, &self.thresholds);
         self.network
-            .observe(seen, &self.place, &self.thresholds, &self.readings);
+            .observe(seen, place, limits, &self.readings, rises);
         let now = seen.now;
         for (key, server) in &seen.window.servers {
             if !self.servers.contains_key(key) {

@@ -69,6 +69,7 @@ impl Network {
         place: &Place,
         limits: &Thresholds,
         readings: &BTreeMap<Subject, Vec<Reading>>,
+        rises: bool,
     ) {
         let window = seen.window;
         let mut sum = Span {
@@ -84,9 +85,8 @@ impl Network {
         self.passed += window.elapsed;
         self.history.push(sum);
         let fires = |rules: &[Rule]| {
-            let fires = |reading: &Reading| {
-                rules.contains(&reading.rule) && reading.level().is_some()
-            };
+            let fires =
+                |reading: &Reading| rules.contains(&reading.rule) && reading.level().is_some();
             readings.values().flatten().any(fires)
         };
         if window.sources.distinct != 0 || window.names != 0 {
@@ -94,7 +94,7 @@ impl Network {
             self.distinct_sources = float(window.sources.distinct) / seconds.max(1.0);
             self.distinct_names = float(window.names) / seconds.max(1.0);
             self.queries_a_source = share(self.queries, window.sources.distinct);
-            let flood = fires(&[Rule::QueryFlood, Rule::Spoofed, Rule::OneSource]);
+            let flood = rises || fires(&[Rule::QueryFlood, Rule::Spoofed, Rule::OneSource]);
             let names = flood || fires(&[Rule::RandomNames]);
             let passed = self.passed;
             self.usual_sources
@@ -203,7 +203,9 @@ impl Scans {
     /// Whether a server is only being scanned.
     #[must_use]
     pub fn has(&self, server: &ServerKey) -> bool {
-        self.sources.values().any(|servers| servers.contains(server))
+        self.sources
+            .values()
+            .any(|servers| servers.contains(server))
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Sees {
     pub p50: f64,
     /// 95th percentile, in seconds.
     pub p95: f64,
+    /// That of the reading before; 0 if there was none.
+    pub p95_before: f64,
     /// 99th percentile, in seconds.
     pub p99: f64,
     /// Answers that it is made of.
@@ -122,6 +124,12 @@ impl ServerState {
         self.read_latency(now);
     }
 
+    /// Whether its rate has lately been above what is usual.
+    #[must_use]
+    pub fn rises(&self) -> bool {
+        self.alarms & 7 != 0
+    }
+
     fn read_latency(&mut self, now: Duration) {
         let answers = self.collected.count();
         let age = now.saturating_sub(self.collected_since);
@@ -138,6 +146,7 @@ impl ServerState {
                 at: now,
                 p50,
                 p95,
+                p95_before: self.latency.map_or(0.0, |latency| latency.p95),
                 p99,
                 answers,
             });
@@ -162,7 +171,7 @@ impl ServerState {
         let known = self.usual.rate.after(limits.learning).is_some();
         let alarm = known && self.cusum.add(rate, mean, spread);
         self.alarms = self.alarms << 1 | u8::from(alarm);
-        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.alarms & 7 != 0;
+        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.rises();
         let collapse = fires(Rule::Collapse) || self.is_low(rate, limits);
         let usual = &mut self.usual;
         usual

@@ -10,9 +10,9 @@ use super::causes::{Ranked, Situation, Verdict, weigh};
 use super::evidence::{Evidence, Recent};
 use super::record::{Clients, HostFacts, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
 use crate::calendar::Calendar;
+use crate::detect::baseline::Baseline;
 use crate::detect::clients::Tally;
 use crate::detect::history::{History, Span, share};
-use crate::detect::baseline::Baseline;
 use crate::detect::{Detector, Level, Reading, Rule, ServerState, State, Subject, Vantage};
 use crate::ip::{ip, prefix};
 use crate::sighting::Sighting;
@@ -362,12 +362,7 @@ impl Case {
     }
 
     /// Takes the readings; gives what has changed.
-    fn update(
-        &mut self,
-        readings: &[Reading],
-        detector: &Detector,
-        now: Duration,
-    ) -> Vec<Change> {
+    fn update(&mut self, readings: &[Reading], detector: &Detector, now: Duration) -> Vec<Change> {
         let mut changes = Vec::new();
         let level_before = self.current_level();
         for reading in readings {
@@ -492,7 +487,10 @@ impl Case {
                 .iter()
                 .map(|sign| {
                     let after = sign.since.saturating_sub(first);
-                    (sign.rule, u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
+                    (
+                        sign.rule,
+                        u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+                    )
                 })
                 .collect(),
             vantage,
@@ -525,8 +523,17 @@ impl Case {
         (self.verdict, self.causes) = weigh(&situation);
     }
 
-    /// What the server's host says now.
-    pub fn set_host(&mut self, facts: HostFacts) {
+    /// What the server's host says now. That nothing listened is remembered: a service that was started
+    /// again was down.
+    pub fn set_host(&mut self, mut facts: HostFacts) {
+        if let Some(before) = &self.evidence.host {
+            let both = |then: Option<bool>, now: Option<bool>| match (then, now) {
+                (Some(then), Some(now)) => Some(then && now),
+                (then, now) => then.or(now),
+            };
+            facts.udp_bound = both(before.udp_bound, facts.udp_bound);
+            facts.tcp_bound = both(before.tcp_bound, facts.tcp_bound);
+        }
         self.evidence.host = Some(facts);
     }
 
@@ -660,7 +667,9 @@ fn first_sign(
     let last_healthy = spans.iter().rposition(|span| healthy(span));
     let first = match last_healthy {
         Some(at) => spans.get(at + 1),
-        None => spans.iter().find(|span| span.failed() != 0 || span.counters.queries != 0),
+        None => spans
+            .iter()
+            .find(|span| span.failed() != 0 || span.counters.queries != 0),
     };
     let begun = |span: &&Span| span.end.saturating_sub(span.elapsed);
     first.map_or(sudden, begun).min(now)

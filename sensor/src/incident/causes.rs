@@ -262,12 +262,22 @@ pub fn weigh(situation: &Situation) -> (Verdict, Vec<Ranked>) {
 /// Errors that say that the port is closed or the query not wanted.
 fn rejected(s: &Situation, scales: &mut Scales) {
     use Cause::{FirewallRejects, ServiceDown};
-    let failing = format!("{} of {} queries were answered since", s.answered, s.queries);
+    let failing = format!(
+        "{} of {} queries were answered since",
+        s.answered, s.queries
+    );
     let by_others = s.errors.saturating_sub(s.errors_from_server);
     if s.has(Rule::PortUnreachable) {
-        let errors = format!("{} ICMP port unreachable about queries that were seen", s.port);
+        let errors = format!(
+            "{} ICMP port unreachable about queries that were seen",
+            s.port
+        );
         scales.put(ServiceDown, 50, errors.clone());
-        scales.put(FirewallRejects, 40, format!("{errors}; a REJECT rule sends the same"));
+        scales.put(
+            FirewallRejects,
+            40,
+            format!("{errors}; a REJECT rule sends the same"),
+        );
         if s.answered * 20 <= s.queries {
             scales.put(ServiceDown, 15, failing);
         }
@@ -351,7 +361,11 @@ fn silent(s: &Situation, scales: &mut Scales) {
         if s.is_on_server() {
             let here = "the queries arrive at this host, so the way to it is open";
             scales.put(ServiceDown, 45, format!("{nothing}: the service may hang"));
-            scales.put(FirewallDrops, 45, format!("{nothing}: a rule on this host may drop"));
+            scales.put(
+                FirewallDrops,
+                45,
+                format!("{nothing}: a rule on this host may drop"),
+            );
             scales.put(HostDown, -100, here);
             scales.put(NetworkPathDown, -100, here);
         } else {
@@ -363,9 +377,16 @@ fn silent(s: &Situation, scales: &mut Scales) {
             alive(s, scales);
         }
     } else if s.has(Rule::PartialFailure) && s.only_partial() {
-        let part = format!("{} of {} queries were answered since", s.answered, s.queries);
+        let part = format!(
+            "{} of {} queries were answered since",
+            s.answered, s.queries
+        );
         scales.put(Overload, 30, part.clone());
-        scales.put(NetworkPathDown, 30, format!("{part}: packets may be lost on the way"));
+        scales.put(
+            NetworkPathDown,
+            30,
+            format!("{part}: packets may be lost on the way"),
+        );
     }
     if s.has(Rule::Collapse) {
         let away = format!(
@@ -374,7 +395,11 @@ fn silent(s: &Situation, scales: &mut Scales) {
             s.rate.usual.unwrap_or(0.0)
         );
         scales.put(NetworkPathDown, 40, away.clone());
-        scales.put(FirewallDrops, 38, format!("{away}; a filter before this host may drop them"));
+        scales.put(
+            FirewallDrops,
+            38,
+            format!("{away}; a filter before this host may drop them"),
+        );
     }
 }
 
@@ -407,7 +432,11 @@ fn answered_badly(s: &Situation, scales: &mut Scales) {
         );
     }
     if s.has(Rule::Slow) {
-        scales.put(Cause::Overload, 60, "answers came to take far longer than usual");
+        scales.put(
+            Cause::Overload,
+            60,
+            "answers came to take far longer than usual",
+        );
     }
     if s.has(Rule::Truncation) {
         scales.put(
@@ -481,11 +510,16 @@ fn flooded(s: &Situation, scales: &mut Scales) {
         if s.flood_first() {
             let first = "the flood came before the failure, or with it";
             for cause in [ServiceDown, FirewallRejects, FirewallDrops, Overload] {
-                scales.put(cause, -60, first);
+                scales.put(cause, -100, first);
             }
         } else {
             let after = "the failure came first: clients that get no answer ask again";
-            for cause in [AttackDistributed, AttackOneSource, AttackRandomNames, AttackSpoofed] {
+            for cause in [
+                AttackDistributed,
+                AttackOneSource,
+                AttackRandomNames,
+                AttackSpoofed,
+            ] {
                 scales.put(cause, -60, after);
             }
         }

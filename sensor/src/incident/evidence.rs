@@ -7,9 +7,9 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
+use super::Counts;
 use super::record::{HostFacts, Party, Range, Summary};
 use super::series::Series;
-use super::Counts;
 use crate::calendar::Calendar;
 use crate::detect::history::Span;
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
@@ -126,7 +126,10 @@ impl Evidence {
             shift: 0,
             lost: 0,
         };
-        for (sighting, sample) in known.iter().skip(known.len().saturating_sub(PACKETS_BEFORE)) {
+        for (sighting, sample) in known
+            .iter()
+            .skip(known.len().saturating_sub(PACKETS_BEFORE))
+        {
             evidence.add(sighting, sample);
         }
         evidence

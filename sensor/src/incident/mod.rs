@@ -12,7 +12,6 @@ pub mod record;
 pub mod series;
 pub mod store;
 
-
 pub use book::{Book, Change};
 pub use causes::{Cause, Verdict};
 pub use record::Record;

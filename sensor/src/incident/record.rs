@@ -160,7 +160,7 @@ impl Range {
 /// What the server's own host says, where the sensor runs on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
-    /// A socket is bound to the DNS port, UDP.
+    /// A socket was bound to the DNS port (UDP) whenever it was looked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub udp_bound: Option<bool>,
     /// The same for TCP.

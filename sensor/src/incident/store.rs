@@ -171,7 +171,12 @@ impl Store {
             ),
             (Some(id), ids) => format!(
                 "no incident {id:?} in {directory}; the newest are {}",
-                ids.iter().rev().take(5).cloned().collect::<Vec<_>>().join(", ")
+                ids.iter()
+                    .rev()
+                    .take(5)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
             (None, _) => format!("no incident in {directory}"),
         }

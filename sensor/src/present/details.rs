@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use crate::kernel::cost::ProgramCost;
 use crate::ip::{ip, prefix};
+use crate::kernel::cost::ProgramCost;
 use crate::own_cost::Spent;
 use crate::samples::Names;
 use crate::sketch::Heavy;

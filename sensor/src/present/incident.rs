@@ -47,7 +47,11 @@ impl<'a> IncidentObject<'a> {
             ended_ms: record.ended_ms,
             updated_ms: record.updated_ms,
             first_cause: &record.first_cause,
-            causes: record.causes.iter().map(|ranked| ranked.cause.as_str()).collect(),
+            causes: record
+                .causes
+                .iter()
+                .map(|ranked| ranked.cause.as_str())
+                .collect(),
             signs: &record.signs,
             summary: report::summary(record),
         }
@@ -67,7 +71,9 @@ pub fn change(change: Change, record: &Record) -> String {
         Change::Stale => "incident is stale",
     };
     let sign = record.signs.last().filter(|_| change != Change::Closed);
-    let said = sign.map_or_else(String::new, |sign| format!("; {}: {}", sign.title, sign.said));
+    let said = sign.map_or_else(String::new, |sign| {
+        format!("; {}: {}", sign.title, sign.said)
+    });
     format!(
         "{what}: {}, {}: {}{said}",
         subject(record),

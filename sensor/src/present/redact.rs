@@ -77,7 +77,11 @@ impl Masks {
             Some(mask) => mask.clone(),
             None => {
                 self.addresses += 1;
-                let kind = if bits.is_empty() { "address" } else { "network" };
+                let kind = if bits.is_empty() {
+                    "address"
+                } else {
+                    "network"
+                };
                 let mask = format!("{kind}-{}", self.addresses);
                 self.known.insert(bare.into(), mask.clone());
                 mask
@@ -94,10 +98,14 @@ mod tests {
     #[test]
     fn addresses_networks_and_names_are_masked_and_nothing_else() {
         let mut masks = Masks::default();
-        masks.known.insert("www.example.org".into(), "name-1".into());
+        masks
+            .known
+            .insert("www.example.org".into(), "name-1".into());
         masks.known.insert("192.0.2.53".into(), "the-server".into());
         assert_eq!(
-            masks.text("192.0.2.53 and 2001:db8::7, 10.1.0.0/24: www.example.org. 99.5 % at 12:30:01"),
+            masks.text(
+                "192.0.2.53 and 2001:db8::7, 10.1.0.0/24: www.example.org. 99.5 % at 12:30:01"
+            ),
             "the-server and address-1, network-2: name-1. 99.5 % at 12:30:01"
         );
         assert_eq!(masks.text("again 2001:db8::7."), "again address-1.");

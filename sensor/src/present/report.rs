@@ -148,7 +148,11 @@ fn head(text: &mut String, record: &Record) {
     if record.sampling.shift != 0 {
         // The sentence above ends here.
         text.pop();
-        line!(text, "{} was followed.", 1_u64 << record.sampling.shift.min(31));
+        line!(
+            text,
+            "{} was followed.",
+            1_u64 << record.sampling.shift.min(31)
+        );
     }
     line!(text);
 }
@@ -199,13 +203,20 @@ pub fn summary(record: &Record) -> String {
         ("NXDOMAIN", during.nxdomain),
     ] {
         if count * 5 > during.responses {
-            let _ = write!(text, " {count} of its {} responses were {what}.", during.responses);
+            let _ = write!(
+                text,
+                " {count} of its {} responses were {what}.",
+                during.responses
+            );
         }
     }
     let rate = &record.clients.rate;
     if let Some(usual) = rate.usual.filter(|usual| rate.worst > 3.0 * usual) {
         let worst = rate.worst;
-        let _ = write!(text, " Up to {worst:.0} queries a second came, usually {usual:.0}.");
+        let _ = write!(
+            text,
+            " Up to {worst:.0} queries a second came, usually {usual:.0}."
+        );
     }
     let _ = write!(text, " Likely cause: **{}**.", record.first_cause);
     text
@@ -225,7 +236,12 @@ fn findings(text: &mut String, record: &Record) {
     line!(text, "| | before | during |");
     line!(text, "| --- | --- | --- |");
     let (before, during) = (&record.before, &record.during);
-    line!(text, "| seconds | {:.0} | {:.0} |", before.seconds, during.seconds);
+    line!(
+        text,
+        "| seconds | {:.0} | {:.0} |",
+        before.seconds,
+        during.seconds
+    );
     for (what, of) in COUNTS {
         let (a, b) = (of(before), of(during));
         if a != 0 || b != 0 {
@@ -240,10 +256,19 @@ fn findings(text: &mut String, record: &Record) {
     );
     for (what, a, b) in [
         ("median latency", before.p50_ms, during.p50_ms),
-        ("95th percentile of latency (worst)", before.p95_ms, during.p95_ms),
+        (
+            "95th percentile of latency (worst)",
+            before.p95_ms,
+            during.p95_ms,
+        ),
     ] {
         if a.is_some() || b.is_some() {
-            line!(text, "| {what} | {} | {} |", milliseconds(a), milliseconds(b));
+            line!(
+                text,
+                "| {what} | {} | {} |",
+                milliseconds(a),
+                milliseconds(b)
+            );
         }
     }
     line!(text);
@@ -257,9 +282,15 @@ fn findings(text: &mut String, record: &Record) {
     );
     for (what, parties) in [
         ("clients in the samples", &clients.heaviest),
-        ("heaviest sources on the network (queries in 10 s)", &clients.sources),
+        (
+            "heaviest sources on the network (queries in 10 s)",
+            &clients.sources,
+        ),
         ("names in the samples", &record.names),
-        ("who sent ICMP errors (in the samples)", &record.icmp_senders),
+        (
+            "who sent ICMP errors (in the samples)",
+            &record.icmp_senders,
+        ),
     ] {
         if !parties.is_empty() {
             line!(text, "- {what}: {}", list(parties));
@@ -329,7 +360,9 @@ const COUNTS: [Count; 17] = [
     ("ended by an ICMP error", |s| s.errored),
     ("unanswered", |s| s.unanswered),
     ("repeated queries", |s| s.retransmitted),
-    ("ICMP errors about queries", |s| s.icmp_errors.values().sum()),
+    ("ICMP errors about queries", |s| {
+        s.icmp_errors.values().sum()
+    }),
     ("ICMP errors about responses", |s| s.backscatter),
     ("SERVFAIL", |s| s.servfail),
     ("REFUSED", |s| s.refused),
@@ -516,7 +549,11 @@ fn evidence(text: &mut String, record: &Record, packets: Option<&Path>) {
             );
         }
         None => {
-            line!(text, "{} sampled packets were seen.", record.sampling.packets);
+            line!(
+                text,
+                "{} sampled packets were seen.",
+                record.sampling.packets
+            );
         }
     }
     line!(text);
@@ -524,7 +561,10 @@ fn evidence(text: &mut String, record: &Record, packets: Option<&Path>) {
     if points.is_empty() {
         return;
     }
-    line!(text, "| from | queries | answered | failed | ICMP errors | SERVFAIL, REFUSED, NXDOMAIN |");
+    line!(
+        text,
+        "| from | queries | answered | failed | ICMP errors | SERVFAIL, REFUSED, NXDOMAIN |"
+    );
     line!(text, "| --- | --- | --- | --- | --- | --- |");
     for point in &points {
         line!(

@@ -42,7 +42,12 @@ pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
 pub fn silent(facts: &Facts<'_>) -> Reading {
     let wait = facts.timeout.mul_f64(facts.limits.silent_timeout_share);
     let overdue = facts.waiting_longer_than(wait);
-    read(facts, Rule::Silent, overdue, errors(facts, &REJECTIONS) == 0)
+    read(
+        facts,
+        Rule::Silent,
+        overdue,
+        errors(facts, &REJECTIONS) == 0,
+    )
 }
 
 fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {

@@ -32,9 +32,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let lately = history.over(LATELY);
     let mut failing = history.spans(limits.partial_window);
     let since = failing.find(|span| span.unanswered != 0);
-    let lasts = since.is_some_and(|since| {
-        facts.now.saturating_sub(since.end) + LATELY >= limits.partial_window
-    }) && share(lately.unanswered, lately.decided()) >= levels.critical;
+    let lasts = since
+        .is_some_and(|since| facts.now.saturating_sub(since.end) + LATELY >= limits.partial_window)
+        && share(lately.unanswered, lately.decided()) >= levels.critical;
     let most = if lasts {
         Level::Critical
     } else {

@@ -72,7 +72,9 @@ fn sources_rise(facts: &Facts<'_>, rate: f64) -> bool {
 }
 
 fn rise(facts: &Facts<'_>, rate: f64) -> f64 {
-    facts.usual_rate().map_or(f64::INFINITY, |usual| rate / usual.max(1.0))
+    facts
+        .usual_rate()
+        .map_or(f64::INFINITY, |usual| rate / usual.max(1.0))
 }
 
 /// Whether it fires, for the rules that look at floods only.

@@ -13,8 +13,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let part = share(counters.rcode[NXDOMAIN], counters.responses);
     let rise = limits.nxdomain_rise * usual.unwrap_or(0.0);
     let warning = limits.nxdomain_share.max(rise.min(1.0));
-    let reading =
-        Reading::new(Rule::RandomNames, Unit::Share, part, warning, None).against(usual);
+    let reading = Reading::new(Rule::RandomNames, Unit::Share, part, warning, None).against(usual);
     let (Some(usual), Some(names)) = (usual, facts.network.usual_names.after(limits.learning))
     else {
         return reading.unknown("what is usual is not known yet");

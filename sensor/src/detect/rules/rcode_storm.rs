@@ -19,9 +19,8 @@ pub fn refused(facts: &Facts<'_>) -> Reading {
 
 fn read(facts: &Facts<'_>, rule: Rule, rcode: usize, usual: Option<f64>) -> Reading {
     let limits = facts.limits;
-    let of = |span: &crate::detect::history::Span| {
-        (span.counters.rcode[rcode], span.counters.responses)
-    };
+    let of =
+        |span: &crate::detect::history::Span| (span.counters.rcode[rcode], span.counters.responses);
     let (many, all) = of(&facts.minute);
     let (many_now, all_now) = of(&facts.short);
     let levels = limits.rcode_share;

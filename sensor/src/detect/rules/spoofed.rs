@@ -21,7 +21,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let each = network.queries_a_source;
     let backscatter = facts.long.counters.backscatter;
-    let made_up = each <= limits.spoofed_queries_a_source || backscatter * 100 > facts.long.counters.responses.max(1);
+    let made_up = each <= limits.spoofed_queries_a_source
+        || backscatter * 100 > facts.long.counters.responses.max(1);
     reading.graded().only_if(made_up).saying(|| {
         format!(
             "about {sources:.0} different sources a second with {each:.1} queries each{}",

@@ -16,7 +16,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return Reading::new(Rule::Truncation, Unit::Count, float(too_big), least, None)
             .graded()
             .at_most(Level::Warning)
-            .saying(|| format!("{too_big} ICMP errors say that a packet was too big for the path"));
+            .saying(|| {
+                format!("{too_big} ICMP errors say that a packet was too big for the path")
+            });
     }
     let part = share(counters.truncated, counters.responses);
     let reading = Reading::new(
