@@ -25,6 +25,15 @@ pub struct ServerKey {
     pub reserved: [u8; 7],
 }
 
+impl ServerKey {
+    /// From an address as it lies in memory. In words, because the compiler makes calls of clearing bytes.
+    #[inline(always)]
+    #[must_use]
+    pub fn new(address: [u64; 2], family: u8) -> Self {
+        bytemuck::cast([address[0], address[1], u64::from(family).to_le()])
+    }
+}
+
 /// Counters of one server on one CPU. All are packets unless named otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]

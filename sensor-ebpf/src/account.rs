@@ -5,7 +5,8 @@
 //! each way through the parser.
 
 use sensor_common::class::{
-    Class, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
+    Class, ERROR_KINDS, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
+    TCP_EVENTS,
 };
 use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
@@ -54,14 +55,6 @@ pub fn count_malformed(outcome: Outcome, totals: &mut Totals) {
             totals.rcode[flags.rcode()] += 1;
         }
     }
-}
-
-/// The same index, with a bound that the verifier sees too: the compiler, which knows that an enum is
-/// in range, would drop the mask.
-#[inline(always)]
-fn masked<const N: usize>(index: usize) -> usize {
-    const { assert!(N.is_power_of_two()) };
-    core::hint::black_box(index) & (N - 1)
 }
 
 #[inline(always)]
@@ -201,7 +194,7 @@ fn take_token(tokens: &mut u64) -> bool {
 /// Counts a TCP segment that opens or refuses a connection to a DNS server.
 #[inline(always)]
 pub fn tcp<S: Store>(connection: &Connection, store: &mut S) {
-    let event = masked::<4>(connection.event as usize);
+    let event = connection.event as usize & (TCP_EVENTS - 1);
     store.totals().tcp[event] += 1;
     if connection.family == u32::from(FAMILY_V4) {
         attribute_tcp::<V4, S>(connection, event, store);
@@ -236,12 +229,13 @@ pub fn icmp_error<S: Store>(error: &IcmpError, store: &mut S) -> bool {
 }
 
 /// Adds to the ICMP errors by type, code and what they quote: indexes of
-/// [`IcmpType`] and [`Quoted`].
+/// [`IcmpType`] and [`Quoted`]. Where the compiler sees that they come from an enum it drops the masks, which
+/// the verifier needs: the kernel's half hides it.
 #[inline(always)]
 pub fn count_icmp_error(totals: &mut Totals, icmp_type: u8, code: u8, quoted: u8) {
+    let icmp_type = usize::from(icmp_type) & (ICMP_TYPES - 1);
     let code = usize::from(code).min(ICMP_CODES - 1);
-    let icmp_type = masked::<ICMP_TYPES>(usize::from(icmp_type));
-    let quoted = masked::<QUOTED>(usize::from(quoted));
+    let quoted = usize::from(quoted) & (QUOTED - 1);
     totals.icmp_error[icmp_type][code][quoted] += 1;
 }
 
@@ -283,17 +277,28 @@ fn attribute_error<A: Address, S: Store>(error: &IcmpError, store: &mut S) -> bo
 }
 
 impl IcmpError {
-    /// What it says of the path.
+    /// What it says of the path: index of an [`ErrorKind`].
     #[inline(always)]
     fn kind(&self) -> usize {
-        // Known type numbers only: the parser made it of one.
-        let icmp_type = match self.icmp_type {
-            0 => IcmpType::V4Unreachable,
-            1 => IcmpType::V4TimeExceeded,
-            2 => IcmpType::V6Unreachable,
-            3 => IcmpType::V6TooBig,
-            _ => IcmpType::V6TimeExceeded,
-        };
-        ErrorKind::of(icmp_type, self.code).index()
+        let icmp_type = usize::from(self.icmp_type) & (ICMP_TYPES - 1);
+        let code = usize::from(self.code).min(ICMP_CODES - 1);
+        usize::from(KINDS[icmp_type][code]) & (ERROR_KINDS - 1)
     }
+}
+
+/// [`ErrorKind::of`] for each type and code; the last code stands for all above.
+static KINDS: [[u8; ICMP_CODES]; ICMP_TYPES] = kinds();
+
+const fn kinds() -> [[u8; ICMP_CODES]; ICMP_TYPES] {
+    let mut kinds = [[0; ICMP_CODES]; ICMP_TYPES];
+    let mut icmp_type = 0;
+    while icmp_type < IcmpType::ALL.len() {
+        let mut code = 0;
+        while code < ICMP_CODES {
+            kinds[icmp_type][code] = ErrorKind::of(IcmpType::ALL[icmp_type], code as u8) as u8;
+            code += 1;
+        }
+        icmp_type += 1;
+    }
+    kinds
 }

@@ -51,11 +51,7 @@ impl Address for V4 {
     #[inline(always)]
     fn key(self) -> ServerKey {
         let [a, b, c, d] = self.0.to_ne_bytes();
-        ServerKey {
-            address: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-            family: FAMILY_V4,
-            reserved: [0; 7],
-        }
+        ServerKey::new([u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0], FAMILY_V4)
     }
 
     #[inline(always)]
@@ -85,15 +81,7 @@ impl Address for V6 {
 
     #[inline(always)]
     fn key(self) -> ServerKey {
-        let mut address = [0; 16];
-        let (high, low) = address.split_at_mut(8);
-        high.copy_from_slice(&self.0.to_ne_bytes());
-        low.copy_from_slice(&self.1.to_ne_bytes());
-        ServerKey {
-            address,
-            family: FAMILY_V6,
-            reserved: [0; 7],
-        }
+        ServerKey::new([self.0, self.1], FAMILY_V6)
     }
 
     #[inline(always)]

@@ -25,12 +25,10 @@ pub trait Packet: Copy {
         true
     }
 
-    /// `n` itself, for `n` below 65,536. The kernel's verifier forgets what it knew of it: where a
-    /// loop can end at many places, it would otherwise follow the rest of the program once for each.
-    #[must_use]
-    fn forget(n: usize) -> usize {
-        n
-    }
+    /// Bytes from `start`, an earlier cursor of the same packet and less than 65,536 before. The kernel's
+    /// verifier knows nothing of it: where a loop can end at many places, it would otherwise follow the
+    /// rest of the program once for each.
+    fn since(self, start: Self) -> usize;
 }
 
 /// A packet in ordinary memory.
@@ -72,6 +70,10 @@ impl Packet for Bytes<'_> {
 
     fn offset(&self) -> usize {
         self.at
+    }
+
+    fn since(self, start: Self) -> usize {
+        self.at.saturating_sub(start.at)
     }
 }
 

@@ -79,6 +79,10 @@ impl Packet for Counted<'_> {
     fn offset(&self) -> usize {
         self.bytes.offset()
     }
+
+    fn since(self, start: Self) -> usize {
+        self.bytes.since(start.bytes)
+    }
 }
 
 struct Nobody(Box<Totals>);

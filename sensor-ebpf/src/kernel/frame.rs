@@ -212,8 +212,8 @@ impl<C: Context> Packet for Linear<C> {
     }
 
     #[inline(always)]
-    fn forget(n: usize) -> usize {
-        forget(n)
+    fn since(self, start: Self) -> usize {
+        (self.at as usize).wrapping_sub(start.at as usize)
     }
 }
 
@@ -314,7 +314,7 @@ impl Packet for Scratch {
     }
 
     #[inline(always)]
-    fn forget(n: usize) -> usize {
-        forget(n)
+    fn since(self, start: Self) -> usize {
+        forget(self.at.wrapping_sub(start.at))
     }
 }

@@ -1,5 +1,7 @@
 //! Counters in maps.
 
+use core::hint::black_box;
+
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use sensor_common::class::{IcmpType, Quoted};
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
@@ -145,7 +147,8 @@ impl Sink for Maps {
 
     #[inline(always)]
     fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
-        count_icmp_error(self.totals, icmp_type as u8, code, quoted as u8);
+        let (icmp_type, quoted) = (black_box(icmp_type as u8), black_box(quoted as u8));
+        count_icmp_error(self.totals, icmp_type, code, quoted);
     }
 
     #[inline(always)]

@@ -44,7 +44,7 @@ pub(super) fn parse<P: Packet>(packet: P, tagged: u16) -> Result<Network<P>, Mal
         length += TAG;
     }
     // One tag or two: the rest of the program need not be followed once for each.
-    let length = P::forget(length) & 31;
+    let length = packet.skip(length).since(packet) & 31;
     Ok(Network {
         ethertype,
         packet: packet.skip(length),

@@ -216,7 +216,7 @@ pub(super) fn walk<P: Packet>(start: P, next: u8) -> Result<Walk<P>, Malformed> 
             _ => (usize::from(header[1]) + 1) * 8,
         };
         protocol = header[0];
-        offset = P::forget(offset + length);
+        offset = start.skip(offset + length).since(start);
         if offset > MAX_EXTENSION_BYTES {
             return Err(Malformed::Ipv6Extension);
         }
