@@ -35,35 +35,76 @@ fn imports(file: &Path) -> Vec<String> {
 
 /// Each module and those that it may import: what lies before it on the way of the data, and what
 /// all share.
-const LOADER: [(&str, &[&str]); 16] = [
+const LOADER: [(&str, &[&str]); 25] = [
     ("counters.rs", &[]),
     ("settings.rs", &[]),
     ("sketch.rs", &[]),
     ("latency.rs", &[]),
     ("samples.rs", &[]),
     ("own_cost.rs", &[]),
+    ("calendar.rs", &[]),
+    ("ip.rs", &["sketch"]),
+    ("sighting.rs", &["settings"]),
     ("snapshot.rs", &["counters", "sketch"]),
     ("upkeep", &["counters", "sketch", "snapshot"]),
     ("window.rs", &["counters", "latency", "sketch", "snapshot"]),
-    ("host", &["snapshot", "upkeep"]),
+    ("host", &["settings", "snapshot", "upkeep"]),
     (
         "kernel",
-        &["counters", "settings", "snapshot", "host", "upkeep"],
+        &[
+            "calendar", "counters", "host", "ip", "settings", "snapshot", "upkeep",
+        ],
+    ),
+    // Rules see windows, never a map.
+    (
+        "detect",
+        &[
+            "counters", "detect", "ip", "latency", "sighting", "sketch", "snapshot", "window",
+            // A link in the documentation.
+            "incident",
+        ],
+    ),
+    (
+        "incident",
+        &[
+            "calendar", "detect", "incident", "ip", "samples", "sighting", "sketch",
+        ],
+    ),
+    ("host_facts.rs", &["incident"]),
+    ("verify.rs", &["incident"]),
+    (
+        "monitor.rs",
+        &[
+            "calendar",
+            "detect",
+            "host_facts",
+            "incident",
+            "ip",
+            "sighting",
+            "snapshot",
+            "window",
+        ],
     ),
     ("stage", &["stage"]),
     // Presenting computes nothing; it may look at what it names.
     (
         "present",
         &[
-            "kernel", "latency", "own_cost", "samples", "sketch", "snapshot", "window",
+            "detect", "incident", "ip", "kernel", "latency", "own_cost", "samples", "sketch",
+            "snapshot", "window",
         ],
     ),
-    ("cli.rs", &["kernel", "present", "settings"]),
+    ("alerts", &["calendar", "incident", "present"]),
+    (
+        "cli.rs",
+        &["detect", "ip", "kernel", "present", "settings", "sketch"],
+    ),
     (
         "command",
         &[
-            "cli", "counters", "host", "kernel", "own_cost", "present", "samples", "settings",
-            "snapshot", "stage", "upkeep", "window",
+            "alerts", "calendar", "cli", "counters", "detect", "host", "incident", "ip", "kernel",
+            "monitor", "own_cost", "present", "samples", "settings", "snapshot", "stage", "upkeep",
+            "verify", "window",
         ],
     ),
     ("lib.rs", &[]),

@@ -40,7 +40,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     } else {
         Level::Warning
     };
-    reading.graded().at_most(most).saying(|| {
+    // Where most fail, other rules say so and why.
+    let decided = &facts.decided;
+    let is_part = share(decided.failed(), decided.decided()) < limits.failed_share.warning;
+    reading.graded().at_most(most).only_if(is_part).saying(|| {
         format!(
             "{} of {} queries got no answer in {:.0} s",
             percent(part),
