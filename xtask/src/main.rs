@@ -9,6 +9,7 @@ mod bpf;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
 mod process;
+mod scenarios;
 mod setup;
 mod test;
 mod toolchain;
@@ -27,6 +28,8 @@ enum Task {
     Test(test::Options),
     /// Measure what a packet costs in the kernel, against an empty program. Needs root.
     Bench(bench::Options),
+    /// Stage failures and floods on private networks and score what the sensor says. Needs root.
+    Scenarios(scenarios::Options),
     /// Install what building the BPF object needs, and say so first.
     Setup,
     /// Build the BPF object and its lock from the sources.
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test(options) => test::run_tests(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Scenarios(options) => scenarios::run(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),

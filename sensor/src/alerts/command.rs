@@ -4,6 +4,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -16,15 +17,18 @@ use super::Alert;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the command for each alert, one after the other.
-pub fn run(line: &str, queue: &Receiver<Arc<Alert>>) {
+pub fn run(line: &str, queue: &Receiver<Arc<Alert>>, over: &AtomicBool) {
     for alert in queue {
-        if let Err(what) = once(line, &alert) {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(what) = once(line, &alert, over) {
             log::error!("the command {line:?} {what}");
         }
     }
 }
 
-fn once(line: &str, alert: &Alert) -> Result<(), String> {
+fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
     let change = alert.change.map_or("", super::Change::name);
     let mut child = Command::new("sh")
         .args(["-c", line])
@@ -33,6 +37,8 @@ fn once(line: &str, alert: &Alert) -> Result<(), String> {
         .env("SENSOR_LEVEL", &alert.record.level)
         .env("SENSOR_CAUSE", &alert.record.first_cause)
         .stdin(Stdio::piped())
+        // Standard output has the sensor's own lines.
+        .stdout(std::io::stderr())
         // With its children, so that they end with it.
         .process_group(0)
         .spawn()
@@ -46,22 +52,24 @@ fn once(line: &str, alert: &Alert) -> Result<(), String> {
             let _ = input.write_all(&text);
         }
     });
-    wait(&mut child)
+    wait(&mut child, over)
 }
 
-fn wait(child: &mut Child) -> Result<(), String> {
+fn wait(child: &mut Child, over: &AtomicBool) -> Result<(), String> {
     let end = Instant::now() + LIMIT;
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => return Err(format!("failed: {status}")),
-            Ok(None) if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            Ok(None) if Instant::now() < end && !over.load(Ordering::Relaxed) => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
             Ok(None) => {
                 let group = Pid::from_raw(child.id() as i32);
                 // Both may have ended meanwhile.
                 let _ = killpg(group, Signal::SIGKILL);
                 let _ = child.wait();
-                return Err(format!("ran for {} s and was killed", LIMIT.as_secs()));
+                return Err("ran for too long and was killed".into());
             }
             Err(error) => return Err(error.to_string()),
         }

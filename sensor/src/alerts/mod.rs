@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -66,6 +67,8 @@ struct Way {
 #[derive(Default)]
 pub struct Alerts {
     ways: Vec<Way>,
+    /// Nobody waits any longer.
+    over: Arc<AtomicBool>,
 }
 
 impl Alerts {
@@ -86,7 +89,8 @@ impl Alerts {
         }
         for line in receivers.commands {
             let name = format!("the command {line:?}");
-            alerts.add(name, false, move |queue| command::run(&line, &queue))?;
+            let over = alerts.over.clone();
+            alerts.add(name, false, move |queue| command::run(&line, &queue, &over))?;
         }
         for url in receivers.webhooks {
             alerts.add(url.clone(), false, move |queue| webhook::run(&url, &queue))?;
@@ -150,16 +154,28 @@ impl Alerts {
     /// Waits a little for what is queued.
     pub fn finish(self) {
         let end = Instant::now() + LAST_WAIT;
+        let mut late = Vec::new();
         for way in self.ways {
             drop(way.queue);
-            while !way.worker.is_finished() && Instant::now() < end {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            if !way.worker.is_finished() {
+            if !ends_before(&way.worker, end) {
                 log::error!("{} has not taken the last alerts", way.name);
+                late.push(way.worker);
             }
         }
+        // A command that still runs is killed, and must not outlive the sensor.
+        self.over.store(true, Ordering::Relaxed);
+        let end = Instant::now() + LAST_WAIT / 10;
+        for worker in late {
+            ends_before(&worker, end);
+        }
     }
+}
+
+fn ends_before(worker: &JoinHandle<()>, end: Instant) -> bool {
+    while !worker.is_finished() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    worker.is_finished()
 }
 
 fn keep(store: &Store, queue: &Receiver<Arc<Alert>>) {

@@ -577,3 +577,347 @@ fn seconds(ms: u64) -> f64 {
 fn rate(count: u64, seconds: f64) -> f64 {
     crate::detect::history::float(count) / seconds.max(0.25)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is known, what must come first, and what must not be named at all.
+    struct Case {
+        name: &'static str,
+        situation: Situation,
+        first: &'static str,
+        never: &'static [Cause],
+    }
+
+    fn failing(signs: &[Rule], vantage: Vantage) -> Situation {
+        Situation {
+            signs: signs.iter().map(|rule| (*rule, 0)).collect(),
+            vantage: Some(vantage),
+            queries: 400,
+            answered_before: 500,
+            seconds: 8.0,
+            clients: 5,
+            ..Situation::default()
+        }
+    }
+
+    fn bound(udp: bool) -> Option<HostFacts> {
+        Some(HostFacts {
+            udp_bound: Some(udp),
+            ..HostFacts::default()
+        })
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn cases() -> Vec<Case> {
+        use Cause::{
+            AttackDistributed, AttackOneSource, FirewallRejects, HostDown, NetworkPathDown,
+            ServiceDown,
+        };
+        let port = Rule::PortUnreachable;
+        let own_errors = Situation {
+            port: 65,
+            errors: 65,
+            errors_from_server: 65,
+            ..failing(&[port], Vantage::Server)
+        };
+        vec![
+            Case {
+                name: "server stopped, seen from itself",
+                situation: Situation {
+                    facts: bound(false),
+                    ..own_errors.clone()
+                },
+                first: "service down",
+                never: &[NetworkPathDown, HostDown],
+            },
+            Case {
+                name: "a lone client of a dead server, seen from the client",
+                situation: Situation {
+                    queries: 5,
+                    answered_before: 0,
+                    port: 5,
+                    errors: 5,
+                    errors_from_server: 5,
+                    clients: 1,
+                    ..failing(&[port], Vantage::Client)
+                },
+                first: "service down",
+                never: &[Cause::Scan, NetworkPathDown],
+            },
+            Case {
+                name: "started mid-outage: nothing was ever answered",
+                situation: Situation {
+                    answered_before: 0,
+                    ..own_errors.clone()
+                },
+                first: "service down",
+                never: &[NetworkPathDown],
+            },
+            Case {
+                name: "ICMP limited to one a second in an outage of 10,000 queries a second",
+                situation: Situation {
+                    queries: 80_000,
+                    port: 8,
+                    errors: 8,
+                    errors_from_server: 8,
+                    ..failing(&[port], Vantage::Path)
+                },
+                first: "service down",
+                never: &[AttackDistributed],
+            },
+            Case {
+                name: "REJECT on the server while the service runs",
+                situation: Situation {
+                    facts: bound(true),
+                    ..own_errors.clone()
+                },
+                first: "firewall rejects",
+                never: &[NetworkPathDown],
+            },
+            Case {
+                name: "REJECT with code 3 of one network while others are answered",
+                situation: Situation {
+                    answered: 260,
+                    port: 30,
+                    errors: 30,
+                    rejected_networks: 1,
+                    served_networks: 2,
+                    ..failing(&[port, Rule::PartialRejection], Vantage::Path)
+                },
+                first: "firewall rejects",
+                never: &[HostDown],
+            },
+            Case {
+                name: "port unreachable that a middlebox sends",
+                situation: Situation {
+                    port: 40,
+                    errors: 40,
+                    ..failing(&[port], Vantage::Client)
+                },
+                first: "firewall rejects",
+                never: &[],
+            },
+            Case {
+                name: "prohibited by a router",
+                situation: Situation {
+                    prohibited: 20,
+                    errors: 20,
+                    ..failing(&[Rule::Prohibited], Vantage::Client)
+                },
+                first: "firewall rejects",
+                never: &[ServiceDown, HostDown],
+            },
+            Case {
+                name: "host unreachable at once",
+                situation: Situation {
+                    host: 20,
+                    errors: 20,
+                    slowest_error_ms: Some(0),
+                    ..failing(&[Rule::HostUnreachable], Vantage::Client)
+                },
+                first: "network path down",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "host unreachable after three seconds: nobody answers ARP",
+                situation: Situation {
+                    host: 20,
+                    errors: 20,
+                    slowest_error_ms: Some(3_060),
+                    ..failing(&[Rule::Silent, Rule::HostUnreachable], Vantage::Client)
+                },
+                first: "host down",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "network unreachable",
+                situation: Situation {
+                    network: 20,
+                    errors: 20,
+                    ..failing(&[Rule::HostUnreachable], Vantage::Client)
+                },
+                first: "network path down",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "silence, seen from a client",
+                situation: failing(&[Rule::Silent], Vantage::Client),
+                first: "cannot tell firewall drops from network path down",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "silence over UDP while TCP is accepted",
+                situation: Situation {
+                    tcp_accepted: 3,
+                    ..failing(&[Rule::Silent], Vantage::Client)
+                },
+                first: "firewall drops",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "silence, seen from the server: its process hangs",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        udp_bound: Some(true),
+                        rcvbuf_errors: 900,
+                        ..HostFacts::default()
+                    }),
+                    ..failing(&[Rule::Silent], Vantage::Server)
+                },
+                first: "service down",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "the queries stay away",
+                situation: Situation {
+                    queries: 0,
+                    ..failing(&[Rule::Collapse], Vantage::Server)
+                },
+                first: "cannot tell network path down from firewall drops",
+                never: &[ServiceDown, HostDown],
+            },
+            Case {
+                name: "a resolver that retries after a restart: the failure came first",
+                situation: Situation {
+                    signs: vec![
+                        (port, 0),
+                        (Rule::QueryFlood, 8_000),
+                        (Rule::OneSource, 9_000),
+                    ],
+                    facts: bound(false),
+                    retransmitted: 4_000,
+                    ..own_errors.clone()
+                },
+                first: "service down",
+                never: &[AttackDistributed],
+            },
+            Case {
+                name: "a flood that brings the server down",
+                situation: Situation {
+                    signs: vec![(Rule::QueryFlood, 0), (port, 2_000)],
+                    facts: bound(false),
+                    ..own_errors.clone()
+                },
+                first: "attack: distributed",
+                never: &[FirewallRejects],
+            },
+            Case {
+                name: "one source floods",
+                situation: failing(&[Rule::QueryFlood, Rule::OneSource], Vantage::Server),
+                first: "attack: one source",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "NAT'ed clients behind one address that is busy: no sign, no cause",
+                situation: failing(&[], Vantage::Server),
+                first: "unknown",
+                never: &[AttackOneSource],
+            },
+            Case {
+                name: "spoofed flood into a full socket buffer",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        udp_bound: Some(true),
+                        rcvbuf_errors: 1_999_950,
+                        ..HostFacts::default()
+                    }),
+                    ..failing(
+                        &[Rule::QueryFlood, Rule::Spoofed, Rule::PartialFailure],
+                        Vantage::Server,
+                    )
+                },
+                first: "attack: spoofed",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "random names in a flood",
+                situation: failing(&[Rule::RandomNames, Rule::QueryFlood], Vantage::Server),
+                first: "attack: random names",
+                never: &[],
+            },
+            Case {
+                name: "amplification with forged sources",
+                situation: failing(
+                    &[Rule::Amplification, Rule::QueryFlood, Rule::Spoofed],
+                    Vantage::Server,
+                ),
+                first: "attack: amplification",
+                never: &[],
+            },
+            Case {
+                name: "reflection",
+                situation: Situation {
+                    signs: vec![(Rule::Reflection, 0)],
+                    ..Situation::default()
+                },
+                first: "attack: reflection",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "a port scan",
+                situation: Situation {
+                    signs: vec![(Rule::Scan, 0)],
+                    ..Situation::default()
+                },
+                first: "scan",
+                never: &[ServiceDown, HostDown],
+            },
+            Case {
+                name: "SERVFAIL",
+                situation: failing(&[Rule::Servfail], Vantage::Server),
+                first: "upstream failure",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "REFUSED",
+                situation: failing(&[Rule::Refused], Vantage::Client),
+                first: "misconfiguration",
+                never: &[FirewallRejects],
+            },
+            Case {
+                name: "slow",
+                situation: failing(&[Rule::Slow], Vantage::Server),
+                first: "overload",
+                never: &[ServiceDown],
+            },
+            Case {
+                name: "it answered when it was asked",
+                situation: Situation {
+                    verified: Some((true, true)),
+                    facts: bound(true),
+                    ..own_errors
+                },
+                first: "firewall rejects",
+                never: &[],
+            },
+        ]
+    }
+
+    #[test]
+    fn each_situation_has_its_cause() {
+        for case in cases() {
+            let (verdict, ranked) = weigh(&case.situation);
+            assert_eq!(verdict.words(), case.first, "{}: {ranked:#?}", case.name);
+            for cause in case.never {
+                let named = ranked.iter().any(|ranked| ranked.cause == cause.name());
+                assert!(!named, "{}: {ranked:#?}", case.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_speaks_against_is_told_beside_what_speaks_for() {
+        let (_, ranked) = weigh(&Situation {
+            port: 9,
+            errors: 9,
+            errors_from_server: 9,
+            ..failing(&[Rule::PortUnreachable], Vantage::Server)
+        });
+        let firewall = &ranked[1];
+        assert_eq!(firewall.cause, "firewall rejects");
+        assert!(firewall.against[0].contains("middlebox is unlikely"));
+        assert!(ranked[0].reasons[0].starts_with("9 ICMP port unreachable"));
+    }
+}

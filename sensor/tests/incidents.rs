@@ -1,0 +1,337 @@
+//! The life of incidents, from frames: opened, worsened, eased, closed, stale; and what is kept of them.
+
+mod support;
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use sensor::calendar::Calendar;
+use sensor::detect::{Place, Thresholds};
+use sensor::host::capture::Capture;
+use sensor::host::engine::HostEngine;
+use sensor::incident::book::About;
+use sensor::incident::record::Stage;
+use sensor::incident::store::{Store, write_pcap};
+use sensor::incident::{Change, Record};
+use sensor::ip::key;
+use sensor::monitor::{Monitor, MonitorOptions};
+use sensor::present::{redact, report};
+use sensor::settings::for_ports;
+use sensor_common::sample::Sample;
+use sensor_ebpf::parse::Link;
+use support::traffic::Exchange;
+
+/// Queries a second.
+const RATE: u64 = 20;
+/// When the captures of these tests begin: any day.
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
+
+/// A server, five clients, and time that these tests turn.
+struct Town {
+    engine: HostEngine,
+    monitor: Monitor,
+    now: Duration,
+    asked: u64,
+    changes: Vec<(Change, Record)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Server {
+    Answers,
+    /// Its host answers with port unreachable.
+    IsDown,
+}
+
+impl Town {
+    fn new() -> Self {
+        let settings = for_ports(&[]).expect("port 53");
+        let calendar = Calendar {
+            begun: EPOCH,
+            samples: EPOCH,
+        };
+        let options = MonitorOptions {
+            thresholds: Thresholds::default(),
+            place: Place {
+                addresses: [key(server())].into(),
+                ..Place::default()
+            },
+            about: About {
+                ports: vec![53],
+                watched: vec!["test".into()],
+            },
+            shadow: [].into(),
+            host: false,
+        };
+        Self {
+            monitor: Monitor::new(&settings, calendar, options),
+            engine: HostEngine::new("test", settings),
+            now: EPOCH,
+            asked: 0,
+            changes: Vec::new(),
+        }
+    }
+
+    fn pass_to(&mut self, time: Duration) {
+        self.now = time;
+        let (monitor, changes) = (&mut self.monitor, &mut self.changes);
+        self.engine.set_time_with(time, |engine, at| {
+            let samples: Vec<Sample> = engine.samples().collect();
+            let snapshot = engine.snapshot(at.saturating_sub(EPOCH));
+            changes.extend(monitor.observe(snapshot, &samples));
+        });
+    }
+
+    fn frame(&mut self, frame: &[u8]) {
+        self.engine.count(frame, Link::Ethernet);
+    }
+
+    /// Seconds of queries, and what the server does.
+    fn run(&mut self, seconds: u64, server_is: Server) {
+        for _ in 0..seconds * RATE {
+            self.asked += 1;
+            let exchange = Exchange {
+                client: IpAddr::from([192, 0, 2, 1 + (self.asked % 5) as u8]),
+                server: server(),
+                port: 20_000 + (self.asked / 50_000) as u16,
+                id: self.asked as u16,
+            };
+            self.frame(&exchange.query("www.example.org"));
+            self.pass_to(self.now + Duration::from_millis(2));
+            match server_is {
+                Server::Answers => self.frame(&exchange.response()),
+                Server::IsDown => self.frame(&exchange.error(server(), 50)),
+            }
+            let step = Duration::from_secs(1) / RATE as u32;
+            self.pass_to(self.now + step.saturating_sub(Duration::from_millis(2)));
+        }
+    }
+
+    fn told(&self) -> Vec<Change> {
+        self.changes.iter().map(|(change, _)| *change).collect()
+    }
+
+    fn last(&self) -> &Record {
+        let (_, record) = self.changes.last().expect("something has changed");
+        record
+    }
+}
+
+fn server() -> IpAddr {
+    "192.0.2.53".parse().expect("an address")
+}
+
+fn directory(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("sensor-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+#[test]
+fn an_outage_opens_worsens_and_closes_once() {
+    let mut town = Town::new();
+    town.run(20, Server::Answers);
+    assert_eq!(town.told(), []);
+    town.run(30, Server::IsDown);
+    assert_eq!(town.told(), [Change::Opened, Change::Worsened]);
+    let opened = &town.changes[0].1;
+    // 20 s of health: the first failure is within a tick of then, the detection within a second.
+    let onset = u64::try_from((EPOCH + Duration::from_secs(20)).as_millis()).expect("small");
+    assert!(opened.first_sign_ms.abs_diff(onset) <= 300, "{opened:?}");
+    assert!(opened.detected_ms - onset <= 1_000, "{opened:?}");
+    assert_eq!(opened.first_cause, "service down");
+    town.run(25, Server::Answers);
+    assert_eq!(town.told().len(), 2, "not before 30 s of calm");
+    town.run(15, Server::Answers);
+    assert_eq!(town.told().last(), Some(&Change::Closed));
+    let closed = town.last();
+    assert_eq!(closed.stage, Stage::Closed);
+    assert_eq!(closed.level, "critical");
+    let lasted = closed.ended_ms.expect("an end") - closed.detected_ms;
+    assert!(lasted >= 60_000, "{lasted}");
+    // 600 failed, some may have been counted in the tick before the first sign.
+    assert!((580..=600).contains(&closed.during.errored), "{closed:?}");
+    // The tick in which it began is on the side that had most of it.
+    let before = &closed.before;
+    assert_eq!(before.answered + before.errored, before.queries);
+    assert!(before.errored <= 2, "{before:?}");
+    town.run(60, Server::Answers);
+    assert_eq!(town.told().len(), 3, "it does not flap: {:?}", town.told());
+}
+
+#[test]
+fn an_outage_that_comes_and_goes_is_one_incident() {
+    let mut town = Town::new();
+    town.run(20, Server::Answers);
+    for _ in 0..5 {
+        town.run(8, Server::IsDown);
+        town.run(12, Server::Answers);
+    }
+    let opened = town.told().iter().filter(|c| **c == Change::Opened).count();
+    let closed = town.told().iter().filter(|c| **c == Change::Closed).count();
+    assert_eq!((opened, closed), (1, 0), "{:?}", town.told());
+}
+
+#[test]
+fn a_short_restart_is_a_warning_and_nothing_worse() {
+    let mut town = Town::new();
+    town.run(20, Server::Answers);
+    town.run(5, Server::IsDown);
+    town.run(100, Server::Answers);
+    assert_eq!(town.told(), [Change::Opened, Change::Closed]);
+    assert_eq!(town.last().level, "warning");
+}
+
+#[test]
+fn no_traffic_ends_no_failure_and_makes_it_stale() {
+    let mut town = Town::new();
+    town.run(10, Server::Answers);
+    town.run(15, Server::IsDown);
+    let before = town.told().len();
+    for _ in 0..9 * 60 {
+        town.pass_to(town.now + Duration::from_secs(1));
+    }
+    assert_eq!(town.told().len(), before, "{:?}", town.told());
+    for _ in 0..2 * 60 {
+        town.pass_to(town.now + Duration::from_secs(1));
+    }
+    assert_eq!(town.told().last(), Some(&Change::Stale));
+    assert_eq!(town.last().stage, Stage::Stale);
+}
+
+#[test]
+fn the_series_begins_before_the_first_sign_and_agrees_with_the_counts() {
+    let mut town = Town::new();
+    town.run(70, Server::Answers);
+    town.run(20, Server::IsDown);
+    let (record, packets) = town.monitor.finish().remove(0);
+    assert_eq!(record.stage, Stage::Unfinished);
+    let first = record.series.points.first().expect("points").at_ms;
+    let before = record.first_sign_ms - first;
+    assert!((58_000..=62_000).contains(&before), "{before}");
+    let queries: u64 = record.series.points.iter().map(|point| point.queries).sum();
+    assert_eq!(queries, record.before.queries + record.during.queries);
+    assert!((record.before.seconds - 60.0).abs() < 1.0, "{record:?}");
+    assert_eq!(record.sampling.packets, packets.len());
+    assert!(!packets.is_empty() && packets.len() <= 256);
+}
+
+/// An outage with all that a record can have.
+fn outage() -> (Record, Vec<Sample>, Calendar) {
+    let mut town = Town::new();
+    town.run(12, Server::Answers);
+    town.run(12, Server::IsDown);
+    let calendar = *town.monitor.calendar();
+    let (record, packets) = town.monitor.finish().remove(0);
+    (record, packets, calendar)
+}
+
+#[test]
+fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
+    let (record, packets, calendar) = outage();
+    let path = directory("store");
+    let store = Store::new(Some(&path));
+    assert!(store.read(None).is_err());
+    store.write(&record, &packets, &calendar).expect("written");
+    let read = store.read(Some(&record.id)).expect("read");
+    assert_eq!(read, record);
+    for file in fs::read_dir(&path).expect("a directory") {
+        let file = file.expect("an entry");
+        let mode = file.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+    }
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let unknown = store
+        .read(Some("../outside"))
+        .expect_err("no such incident");
+    assert!(unknown.to_string().contains(&record.id), "{unknown}");
+    // The newest 100 stay.
+    for number in 0..110 {
+        let mut other = record.clone();
+        other.id = format!("{}-x", 1_800_000_000_000_u64 + number);
+        store
+            .write(&other, &packets[..1], &calendar)
+            .expect("written");
+    }
+    assert_eq!(store.ids().len(), 100);
+    assert!(store.read(Some(&record.id)).is_err());
+    fs::remove_dir_all(&path).expect("removed");
+}
+
+#[test]
+fn the_packets_are_a_capture_that_we_and_tcpdump_read() {
+    let (record, packets, calendar) = outage();
+    let path = directory("pcap");
+    fs::create_dir_all(&path).expect("a directory");
+    let file = path.join("evidence.pcap");
+    let writer = fs::File::create(&file).expect("a file");
+    write_pcap(writer, &packets, &calendar).expect("written");
+    let mut frames = 0;
+    let mut errors = 0;
+    let read = Capture::open(&file).expect("a capture").for_each(|frame| {
+        let at = frame.time.expect("a time");
+        let at = u64::try_from(at.as_millis()).expect("small");
+        assert!(at <= record.updated_ms && at + 70_000 >= record.first_sign_ms);
+        frames += 1;
+        // IPv4 with protocol ICMP.
+        errors += usize::from(frame.bytes[14 + 9] == 1);
+    });
+    read.expect("to its end");
+    assert_eq!(frames, packets.len());
+    assert!(errors >= 32, "{errors} ICMP errors");
+    if let Ok(output) = Command::new("tcpdump").args(["-nr"]).arg(&file).output() {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.lines().count(), packets.len(), "{text}");
+        assert!(text.contains("udp port 53 unreachable"), "{text}");
+    } else {
+        eprintln!("tcpdump is not installed: what it makes of the packets was not looked at");
+    }
+    fs::remove_dir_all(&path).expect("removed");
+}
+
+#[test]
+fn the_report_has_what_a_report_must_have() {
+    let (record, _, _) = outage();
+    let text = report::markdown(&record, None);
+    for part in [
+        "# DNS incident: 192.0.2.53, service down",
+        "## Summary",
+        "| first sign |",
+        "| detected |",
+        "## How it was noticed",
+        "## What was examined",
+        "## Key findings",
+        "who sent ICMP errors (in the samples): 192.0.2.53",
+        "names in the samples: www.example.org",
+        "## Likely cause",
+        "   - for: ",
+        "   - against: ",
+        "## Impact",
+        "## What to check next",
+        "## Evidence",
+    ] {
+        assert!(text.contains(part), "{part} is missing: {text}");
+    }
+    let failed = record.during.errored + record.during.unanswered;
+    assert!(text.contains(&format!("{failed} queries got no answer in time")));
+}
+
+#[test]
+fn a_masked_report_has_no_address_and_no_name() {
+    let (record, _, _) = outage();
+    let masked = redact::redact(&record).expect("masked");
+    let json = serde_json::to_string(&masked).expect("JSON");
+    for text in [report::markdown(&masked, None), json] {
+        for secret in ["192.0.2.", "example.org", "192-0-2"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        assert!(text.contains("the-server") && text.contains("name-1"));
+    }
+    // The same facts but for those.
+    assert_eq!(masked.during, record.during);
+    assert_eq!(masked.series, record.series);
+}
