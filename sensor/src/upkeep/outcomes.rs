@@ -75,9 +75,10 @@ impl Outcomes {
     /// Closes the ticks whose time has come.
     pub(super) fn observe(&mut self, state: &impl State) {
         let mut before = std::mem::take(&mut self.places);
+        // Before the rings are read: what happens meanwhile is then of an open tick. Once for all CPUs: where a
+        // query and its answer met different ones, the sum is right only if both close the same ticks.
+        let tick = state.clock() >> self.tick_bits;
         for cpu in 0..state.cpus() {
-            // Before the rings are read: what happens meanwhile is then of an open tick.
-            let tick = state.clock() >> self.tick_bits;
             let table = state.table(cpu);
             let other = self.other.entry(cpu).or_default();
             for set in &table.sets {
@@ -159,6 +160,12 @@ fn forget(other: &mut Ring, lost: Option<&(Ring, ServerCounters)>) {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
+    use bytemuck::{bytes_of, bytes_of_mut, zeroed_box};
+    use sensor_common::server::ServerTable;
+    use sensor_common::transactions::Control;
+
     use super::*;
 
     #[test]
@@ -189,5 +196,70 @@ mod tests {
         assert_eq!(ring.unanswered, 3);
         ring.observe(&slots, 45, 8);
         assert_eq!(ring.unanswered, 6);
+    }
+
+    fn copy(table: &ServerTable) -> Box<ServerTable> {
+        let mut copy: Box<ServerTable> = zeroed_box();
+        bytes_of_mut(&mut *copy).copy_from_slice(bytes_of(table));
+        copy
+    }
+
+    /// Two CPUs: one counted a query, the other its answer. The clock moves on whenever it is read.
+    struct TwoCpus {
+        tables: [Box<ServerTable>; 2],
+        clock: Cell<u64>,
+        tick: u64,
+    }
+
+    impl State for TwoCpus {
+        fn cpus(&self) -> u32 {
+            2
+        }
+
+        fn read(&self, _: u32, _: usize, _: &mut [u64]) {}
+
+        fn write(&mut self, _: u32, _: usize, _: &[u64]) {}
+
+        fn table(&self, cpu: u32) -> Box<ServerTable> {
+            copy(&self.tables[cpu as usize])
+        }
+
+        fn control(&self) -> Control {
+            Control::DEFAULT
+        }
+
+        fn set_control(&mut self, _: Control) {}
+
+        fn clock(&self) -> u64 {
+            self.clock.replace(self.clock.get() + self.tick)
+        }
+    }
+
+    #[test]
+    fn all_cpus_close_the_same_ticks() {
+        let settings = Settings::DEFAULT;
+        let tick = 1 << (settings.tick_bits + UNIT_BITS);
+        let mut tables: [Box<ServerTable>; 2] = [zeroed_box(), zeroed_box()];
+        for (table, open) in tables.iter_mut().zip([14_u32, 14_u32.wrapping_neg()]) {
+            let set = &mut table.sets[0];
+            set.tags[0] = 1;
+            set.entries[0].key.family = 4;
+            set.entries[0].open[3] = open;
+        }
+        let mut outcomes = Outcomes::new(&settings);
+        for at in 4..16 {
+            let state = TwoCpus {
+                tables: [copy(&tables[0]), copy(&tables[1])],
+                clock: Cell::new(at * tick),
+                tick,
+            };
+            outcomes.observe(&state);
+            let sum: i64 = outcomes
+                .places
+                .values()
+                .map(|(ring, _)| ring.unanswered)
+                .sum();
+            assert_eq!(sum, 0, "tick {at}");
+        }
     }
 }
