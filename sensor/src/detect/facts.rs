@@ -8,6 +8,9 @@ use super::history::Span;
 use super::network::{Network, Scans};
 use super::{Detector, Place, ServerState, Thresholds, Vantage};
 
+/// Length of `long`.
+pub const LONG: Duration = Duration::from_secs(10);
+
 /// See the module.
 pub struct Facts<'a> {
     /// When.
@@ -18,7 +21,7 @@ pub struct Facts<'a> {
     pub state: &'a ServerState,
     /// Its last two seconds.
     pub short: Span,
-    /// Its last ten seconds.
+    /// Its last ten seconds; see [`LONG`].
     pub long: Span,
     /// Its last minute.
     pub minute: Span,
@@ -56,13 +59,13 @@ impl<'a> Facts<'a> {
         let over = |seconds| state.history.over(Duration::from_secs(seconds));
         let vantage = detector.vantage(&server);
         let minute = over(60);
-        let share = detector.network.share(&minute);
+        let share = detector.network.share(&minute, Duration::from_mins(1));
         Self {
             now,
             server,
             state,
             short: over(2),
-            long: over(10),
+            long: state.history.over(LONG),
             minute,
             decided: state
                 .history

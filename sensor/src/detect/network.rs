@@ -38,6 +38,9 @@ pub struct Network {
     /// See `usual_sources`.
     pub usual_names: Baseline,
     known: BTreeMap<ServerKey, (Baseline, Duration)>,
+    /// For how long, and when last, the heaviest sources were read.
+    known_for: Duration,
+    known_at: Option<Duration>,
     served: BTreeSet<Prefix>,
     /// Queries, and time, since the last second that is known.
     queries: u64,
@@ -55,6 +58,8 @@ impl Default for Network {
             usual_sources: Baseline::default(),
             usual_names: Baseline::default(),
             known: BTreeMap::new(),
+            known_for: Duration::ZERO,
+            known_at: None,
             served: BTreeSet::new(),
             queries: 0,
             passed: Duration::ZERO,
@@ -115,6 +120,12 @@ impl Network {
         let Some((sources, elapsed)) = &self.sources else {
             return;
         };
+        // Readings may lie more than a second apart.
+        let passed = self
+            .known_at
+            .map_or(*elapsed, |last| now.saturating_sub(last));
+        self.known_at = Some(now);
+        self.known_for += passed;
         let seconds = elapsed.as_secs_f64().max(0.001);
         for heavy in &sources.addresses {
             let address = heavy.source.address;
@@ -129,7 +140,7 @@ impl Network {
             let rises = baseline
                 .after(limits.learning)
                 .is_some_and(|usual| rate > limits.flood_rise.warning * usual);
-            baseline.learn(rate, Duration::from_secs(1), SLOW, flood || rises);
+            baseline.learn(rate, passed, SLOW, flood || rises);
             *seen = now;
         }
         let old = now.saturating_sub(UNSEEN);
@@ -139,7 +150,9 @@ impl Network {
     /// The usual rate of a source: 0 where it was never among the heaviest, `None` before that is known.
     #[must_use]
     pub fn usual_of(&self, source: &ServerKey, limits: &Thresholds) -> Option<f64> {
-        self.usual_sources.after(limits.learning)?;
+        if self.known_for < limits.learning {
+            return None;
+        }
         let known = self.known.get(source);
         Some(known.map_or(0.0, |(baseline, _)| {
             baseline.after(limits.learning).unwrap_or(0.0)
@@ -184,11 +197,11 @@ impl Network {
         networks.any(|network| self.served.contains(&network))
     }
 
-    /// A server's share of all queries of the last minute.
+    /// A server's share of all queries of the last `length`, which its span is of too.
     #[must_use]
-    pub fn share(&self, minute: &Span) -> f64 {
-        let all = self.history.over(Duration::from_secs(60));
-        share(minute.counters.queries, all.counters.queries)
+    pub fn share(&self, span: &Span, length: Duration) -> f64 {
+        let all = self.history.over(length);
+        share(span.counters.queries, all.counters.queries)
     }
 }
 

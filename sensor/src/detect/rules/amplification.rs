@@ -51,7 +51,9 @@ fn is_amplified(tally: &Tally, facts: &Facts<'_>) -> bool {
     let any = share(tally.any, tally.queries) >= limits.amplification_any;
     // Of the whole network, so a busy one hides few names; ANY is the better mark.
     let rate = facts.long.rate(facts.long.counters.queries);
-    let few_names = facts.network.distinct_names * 10.0 <= rate;
+    // How many there are is known after the first second.
+    let names = facts.network.distinct_names;
+    let few_names = names > 0.0 && names * 10.0 <= rate;
     tally.query_bytes > 0.0
         && tally.response_bytes >= limits.amplification_factor * tally.query_bytes
         && (any || few_names)

@@ -15,7 +15,7 @@ use crate::detect::{Facts, Level, Reading, Rule, Unit};
 const ERRORS: Duration = Duration::from_secs(10);
 
 /// Kinds of errors that say that a query was not let through or not taken.
-const REJECTIONS: [ErrorKind; 4] = [
+pub(super) const REJECTIONS: [ErrorKind; 4] = [
     ErrorKind::Port,
     ErrorKind::Prohibited,
     ErrorKind::Host,

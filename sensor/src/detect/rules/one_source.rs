@@ -1,6 +1,7 @@
 //! One source asks far more than the others, and than it usually does.
 
 use super::{percent, query_flood};
+use crate::detect::facts::LONG;
 use crate::detect::{Facts, Reading, Rule, Unit};
 use crate::ip::ip;
 
@@ -22,7 +23,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading;
     };
     // Sources are counted of the whole network: it is about the server that gets most of the queries.
-    if network.share(&facts.long) <= 0.5 {
+    if network.share(&facts.long, LONG) <= 0.5 {
         return Reading::new(
             Rule::OneSource,
             Unit::PerSecond,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::failing::REJECTIONS;
 use crate::detect::history::float;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
 use crate::sketch::Prefix;
@@ -24,6 +25,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let reading = Reading::new(Rule::PartialRejection, Unit::Count, many, 1.0, None);
     if let Some(why) = facts.blind() {
         return reading.unknown(why);
+    }
+    // Those that were sampled may be forged: as many must be about queries that were sent.
+    let matched = facts.state.history.over(limits.failed_back);
+    if matched.matched(&REJECTIONS) < limits.rejected_errors {
+        return reading;
     }
     // Served now, and not only before it failed altogether.
     if served == 0 || facts.short.counters.transactions.answered == 0 {

@@ -1,6 +1,7 @@
 //! A flood from far more sources than usual, each of which hardly asks: they are made up.
 
 use super::query_flood;
+use crate::detect::facts::LONG;
 use crate::detect::{Facts, Reading, Rule, State, Unit};
 
 /// See the module. Sources are of the whole network.
@@ -14,7 +15,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let sources = network.distinct_sources;
     let reading =
         Reading::new(Rule::Spoofed, Unit::PerSecond, sources, warning, None).against(usual);
-    if !query_flood::is_on(facts) || network.share(&facts.long) <= 0.5 {
+    if !query_flood::is_on(facts) || network.share(&facts.long, LONG) <= 0.5 {
         let mut reading = reading;
         reading.state = State::Quiet;
         return reading;
