@@ -81,7 +81,8 @@ impl Drop for Server {
 
 fn serve(socket: &UdpSocket, does: &AtomicU8, stop: &AtomicBool) {
     let mut buffer = [0; 4096];
-    let mut late: std::collections::VecDeque<(Instant, Vec<u8>, SocketAddr)> = Default::default();
+    let mut late: std::collections::VecDeque<(Instant, Vec<u8>, SocketAddr)> =
+        std::collections::VecDeque::default();
     while !stop.load(Ordering::Relaxed) {
         while let Some((due, _, _)) = late.front()
             && *due <= Instant::now()
@@ -163,7 +164,7 @@ impl Load {
                 })
                 .collect::<io::Result<Vec<_>>>()
         })??;
-        let rate = Arc::new(AtomicU32::new((per_second * 10_000.0) as u32));
+        let rate = Arc::new(AtomicU32::new(ten_thousandths(per_second)));
         let stop = Arc::new(AtomicBool::new(false));
         let (per, until) = (rate.clone(), stop.clone());
         let server = SocketAddr::new(server, 53);
@@ -177,8 +178,14 @@ impl Load {
 
     pub fn rate(&self, per_second: f64) {
         self.rate
-            .store((per_second * 10_000.0) as u32, Ordering::Relaxed);
+            .store(ten_thousandths(per_second), Ordering::Relaxed);
     }
+}
+
+/// A rate as it fits an atomic.
+#[expect(clippy::cast_sign_loss, reason = "rates are not negative")]
+fn ten_thousandths(per_second: f64) -> u32 {
+    (per_second * 10_000.0) as u32
 }
 
 impl Drop for Load {
@@ -244,7 +251,7 @@ impl Random {
     }
 
     fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+        f64::from((self.next() >> 32) as u32) / 2_f64.powi(32)
     }
 }
 

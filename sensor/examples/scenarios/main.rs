@@ -7,6 +7,7 @@ mod table;
 mod world;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ struct Outcome {
     ok: bool,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
     let options = Options::parse();
     let mut scenarios = table::all();
     scenarios.retain(|scenario| {
@@ -132,9 +133,9 @@ fn main() -> Result<ExitCode> {
             "{} of {expected} runs were not as they should be",
             expected - good
         );
-        return Ok(ExitCode::FAILURE);
+        return ExitCode::FAILURE;
     }
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 fn play(options: &Options, run: u32, scenario: &Scenario) -> Result<Outcome> {
@@ -149,7 +150,12 @@ fn play(options: &Options, run: u32, scenario: &Scenario) -> Result<Outcome> {
     outcome
 }
 
-fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) -> Result<Outcome> {
+fn in_directory(
+    options: &Options,
+    run: u32,
+    scenario: &Scenario,
+    directory: &Path,
+) -> Result<Outcome> {
     let (networks, each) = scenario.clients;
     let world = World::new(scenario.family, networks, each)?;
     if scenario.id == 25 {
@@ -170,7 +176,7 @@ fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) 
         loads: Vec::new(),
         floods: Vec::new(),
     };
-    let thresholds = state.join("thresholds.toml");
+    let thresholds = directory.join("thresholds.toml");
     std::fs::write(&thresholds, LEARNING)?;
     let thresholds = thresholds.display().to_string();
     let more = ["--thresholds", thresholds.as_str()];
@@ -198,7 +204,7 @@ fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) 
         namespace.namespace(&stage.world),
         device,
         &more,
-        state,
+        directory,
     )?;
     let recording = if scenario.flood {
         None
@@ -224,12 +230,12 @@ fn in_directory(options: &Options, run: u32, scenario: &Scenario, state: &Path) 
     drop(std::mem::take(&mut stage.loads));
     let mut outcome = judge(scenario, run, onset, &said);
     if !outcome.ok && debug() {
-        last_of_each(&said)
-            .iter()
-            .for_each(|one| eprintln!("onset {onset}: {one}"));
+        for one in last_of_each(&said) {
+            eprintln!("onset {onset}: {one}");
+        }
     }
     if let Some(recording) = recording {
-        let capture = recording.write(state.join("capture.pcap"))?;
+        let capture = recording.write(directory.join("capture.pcap"))?;
         let hosts: Vec<IpAddr> = match scenario.stands {
             table::Stands::Server => vec![family.server()],
             table::Stands::Client => usual.clone(),
@@ -252,8 +258,9 @@ fn day(stage: &Stage, end: Instant) {
     busy.rate(150.0);
     while Instant::now() < end {
         let at = begun.elapsed().as_secs_f64();
+        let second = begun.elapsed().as_secs();
         let swing = 60.0 + 50.0 * (at / 20.0 * std::f64::consts::TAU).sin();
-        let burst = if (at as u64) % 13 == 7 { 300.0 } else { 0.0 };
+        let burst = if second % 13 == 7 { 300.0 } else { 0.0 };
         others.rate(swing + burst);
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -405,8 +412,9 @@ fn score(outcomes: &[Outcome]) -> String {
         let expects = !runs[0].expected_cause.is_empty();
         let share = |part: usize| format!("{part} of {}", runs.len());
         let replayed = count(&|o| o.replayed == Some(true));
-        text += &format!(
-            "| {id} {} | {} | {} | {} | {} | {} | {} |\n",
+        let _ = writeln!(
+            text,
+            "| {id} {} | {} | {} | {} | {} | {} | {} |",
             runs[0].name,
             runs.len(),
             if expects {

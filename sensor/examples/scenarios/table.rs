@@ -136,10 +136,12 @@ impl Stage {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of every onset")]
 fn nothing(_: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the type of every onset")]
 fn server_stops(stage: &mut Stage) -> Result<()> {
     stage.server = None;
     Ok(())
@@ -237,6 +239,7 @@ fn quiet() -> Vec<Scenario> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn failures() -> Vec<Scenario> {
     let down = Expected::Cause(&["service down"]);
     let rejects = Expected::Cause(&["firewall rejects"]);

@@ -62,7 +62,7 @@ fn wait(child: &mut Child, over: &AtomicBool) -> Result<(), String> {
             Ok(Some(status)) if status.success() => return Ok(()),
             Ok(Some(status)) => return Err(format!("failed: {status}")),
             Ok(None) if Instant::now() < end && !over.load(Ordering::Relaxed) => {
-                std::thread::sleep(Duration::from_millis(10))
+                std::thread::sleep(Duration::from_millis(10));
             }
             Ok(None) => {
                 let group = Pid::from_raw(child.id() as i32);

@@ -80,7 +80,7 @@ impl Alerts {
         let mut alerts = Self::default();
         if let Some(store) = receivers.store {
             alerts.add("the directory of incidents".into(), true, move |queue| {
-                keep(&store, &queue)
+                keep(&store, &queue);
             })?;
         }
         if let Some(path) = receivers.file {

@@ -193,7 +193,7 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
                 let samples: Vec<Sample> = engine.samples().collect();
                 let now = engine.snapshot();
                 let changes = network.server.enter(|| monitor.observe(now, &samples))?;
-                screen.tell(&changes)?;
+                Screen::tell(&changes)?;
             }
             played = &mut play => {
                 played.context("the private network failed")?;
@@ -254,7 +254,7 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
             let now = engine.snapshot(at.saturating_sub(first));
             changes.extend(monitor.observe(now, &samples));
         });
-        screen.tell(&changes)?;
+        Screen::tell(&changes)?;
         engine.count(&frame, Link::Ethernet);
     }
     screen.finish(engine.snapshot(LENGTH), monitor)
@@ -278,7 +278,7 @@ impl Screen {
         Ok(reader)
     }
 
-    fn tell(&self, changes: &[(Change, Record)]) -> std::io::Result<()> {
+    fn tell(changes: &[(Change, Record)]) -> std::io::Result<()> {
         for (change, record) in changes {
             output::line(&incident::change(*change, record))?;
         }

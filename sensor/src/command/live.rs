@@ -81,7 +81,9 @@ impl Live {
     pub fn tick(&mut self, names: &mut Names) -> Vec<(Change, Record)> {
         self.engine.tick();
         let samples: Vec<Sample> = self.engine.samples().collect();
-        samples.iter().for_each(|sample| names.add(sample));
+        for sample in &samples {
+            names.add(sample);
+        }
         self.monitor.set_addresses(self.engine.addresses());
         self.hear();
         let changes = self.monitor.observe(self.engine.snapshot(), &samples);

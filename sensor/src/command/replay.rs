@@ -224,7 +224,9 @@ impl Sight {
     }
 
     fn tick(&mut self, now: Snapshot, samples: &[Sample]) {
-        samples.iter().for_each(|sample| self.names.add(sample));
+        for sample in samples {
+            self.names.add(sample);
+        }
         let Some(monitor) = self.monitor.as_mut().filter(|_| !self.is_over) else {
             return;
         };

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// A fast baseline follows within seconds.
 pub const FAST: Duration = Duration::from_secs(5);
 /// A slow one tells what is usual.
-pub const SLOW: Duration = Duration::from_secs(3600);
+pub const SLOW: Duration = Duration::from_hours(1);
 /// Longest time that a baseline waits while its rule fires; then it adapts.
-pub const FROZEN: Duration = Duration::from_secs(15 * 60);
+pub const FROZEN: Duration = Duration::from_mins(15);
 
 /// Mean and variance of a series of readings, each weighted by the time that it stands for. Until the time
 /// constant has passed all weigh alike.
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn it_waits_while_its_rule_fires_and_then_adapts() {
         let mut baseline = Baseline::default();
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         baseline.learn(10.0, minute, SLOW, false);
         for _ in 0..14 {
             baseline.learn(1_000.0, minute, SLOW, true);

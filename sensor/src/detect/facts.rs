@@ -21,7 +21,7 @@ pub struct Facts<'a> {
     pub state: &'a ServerState,
     /// Its last two seconds.
     pub short: Span,
-    /// Its last ten seconds; see [`LONG`].
+    /// Its last ten seconds.
     pub long: Span,
     /// Its last minute.
     pub minute: Span,
@@ -96,6 +96,14 @@ impl<'a> Facts<'a> {
             .since(usize::try_from(slots).unwrap_or(usize::MAX))
     }
 
+    /// Queries that have waited for longer than this for a second at most: as many as become unanswered in a
+    /// second, only sooner.
+    #[must_use]
+    pub fn overdue_since(&self, age: Duration) -> u64 {
+        let long = self.waiting_longer_than(age + Duration::from_secs(1));
+        self.waiting_longer_than(age).saturating_sub(long)
+    }
+
     /// Queries that wait suspiciously long, where ICMP errors are about.
     #[must_use]
     pub fn overdue(&self) -> u64 {
@@ -107,7 +115,7 @@ impl<'a> Facts<'a> {
             }
             _ => self.limits.overdue_unknown,
         };
-        self.waiting_longer_than(age.min(self.timeout))
+        self.overdue_since(age.min(self.timeout))
     }
 
     /// The usual rate of queries, once it is known.

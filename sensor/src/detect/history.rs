@@ -197,6 +197,18 @@ impl History {
         sum
     }
 
+    /// The span that came to be older than `age` with the last tick, if one did.
+    #[must_use]
+    pub fn tick_before(&self, age: Duration, elapsed: Duration) -> Option<Span> {
+        let from = self.now.saturating_sub(age);
+        let was = from.saturating_sub(elapsed);
+        let mut spans = self.steps.iter().chain(&self.ticks).rev();
+        spans
+            .find(|span| span.end <= from)
+            .filter(|span| span.end > was)
+            .copied()
+    }
+
     /// All spans of the last `length`, the oldest first.
     pub fn spans(&self, length: Duration) -> impl Iterator<Item = &Span> {
         let from = self.now.saturating_sub(length);
@@ -240,7 +252,7 @@ mod tests {
             8,
             "four ticks"
         );
-        let minute = history.over(Duration::from_secs(60)).counters.queries;
+        let minute = history.over(Duration::from_mins(1)).counters.queries;
         assert!((472..=488).contains(&minute), "{minute}");
         let all = history.over(Duration::from_secs(999));
         assert!((1040..=1072).contains(&all.counters.queries));
@@ -256,7 +268,7 @@ mod tests {
         let most = Duration::from_secs(130);
         let span = history.until_decided(5, most);
         assert_eq!(span.decided(), 5);
-        assert!(span.elapsed >= Duration::from_secs(120));
+        assert!(span.elapsed >= Duration::from_mins(2));
         assert_eq!(history.until_decided(2, most).decided(), 2);
         history.push(tick(290_000, 0, 0));
         assert_eq!(history.until_decided(5, most).decided(), 0);

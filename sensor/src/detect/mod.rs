@@ -213,7 +213,7 @@ impl Detector {
                 continue;
             };
             state.push(
-                Span {
+                &Span {
                     end: now,
                     elapsed: seen.window.elapsed,
                     counters: server.counters,

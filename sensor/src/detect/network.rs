@@ -19,7 +19,7 @@ const SERVED: usize = 1024;
 /// Sources whose usual rate is known.
 const KNOWN: usize = 256;
 /// A source that was not among the heaviest for so long is no longer known.
-const UNSEEN: Duration = Duration::from_secs(600);
+const UNSEEN: Duration = Duration::from_mins(10);
 
 /// The network that is watched.
 pub struct Network {

@@ -17,6 +17,8 @@ pub const NXDOMAIN: usize = 3;
 /// RCODE of REFUSED.
 pub const REFUSED: usize = 5;
 
+/// The rules about rcodes look back so far.
+const MINUTE: Duration = Duration::from_mins(1);
 /// A reading of latency is made of so many answers, or of so long.
 const ANSWERS: u64 = 20;
 const LONGEST: Duration = Duration::from_secs(10);
@@ -104,11 +106,11 @@ impl ServerState {
     }
 
     /// Adds a tick in which something happened.
-    pub(super) fn push(&mut self, span: Span, window: &ServerWindow) {
+    pub(super) fn push(&mut self, span: &Span, window: &ServerWindow) {
         self.has_answered |= span.counters.responses != 0;
         self.has_errors |= span.counters.errors_matched.iter().any(|count| *count != 0);
         self.waiting = window.waiting;
-        self.history.push(span);
+        self.history.push(*span);
         self.collected.merge(&window.latency);
         self.read_latency(span.end);
     }
@@ -178,15 +180,25 @@ impl ServerState {
             .rate_fast
             .learn(rate, elapsed, FAST, flood || collapse);
         usual.rate.learn(rate, elapsed, SLOW, flood || collapse);
-        let responses = tick.counters.responses;
-        if responses != 0 {
+        let of =
+            |span: &Span, rcode: usize| share(span.counters.rcode[rcode], span.counters.responses);
+        if tick.counters.responses != 0 {
+            let part = of(&tick, NXDOMAIN);
+            usual
+                .nxdomain
+                .learn(part, elapsed, SLOW, fires(Rule::RandomNames));
+        }
+        // The rules look at a minute. What they look at must not be learnt yet: a young baseline would follow
+        // a storm before the minute is full of it.
+        if let Some(past) = self.history.tick_before(MINUTE, elapsed)
+            && past.counters.responses != 0
+        {
             for (baseline, rcode, rule) in [
                 (&mut usual.servfail, SERVFAIL, Rule::Servfail),
                 (&mut usual.refused, REFUSED, Rule::Refused),
-                (&mut usual.nxdomain, NXDOMAIN, Rule::RandomNames),
             ] {
-                let part = share(tick.counters.rcode[rcode], responses);
-                baseline.learn(part, elapsed, SLOW, fires(rule));
+                let part = of(&past, rcode);
+                baseline.learn(part, past.elapsed, SLOW, fires(rule));
             }
         }
         if let Some(latency) = self.latency.filter(|latency| latency.at == tick.end) {

@@ -21,15 +21,15 @@ use crate::sketch::Prefix;
 /// A sign is over when it was quiet for so long.
 const CALM: Duration = Duration::from_secs(30);
 /// An incident lasts at least so long.
-const SHORTEST: Duration = Duration::from_secs(60);
+const SHORTEST: Duration = Duration::from_mins(1);
 /// Without any traffic for so long it is stale.
-const STALE: Duration = Duration::from_secs(600);
+const STALE: Duration = Duration::from_mins(10);
 /// The record looks back so far.
-const BEFORE: Duration = Duration::from_secs(60);
+const BEFORE: Duration = Duration::from_mins(1);
 /// The likely cause is told anew where it has been another for so long.
 const SETTLED: Duration = Duration::from_secs(2);
 /// A server is asked at most so often.
-const ASK_EVERY: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_mins(1);
 /// Incidents that are open at once; beyond them a sign is counted and not followed.
 const INCIDENTS: usize = 64;
 
@@ -128,9 +128,9 @@ impl Book {
     #[must_use]
     pub fn new(calendar: Calendar, about: About, shadow: BTreeSet<Rule>) -> Self {
         Self {
-            shadow,
             calendar,
             about,
+            shadow,
             ..Self::default()
         }
     }
@@ -316,17 +316,17 @@ impl Case {
         let lately = state.history.over(Duration::from_secs(1));
         let rate = lately.rate(lately.counters.queries);
         let evidence = &mut self.evidence;
-        if rate >= evidence.rate.worst {
-            if let Some((sources, _)) = &network.sources {
-                let heaviest = sources.addresses.iter().take(5);
-                evidence.sources = heaviest
-                    .map(|heavy| Party {
-                        who: prefix(&heavy.source),
-                        count: heavy.at_least,
-                        what: None,
-                    })
-                    .collect();
-            }
+        if rate >= evidence.rate.worst
+            && let Some((sources, _)) = &network.sources
+        {
+            let heaviest = sources.addresses.iter().take(5);
+            evidence.sources = heaviest
+                .map(|heavy| Party {
+                    who: prefix(&heavy.source),
+                    count: heavy.at_least,
+                    what: None,
+                })
+                .collect();
         }
         evidence.rate.note(usual(&state.usual.rate), rate);
         evidence.slowest_error = evidence.slowest_error.max(state.clients.slowest_error);
@@ -664,7 +664,7 @@ fn first_sign(
         span.counters.transactions.answered != 0 && share(span.failed(), span.decided()) < 0.5
     };
     let spans: Vec<&Span> = history.spans(Duration::from_secs(130)).collect();
-    let last_healthy = spans.iter().rposition(|span| healthy(span));
+    let last_healthy = spans.iter().rposition(healthy);
     let first = match last_healthy {
         Some(at) => spans.get(at + 1),
         None => spans

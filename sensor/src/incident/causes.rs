@@ -602,11 +602,11 @@ mod tests {
         }
     }
 
-    fn bound(udp: bool) -> Option<HostFacts> {
-        Some(HostFacts {
+    fn bound(udp: bool) -> HostFacts {
+        HostFacts {
             udp_bound: Some(udp),
             ..HostFacts::default()
-        })
+        }
     }
 
     #[expect(clippy::too_many_lines, reason = "a table")]
@@ -626,7 +626,7 @@ mod tests {
             Case {
                 name: "server stopped, seen from itself",
                 situation: Situation {
-                    facts: bound(false),
+                    facts: Some(bound(false)),
                     ..own_errors.clone()
                 },
                 first: "service down",
@@ -670,7 +670,7 @@ mod tests {
             Case {
                 name: "REJECT on the server while the service runs",
                 situation: Situation {
-                    facts: bound(true),
+                    facts: Some(bound(true)),
                     ..own_errors.clone()
                 },
                 first: "firewall rejects",
@@ -786,7 +786,7 @@ mod tests {
                         (Rule::QueryFlood, 8_000),
                         (Rule::OneSource, 9_000),
                     ],
-                    facts: bound(false),
+                    facts: Some(bound(false)),
                     retransmitted: 4_000,
                     ..own_errors.clone()
                 },
@@ -797,7 +797,7 @@ mod tests {
                 name: "a flood that brings the server down",
                 situation: Situation {
                     signs: vec![(Rule::QueryFlood, 0), (port, 2_000)],
-                    facts: bound(false),
+                    facts: Some(bound(false)),
                     ..own_errors.clone()
                 },
                 first: "attack: distributed",
@@ -886,7 +886,7 @@ mod tests {
                 name: "it answered when it was asked",
                 situation: Situation {
                     verified: Some((true, true)),
-                    facts: bound(true),
+                    facts: Some(bound(true)),
                     ..own_errors
                 },
                 first: "firewall rejects",

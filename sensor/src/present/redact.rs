@@ -73,19 +73,18 @@ impl Masks {
         if !is_address && !self.known.contains_key(bare) {
             return word.into();
         }
-        let mask = match self.known.get(bare) {
-            Some(mask) => mask.clone(),
-            None => {
-                self.addresses += 1;
-                let kind = if bits.is_empty() {
-                    "address"
-                } else {
-                    "network"
-                };
-                let mask = format!("{kind}-{}", self.addresses);
-                self.known.insert(bare.into(), mask.clone());
-                mask
-            }
+        let mask = if let Some(mask) = self.known.get(bare) {
+            mask.clone()
+        } else {
+            self.addresses += 1;
+            let kind = if bits.is_empty() {
+                "address"
+            } else {
+                "network"
+            };
+            let mask = format!("{kind}-{}", self.addresses);
+            self.known.insert(bare.into(), mask.clone());
+            mask
         };
         format!("{mask}{}", &word[bare.len()..])
     }

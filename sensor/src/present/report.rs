@@ -272,6 +272,12 @@ fn findings(text: &mut String, record: &Record) {
         }
     }
     line!(text);
+    parties(text, record);
+    host(text, record);
+    line!(text);
+}
+
+fn parties(text: &mut String, record: &Record) {
     let clients = &record.clients;
     line!(text, "- queries a second: {}", range(&clients.rate));
     line!(
@@ -308,6 +314,9 @@ fn findings(text: &mut String, record: &Record) {
             clients.served
         );
     }
+}
+
+fn host(text: &mut String, record: &Record) {
     if let Some(host) = &record.host {
         let bound = |bound: Option<bool>| match bound {
             Some(true) => "a socket listens",
@@ -340,7 +349,6 @@ fn findings(text: &mut String, record: &Record) {
             said(&verified.tcp)
         );
     }
-    line!(text);
 }
 
 fn range(range: &Range) -> String {

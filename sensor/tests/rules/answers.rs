@@ -204,7 +204,6 @@ fn a_few_packets_that_are_too_big_do_not_hide_truncated_answers() {
 }
 
 #[test]
-#[ignore = "a baseline of less than two minutes learns a storm before the minute has seen it"]
 fn a_storm_does_not_become_usual_before_it_is_told() {
     for (rule, rcode) in STORMS {
         let mut town = Town::new().used_to(Load::of(50));

@@ -350,7 +350,6 @@ fn a_forwarder_is_usual_however_often_sources_are_read() {
 }
 
 #[test]
-#[ignore = "three times a share of more than a third is not reached by any"]
 fn random_names_are_told_where_many_names_never_existed() {
     let names = |percent, names| Load {
         names,

@@ -41,7 +41,7 @@ pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
 /// Neither an answer nor an error.
 pub fn silent(facts: &Facts<'_>) -> Reading {
     let wait = facts.timeout.mul_f64(facts.limits.silent_timeout_share);
-    let overdue = facts.waiting_longer_than(wait);
+    let overdue = facts.overdue_since(wait);
     read(
         facts,
         Rule::Silent,
@@ -62,8 +62,10 @@ fn errors(facts: &Facts<'_>, kinds: &[ErrorKind]) -> u64 {
 
 fn read(facts: &Facts<'_>, rule: Rule, overdue: u64, has_its_errors: bool) -> Reading {
     let limits = facts.limits;
-    let failed = facts.decided.failed() + overdue;
-    let decided = facts.decided.decided() + overdue;
+    let transactions = &facts.decided.counters.transactions;
+    // Those that are overdue will be unanswered: not both, or the same queries would count twice.
+    let failed = transactions.errored + facts.decided.unanswered.max(overdue);
+    let decided = failed + transactions.answered;
     let levels = limits.failed_share;
     let part = share(failed, decided);
     let critical = Some(levels.critical);

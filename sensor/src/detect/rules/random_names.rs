@@ -5,6 +5,9 @@ use crate::detect::history::share;
 use crate::detect::server::NXDOMAIN;
 use crate::detect::{Facts, Reading, Rule, Unit};
 
+/// A share that is high whatever is usual.
+const HIGHEST: f64 = 0.9;
+
 /// See the module. The number of different names is of the whole network.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
@@ -12,7 +15,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let counters = &facts.short.counters;
     let part = share(counters.rcode[NXDOMAIN], counters.responses);
     let rise = limits.nxdomain_rise * usual.unwrap_or(0.0);
-    let warning = limits.nxdomain_share.max(rise.min(1.0));
+    // Where much is NXDOMAIN on any day, three times as much cannot be.
+    let rise = rise.min(HIGHEST);
+    let warning = limits.nxdomain_share.max(rise);
     let reading = Reading::new(Rule::RandomNames, Unit::Share, part, warning, None).against(usual);
     let (Some(usual), Some(names)) = (usual, facts.network.usual_names.after(limits.learning))
     else {
@@ -21,15 +26,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rate = facts.short.rate(counters.rcode[NXDOMAIN]);
     let distinct = facts.network.distinct_names;
     let many = rate >= limits.nxdomain_rate && distinct >= limits.nxdomain_rise * names;
-    reading
-        .graded()
-        .only_if(many && part >= limits.nxdomain_rise * usual)
-        .saying(|| {
-            format!(
-                "{} of its responses are NXDOMAIN ({rate:.0}/s), usually {}; {distinct:.0} different \
+    reading.graded().only_if(many && part >= rise).saying(|| {
+        format!(
+            "{} of its responses are NXDOMAIN ({rate:.0}/s), usually {}; {distinct:.0} different \
                  names a second, usually {names:.0}",
-                percent(part),
-                percent(usual)
-            )
-        })
+            percent(part),
+            percent(usual)
+        )
+    })
 }

@@ -7,7 +7,7 @@ use crate::detect::history::share;
 use crate::detect::{Network, Place, Reading, Rule, Thresholds, Unit};
 
 /// Queries that were answered in this time show that both directions are seen.
-const WHOLE: Duration = Duration::from_secs(120);
+const WHOLE: Duration = Duration::from_mins(2);
 /// At ten times the threshold it is critical.
 const CRITICAL: f64 = 10.0;
 
