@@ -154,10 +154,10 @@ fn an_outage_opens_worsens_and_closes_once() {
     assert!(lasted >= 60_000, "{lasted}");
     // 600 failed, some may have been counted in the tick before the first sign.
     assert!((580..=600).contains(&closed.during.errored), "{closed:?}");
-    // The tick in which it began is on the side that had most of it.
+    // An answer may come a tick after its query, and the tick in which it began is on one side.
     let before = &closed.before;
-    assert_eq!(before.answered + before.errored, before.queries);
-    assert!(before.errored <= 2, "{before:?}");
+    assert!(before.queries - before.answered <= 2, "{before:?}");
+    assert!(before.queries >= 390, "{before:?}");
     town.run(60, Server::Answers);
     assert_eq!(town.told().len(), 3, "it does not flap: {:?}", town.told());
 }
