@@ -252,13 +252,49 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
     // The newest 100 stay.
     for number in 0..110 {
         let mut other = record.clone();
-        other.id = format!("{}-x", 1_800_000_000_000_u64 + number);
+        other.id = format!("{}-192-0-2-9", 1_800_000_000_000_u64 + number);
         store
             .write(&other, &packets[..1], &calendar)
             .expect("written");
     }
     assert_eq!(store.ids().len(), 100);
     assert!(store.read(Some(&record.id)).is_err());
+    fs::remove_dir_all(&path).expect("removed");
+}
+
+#[test]
+fn files_of_others_in_the_directory_are_left_alone() {
+    let (record, packets, calendar) = outage();
+    let path = directory("others");
+    fs::create_dir_all(&path).expect("a directory");
+    // By any name, also one that looks like an incident.
+    let names = (0..130)
+        .map(|number| format!("a{number}"))
+        .chain(["2026-01-02".into(), "1500000000000-2".into()]);
+    let others: Vec<PathBuf> = names
+        .flat_map(|name| ["json", "pcap"].map(|end| path.join(format!("{name}.{end}"))))
+        .collect();
+    for file in &others {
+        fs::write(file, "{}").expect("written");
+    }
+    let store = Store::new(Some(&path));
+    for number in 0..110 {
+        let mut other = record.clone();
+        other.id = format!("{}-192-0-2-9", 1_600_000_000_000_u64 + number);
+        store
+            .write(&other, &packets[..1], &calendar)
+            .expect("written");
+    }
+    // One that goes on while a hundred came after it.
+    let first = format!("{}-network", 1_590_000_000_000_u64);
+    let mut old = record.clone();
+    old.id.clone_from(&first);
+    store
+        .write(&old, &packets[..1], &calendar)
+        .expect("written");
+    assert!(store.read(Some(&first)).is_ok());
+    let missing: Vec<_> = others.iter().filter(|file| !file.exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
     fs::remove_dir_all(&path).expect("removed");
 }
 

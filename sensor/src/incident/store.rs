@@ -112,7 +112,7 @@ impl Store {
                 .and_then(|file| write_pcap(io::BufWriter::new(file), packets, calendar))
                 .map_err(failed("write", &path))?;
         }
-        self.forget_old();
+        self.forget_old(&record.id);
         Ok(())
     }
 
@@ -133,7 +133,8 @@ impl Store {
         let mut ids: Vec<String> = entries
             .filter_map(|entry| {
                 let name = entry.ok()?.file_name();
-                Some(name.to_str()?.strip_suffix(".json")?.to_string())
+                let id = name.to_str()?.strip_suffix(".json")?;
+                is_id(id).then(|| id.to_string())
             })
             .collect();
         ids.sort();
@@ -182,15 +183,33 @@ impl Store {
         }
     }
 
-    fn forget_old(&self) {
+    /// Removes the oldest, but not the one that was written just now: it may be old and go on. The directory
+    /// may have files of others, so only what reads as the record of its name is removed.
+    fn forget_old(&self, written: &str) {
         let ids = self.ids();
-        for id in ids.iter().take(ids.len().saturating_sub(KEPT)) {
+        let old = ids.iter().take(ids.len().saturating_sub(KEPT));
+        for id in old.filter(|id| *id != written) {
+            if !self.read(Some(id)).is_ok_and(|record| record.id == *id) {
+                continue;
+            }
             for extension in ["json", "pcap"] {
                 // What is not there any more is forgotten.
                 let _ = fs::remove_file(self.path(id, extension));
             }
         }
     }
+}
+
+/// Whether a name is that of an incident: milliseconds since 1970, which have 13 digits until 2286, and
+/// its server.
+fn is_id(name: &str) -> bool {
+    let Some((at, server)) = name.split_once('-') else {
+        return false;
+    };
+    let of_address = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    at.len() == 13
+        && at.bytes().all(|byte| byte.is_ascii_digit())
+        && (server == "network" || (!server.is_empty() && server.bytes().all(of_address)))
 }
 
 fn create(path: &Path) -> io::Result<File> {
