@@ -27,6 +27,7 @@ const SOURCES: usize = 10;
 const SECOND: Duration = Duration::from_millis(990);
 
 /// What a monitor must know from the outside.
+#[derive(Clone)]
 pub struct MonitorOptions {
     /// Numbers that the rules compare with.
     pub thresholds: Thresholds,

@@ -53,12 +53,15 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
     };
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).with_context(|| {
+    let does_not_fit = || {
         format!(
             "{} has a threshold that does not fit; `sensor rules --toml` writes all of them",
             path.display()
         )
-    })
+    };
+    let thresholds: Thresholds = toml::from_str(&text).with_context(does_not_fit)?;
+    thresholds.validate().with_context(does_not_fit)?;
+    Ok(thresholds)
 }
 
 fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {

@@ -13,7 +13,7 @@ use crate::calendar::Calendar;
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
 use crate::host::capture::{Capture, Frame};
-use crate::host::engine::HostEngine;
+use crate::host::engine::{DISORDER, HostEngine};
 use crate::incident::{Change, Record};
 use crate::ip::key;
 use crate::kernel::load::LoadError;
@@ -69,7 +69,8 @@ impl Engine {
     }
 
     /// Moves the clock, and hands over what is known at each tick.
-    fn set_time(&mut self, time: Duration, first: Duration, sight: &mut Sight) {
+    fn set_time(&mut self, time: Duration, sight: &mut Sight) {
+        let first = sight.origin(time);
         match self {
             Self::Host(engine) => engine.set_time_with(time, |engine, at| {
                 let samples: Vec<Sample> = engine.samples().collect();
@@ -120,10 +121,9 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut sight = Sight::new(options, &settings);
     let read = capture.for_each(|frame: Frame<'_>| {
         if let Some(time) = frame.time {
-            let first = *first.get_or_insert(time);
+            first.get_or_insert(time);
             last = last.max(time);
-            sight.begin(first);
-            engine.set_time(time, first, &mut sight);
+            engine.set_time(time, &mut sight);
         }
         cut += u64::from(frame.is_cut);
         if let Err(error) = engine.count(&frame) {
@@ -131,10 +131,10 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         }
     });
     // The last queries could be answered until then.
-    let end = last + arguments.timeout + SETTLED;
+    let end = sight.latest + arguments.timeout + SETTLED;
     // What happens to queries behind the end of the capture is not known, and no sign of anything.
     sight.is_over = true;
-    engine.set_time(end, first.unwrap_or_default(), &mut sight);
+    engine.set_time(end, &mut sight);
     let at = last.saturating_sub(first.unwrap_or_default());
     let complete = read.is_ok() && refused.is_none();
     let about = About {
@@ -151,6 +151,15 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         show_reports(&incidents, arguments.output)?;
     } else {
         show(&snapshot, &sight.names, &incidents, about, arguments.output)?;
+    }
+    if sight.restarts != 0 {
+        eprintln!(
+            "the times in {} go back {} times, by more than {} s: what was usual before is forgotten there, \
+             and incidents that went on are unfinished",
+            arguments.file.display(),
+            sight.restarts,
+            DISORDER.as_secs()
+        );
     }
     if let Some(error) = refused {
         return Err(error.into());
@@ -173,12 +182,9 @@ pub fn monitor(path: &Path, ports: &[u16], arguments: &DetectionArguments) -> Re
     let options = detection::options(arguments, Place::default(), about, false)?;
     let mut sight = Sight::new(options, &settings);
     let mut engine = Engine::new(EngineChoice::Host, &name, settings)?;
-    let mut first = None;
     Capture::open(path)?.for_each(|frame: Frame<'_>| {
         if let Some(time) = frame.time {
-            let first = *first.get_or_insert(time);
-            sight.begin(first);
-            engine.set_time(time, first, &mut sight);
+            engine.set_time(time, &mut sight);
         }
         // The host engine takes every frame.
         let _ = engine.count(&frame);
@@ -193,12 +199,17 @@ struct Sight {
     names: Names,
     /// None before the first packet.
     monitor: Option<Monitor>,
-    options: Option<MonitorOptions>,
+    options: MonitorOptions,
     settings: Box<Settings>,
     /// As they were when they ended.
     ended: Vec<Record>,
     /// The capture is.
     is_over: bool,
+    /// When the monitor began, and the latest time since then.
+    begun: Duration,
+    latest: Duration,
+    /// Times that the capture's clock was set back.
+    restarts: u64,
 }
 
 impl Sight {
@@ -206,21 +217,39 @@ impl Sight {
         Self {
             names: Names::default(),
             monitor: None,
-            options: Some(options),
+            options,
             settings: Box::new(*settings),
             ended: Vec::new(),
             is_over: false,
+            begun: Duration::ZERO,
+            latest: Duration::ZERO,
+            restarts: 0,
         }
     }
 
-    fn begin(&mut self, first: Duration) {
-        if let Some(options) = self.options.take() {
+    /// The time from which on detection counts. What was learnt means nothing once the clock is set back.
+    fn origin(&mut self, time: Duration) -> Duration {
+        let goes_back = time + DISORDER < self.latest;
+        if self.monitor.is_none() || goes_back {
+            self.restarts += u64::from(goes_back);
+            self.end();
             let calendar = Calendar {
-                begun: first,
-                samples: first,
+                begun: time,
+                samples: time,
             };
+            let options = self.options.clone();
             self.monitor = Some(Monitor::new(&self.settings, calendar, options));
+            (self.begun, self.latest) = (time, time);
         }
+        self.latest = self.latest.max(time);
+        self.begun
+    }
+
+    /// What goes on is unfinished.
+    fn end(&mut self) {
+        let open = self.monitor.as_mut().map(Monitor::finish);
+        let open = open.into_iter().flatten().map(|(record, _)| record);
+        self.ended.extend(open);
     }
 
     fn tick(&mut self, now: Snapshot, samples: &[Sample]) {
@@ -239,9 +268,8 @@ impl Sight {
 
     /// All incidents, in the order of their detection.
     fn finish(&mut self) -> Vec<Record> {
+        self.end();
         let mut records = std::mem::take(&mut self.ended);
-        let open = self.monitor.as_mut().map(Monitor::finish);
-        records.extend(open.into_iter().flatten().map(|(record, _)| record));
         records.sort_by_key(|record| record.detected_ms);
         records
     }

@@ -22,6 +22,10 @@ pub struct Baseline {
 impl Baseline {
     /// Adds a reading, unless its rule fires and has done so for less than [`FROZEN`].
     pub fn learn(&mut self, reading: f64, elapsed: Duration, constant: Duration, fires: bool) {
+        // A reading of no time has no weight, and nothing divided by nothing is no number.
+        if elapsed.is_zero() {
+            return;
+        }
         if fires {
             self.frozen += elapsed;
             if self.frozen < FROZEN {
@@ -110,6 +114,15 @@ mod tests {
         }
         // After one time constant: 1 - 1/e of the way.
         assert!((fast.mean() - 73.2).abs() < 1.0, "{}", fast.mean());
+    }
+
+    #[test]
+    fn a_reading_of_no_time_is_not_learnt() {
+        let mut baseline = Baseline::default();
+        baseline.learn(10.0, Duration::ZERO, SLOW, false);
+        baseline.learn(20.0, TICK, SLOW, false);
+        baseline.learn(10.0, Duration::ZERO, SLOW, false);
+        assert!((baseline.mean() - 20.0).abs() < 1e-9, "{baseline:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const TICKS: Duration = Duration::from_secs(10);
 /// Older ones are added up to so much.
 const STEP: Duration = Duration::from_secs(2);
 /// And kept for so long.
-const KEPT: Duration = Duration::from_secs(132);
+pub const KEPT: Duration = Duration::from_secs(132);
 
 /// What a server did in a span of time.
 #[derive(Clone, Copy)]
@@ -115,6 +115,8 @@ pub struct History {
     /// When it began.
     begun: Duration,
     now: Duration,
+    /// When something last happened, also where that is no longer kept.
+    last: Option<Duration>,
     steps: VecDeque<Span>,
     ticks: VecDeque<Span>,
 }
@@ -126,6 +128,7 @@ impl History {
         Self {
             begun,
             now: begun,
+            last: None,
             steps: VecDeque::new(),
             ticks: VecDeque::new(),
         }
@@ -135,6 +138,7 @@ impl History {
     pub fn push(&mut self, tick: Span) {
         self.now = tick.end;
         if !tick.is_empty() {
+            self.last = Some(tick.end);
             self.ticks.push_back(tick);
         }
         while let Some(first) = self.ticks.front()
@@ -219,7 +223,13 @@ impl History {
     /// When something last happened.
     #[must_use]
     pub fn last(&self) -> Option<Duration> {
-        self.back().next().map(|span| span.end)
+        self.last
+    }
+
+    /// Whether something happened in the time that is kept.
+    #[must_use]
+    pub fn is_recent(&self) -> bool {
+        self.back().next().is_some()
     }
 
     /// When it began.

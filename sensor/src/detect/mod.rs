@@ -273,7 +273,7 @@ impl Detector {
         let asked = self
             .servers
             .values()
-            .filter(|state| state.history.last().is_some())
+            .filter(|state| state.history.is_recent())
             .count();
         let keys: Vec<ServerKey> = self.servers.keys().copied().collect();
         for key in keys {

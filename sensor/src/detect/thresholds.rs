@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::history::KEPT;
 use serde::{Deserialize, Serialize};
 
 /// A value for a warning and one for a critical sign.
@@ -211,5 +212,115 @@ impl Default for Thresholds {
             minor_servers: 50,
             minor_share: 0.02,
         }
+    }
+}
+
+/// Why thresholds cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Unusable {
+    /// Not a number, infinite, or not above 0.
+    #[error("{0} must be a number above 0")]
+    NotPositive(String),
+    /// A share above 1.
+    #[error("{0} is a share: it must not be above 1")]
+    NoShare(String),
+    /// Critical before it is a warning.
+    #[error("{0}: `critical` must not be below `warning`")]
+    Order(String),
+    /// Longer than the history.
+    #[error("{0} must not be 0, nor longer than {limit} s: no more is kept", limit = KEPT.as_secs())]
+    Span(String),
+}
+
+/// Shares whose names do not say so.
+const SHARES: [&str; 3] = ["rcode_at_once", "crowd_answered", "amplification_any"];
+
+impl Thresholds {
+    /// Whether rules can compare with them.
+    ///
+    /// # Errors
+    /// What is wrong with the first one that cannot be used.
+    pub fn validate(&self) -> Result<(), Unusable> {
+        for (name, span) in [
+            ("failed_back", self.failed_back),
+            ("failed_lasting", self.failed_lasting),
+            ("partial_window", self.partial_window),
+            ("collapse_lasting", self.collapse_lasting),
+        ] {
+            if span.is_zero() || span > KEPT {
+                return Err(Unusable::Span(name.into()));
+            }
+        }
+        // By their names, so that none that comes to be is left out.
+        let all = toml::Table::try_from(self).unwrap_or_default();
+        all.iter().try_for_each(|(name, value)| usable(name, value))
+    }
+}
+
+fn usable(name: &str, value: &toml::Value) -> Result<(), Unusable> {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() || *number <= 0.0 => {
+            Err(Unusable::NotPositive(name.into()))
+        }
+        toml::Value::Float(number)
+            if *number > 1.0 && (name.ends_with("_share") || SHARES.contains(&name)) =>
+        {
+            Err(Unusable::NoShare(name.into()))
+        }
+        toml::Value::Table(levels) => {
+            levels.values().try_for_each(|level| usable(name, level))?;
+            let level = |key| levels.get(key).and_then(toml::Value::as_float);
+            if level("critical") < level("warning") {
+                return Err(Unusable::Order(name.into()));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(change: impl FnOnce(&mut Thresholds)) -> Result<(), Unusable> {
+        let mut thresholds = Thresholds::default();
+        change(&mut thresholds);
+        thresholds.validate()
+    }
+
+    #[test]
+    fn the_defaults_are_usable_and_what_no_rule_can_compare_with_is_not() {
+        assert_eq!(Thresholds::default().validate(), Ok(()));
+        let positive = |name: &str| Err(Unusable::NotPositive(name.into()));
+        assert_eq!(with(|t| t.overdue_p99 = f64::NAN), positive("overdue_p99"));
+        assert_eq!(with(|t| t.slow_rise = -3.0), positive("slow_rise"));
+        assert_eq!(with(|t| t.unmatched_rate = 0.0), positive("unmatched_rate"));
+        assert_eq!(
+            with(|t| t.flood_rate.warning = f64::INFINITY),
+            positive("flood_rate")
+        );
+        let share = |name: &str| Err(Unusable::NoShare(name.into()));
+        assert_eq!(
+            with(|t| t.failed_share.critical = 80.0),
+            share("failed_share")
+        );
+        assert_eq!(with(|t| t.crowd_answered = 95.0), share("crowd_answered"));
+        assert_eq!(
+            with(|t| t.slow.warning = 2.0),
+            Err(Unusable::Order("slow".into()))
+        );
+        let span = |name: &str| Err(Unusable::Span(name.into()));
+        let hour = Duration::from_hours(1);
+        assert_eq!(with(|t| t.failed_back = hour), span("failed_back"));
+        assert_eq!(
+            with(|t| t.partial_window = Duration::ZERO),
+            span("partial_window")
+        );
+        assert_eq!(with(|t| t.learning = hour), Ok(()));
+        assert_eq!(
+            with(|t| t.flood_ceiling = Some(f64::NAN)),
+            positive("flood_ceiling")
+        );
     }
 }

@@ -190,8 +190,9 @@ pub struct PacketClock {
     next_tick: Option<Duration>,
 }
 
-/// How far back a packet may lie in time, behind one that was captured on another CPU.
-const DISORDER: Duration = Duration::from_secs(1);
+/// How far back a packet may lie in time, behind one that was captured on another CPU. Further back, the
+/// clock was set.
+pub const DISORDER: Duration = Duration::from_secs(1);
 
 impl PacketClock {
     /// Moves to the time of a packet. Gives the ticks that have passed, and the time now: a packet that
