@@ -12,9 +12,10 @@ use sensor_common::settings::Settings;
 
 use crate::calendar::Calendar;
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
-use crate::host_facts::{EVERY, HostReader};
+use crate::host_facts::{EVERY, HostReader, HostReading};
 use crate::incident::book::About;
-use crate::incident::record::{HostFacts, Verified};
+use crate::incident::case::Tick;
+use crate::incident::record::Verified;
 use crate::incident::{Book, Change, Record};
 use crate::ip::{ip, key};
 use crate::sighting::Sighting;
@@ -57,8 +58,8 @@ pub struct Monitor {
 
 struct Host {
     reader: HostReader,
-    read_at: Option<Duration>,
-    facts: HostFacts,
+    /// When, and what it said.
+    last: Option<(Duration, HostReading)>,
 }
 
 impl Monitor {
@@ -71,8 +72,7 @@ impl Monitor {
         let port = options.about.ports.first().copied().unwrap_or(53);
         let host = options.host.then(|| Host {
             reader: HostReader::new(&options.about.ports),
-            read_at: None,
-            facts: HostFacts::default(),
+            last: None,
         });
         Self {
             settings: Box::new(*settings),
@@ -110,11 +110,15 @@ impl Monitor {
             sightings: &sightings,
         });
         self.book.look(&seen);
-        let shift = now.cost.shift;
+        let tick = Tick {
+            now: now.at,
+            elapsed: window.elapsed,
+            shift: now.cost.shift,
+            lost: window.cost.samples_lost,
+        };
         self.then = Some(now);
         self.ask_host();
-        self.book
-            .update(&self.detector, self.now, window.elapsed, shift)
+        self.book.update(&self.detector, &tick)
     }
 
     /// Once a second: the sources of the last ten.
@@ -146,16 +150,17 @@ impl Monitor {
         if here.is_empty() {
             return;
         }
-        let due = host.read_at.is_none_or(|at| self.now >= at + EVERY);
-        if due {
-            host.facts = host.reader.read();
-            host.read_at = Some(self.now);
-        }
+        let last = host.last.take();
+        let (at, reading) = match last.filter(|(at, _)| self.now < *at + EVERY) {
+            Some(fresh) => fresh,
+            None => (self.now, host.reader.read()),
+        };
         for subject in here {
             if let Some(case) = self.book.case(&subject) {
-                case.set_host(host.facts.clone());
+                case.set_host(&reading);
             }
         }
+        host.last = Some((at, reading));
     }
 
     /// Rules and what they read.

@@ -55,6 +55,7 @@ const LOADER: [(&str, &[&str]); 25] = [
             "calendar", "counters", "host", "ip", "settings", "snapshot", "upkeep",
         ],
     ),
+    ("host_facts.rs", &[]),
     // Rules see windows, never a map.
     (
         "detect",
@@ -67,10 +68,16 @@ const LOADER: [(&str, &[&str]); 25] = [
     (
         "incident",
         &[
-            "calendar", "detect", "incident", "ip", "samples", "sighting", "sketch",
+            "calendar",
+            "detect",
+            "host_facts",
+            "incident",
+            "ip",
+            "samples",
+            "sighting",
+            "sketch",
         ],
     ),
-    ("host_facts.rs", &["incident"]),
     ("verify.rs", &["incident"]),
     (
         "monitor.rs",

@@ -1,8 +1,8 @@
 //! Which client networks a server serves, fails or floods, from sampled packets: estimates wherever more
 //! than a part of the packets is sampled.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use sensor_common::class::ErrorKind;
@@ -77,14 +77,16 @@ pub struct Clients {
     answered: u64,
     /// The most addresses that a period had lately, and when.
     most: (usize, Duration),
-    /// Longest time from a query to the ICMP error about it, of those where both were sampled.
-    pub slowest_error: Option<Duration>,
+    /// Ticks with ICMP errors of which the query was sampled too, and the longest wait in each.
+    waits: VecDeque<(Duration, Duration)>,
     /// Queries that were sampled lately, to find theirs when an error comes.
-    asked: BTreeMap<(u16, u16), u64>,
+    asked: BTreeMap<(ServerKey, u16, u16), u64>,
 }
 
 /// A network that was not seen for so long has no streak.
 const FORGOTTEN: Duration = Duration::from_secs(130);
+/// Ticks whose longest wait is kept.
+const WAITS: usize = 64;
 /// Queries that wait for an error.
 const ASKED: usize = 1024;
 
@@ -120,18 +122,18 @@ impl Clients {
                 if self.asked.len() == ASKED {
                     self.asked.clear();
                 }
-                self.asked.insert(sighting.tuple, sighting.time);
+                self.asked.insert(asked_by(sighting), sighting.time);
                 self.count_address(sighting.client);
             }
             Role::Response => {
                 tally.responses = 1;
                 tally.response_bytes = bytes;
-                self.asked.remove(&sighting.tuple);
+                self.asked.remove(&asked_by(sighting));
             }
             Role::Error { kind, .. } => {
-                if let Some(asked) = self.asked.remove(&sighting.tuple) {
+                if let Some(asked) = self.asked.remove(&asked_by(sighting)) {
                     let after = Duration::from_nanos(sighting.time.saturating_sub(asked));
-                    self.slowest_error = self.slowest_error.max(Some(after));
+                    self.waited(now, after);
                 }
                 tally.errors = u64::from(is_rejection(kind));
             }
@@ -163,6 +165,25 @@ impl Clients {
             }
             Entry::Vacant(_) => {}
         }
+    }
+
+    fn waited(&mut self, now: Duration, after: Duration) {
+        if let Some((_, longest)) = self.waits.back_mut().filter(|(at, _)| *at == now) {
+            *longest = after.max(*longest);
+            return;
+        }
+        if self.waits.len() == WAITS {
+            self.waits.pop_front();
+        }
+        self.waits.push_back((now, after));
+    }
+
+    /// Longest time from a query to the ICMP error about it, of those that came since then and where both
+    /// were sampled.
+    #[must_use]
+    pub fn slowest_error_since(&self, then: Duration) -> Option<Duration> {
+        let waits = self.waits.iter().filter(|(at, _)| *at >= then);
+        waits.map(|(_, after)| *after).max()
     }
 
     fn count_address(&mut self, client: ServerKey) {
@@ -235,6 +256,12 @@ impl Clients {
         }
         length.as_secs_f64().max(1.0)
     }
+}
+
+/// Who asked, from which port and by which id.
+fn asked_by(sighting: &Sighting) -> (ServerKey, u16, u16) {
+    let (port, id) = sighting.tuple;
+    (sighting.client, port, id)
 }
 
 /// Whether an ICMP error says that a query was not let through or not taken.

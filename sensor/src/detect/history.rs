@@ -54,7 +54,9 @@ impl Span {
         self.end.saturating_sub(self.elapsed / 2)
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether nothing happened in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.counters.is_zero() && self.unanswered == 0
     }
 

@@ -256,11 +256,16 @@ impl Detector {
         if self.servers.len() < SERVERS {
             return;
         }
-        // Those that never answered first: that is what a scan leaves behind.
+        // Those without a sign first, and those that never answered: that is what a scan leaves behind.
+        let has_sign = |key: &ServerKey| {
+            let readings = self.readings.get(&Subject::Server(*key));
+            let mut readings = readings.into_iter().flatten();
+            readings.any(|reading| reading.level().is_some())
+        };
         let least = self
             .servers
             .iter()
-            .min_by_key(|(_, state)| (state.has_answered, state.history.last()));
+            .min_by_key(|(key, state)| (has_sign(key), state.has_answered, state.history.last()));
         if let Some(key) = least.map(|(key, _)| *key) {
             self.servers.remove(&key);
             self.readings.remove(&Subject::Server(key));

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::{Rule, Vantage};
 
-use super::record::{HostFacts, Range};
+use super::record::Range;
+use crate::host_facts::HostFacts;
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,21 +70,34 @@ impl Cause {
     }
 }
 
+/// When a flood came, seen from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// Before it: it may be what brought it about.
+    First,
+    /// So close to it that nobody knows.
+    Together,
+    /// After it: clients that get no answer ask again.
+    After,
+}
+
 /// All that is weighed.
 #[derive(Clone, Debug, Default)]
 pub struct Situation {
     /// Rules that fired, and when, in milliseconds since the first of them.
     pub signs: Vec<(Rule, u64)>,
+    /// When the flood came, where there are a flood and a failure.
+    pub flood: Option<Came>,
     /// Where the sensor stands; `None` if no server is concerned.
     pub vantage: Option<Vantage>,
     /// Queries since the first sign.
     pub queries: u64,
+    /// Queries whose end is known: without those that were sent again, and those that wait.
+    pub decided: u64,
     /// Of them answered.
     pub answered: u64,
     /// Answered in the minute before.
     pub answered_before: u64,
-    /// Queries that were sent again.
-    pub retransmitted: u64,
     /// Matched ICMP errors: port, prohibited, host, network unreachable.
     pub port: u64,
     /// See `port`.
@@ -112,8 +126,6 @@ pub struct Situation {
     pub seconds: f64,
     /// Rate of queries.
     pub rate: Range,
-    /// Different client addresses in the samples.
-    pub clients: usize,
     /// Whether the server answered when asked: over UDP, over TCP.
     pub verified: Option<(bool, bool)>,
 }
@@ -128,17 +140,6 @@ impl Situation {
         signs.next().map(|(_, at)| *at)
     }
 
-    /// Whether a flood came first, or with the failure.
-    fn flood_first(&self) -> bool {
-        let flood = self.first(Rule::is_flood);
-        let failure = self.first(Rule::is_failure);
-        match (flood, failure) {
-            (Some(flood), Some(failure)) => flood <= failure + TOGETHER_MS,
-            (flood, None) => flood.is_some(),
-            (None, Some(_)) => false,
-        }
-    }
-
     /// Whether part of the queries fails, and nothing else is the matter.
     fn only_partial(&self) -> bool {
         let mut signs = self.signs.iter().map(|(rule, _)| *rule);
@@ -148,19 +149,15 @@ impl Situation {
     fn is_on_server(&self) -> bool {
         self.vantage == Some(Vantage::Server)
     }
-
-    fn udp_bound(&self) -> Option<bool> {
-        self.facts.as_ref()?.udp_bound
-    }
 }
 
-/// A flood that is noticed so much later than a failure may still be what brought it about: a failure
-/// is noticed within a tick, a flood takes three.
-const TOGETHER_MS: u64 = 3_000;
 /// Causes whose weights differ by less cannot be told apart.
 const MARGIN: i32 = 10;
 /// A wait for an ICMP error that only an unanswered ARP or neighbour request explains.
 const ARP_MS: u64 = 900;
+
+/// Datagrams without a socket that are no stray ones.
+const NOT_TAKEN: u64 = 5;
 
 /// A cause and its reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +242,7 @@ pub fn weigh(situation: &Situation) -> (Verdict, Vec<Ranked>) {
     answered_badly(situation, &mut scales);
     flooded(situation, &mut scales);
     hosts_word(situation, &mut scales);
+    came_together(situation, &mut scales);
     let mut causes = scales.causes;
     causes.retain(|(_, ranked)| ranked.weight > 0);
     causes.sort_by_key(|(cause, ranked)| (std::cmp::Reverse(ranked.weight), *cause));
@@ -264,7 +262,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
     use Cause::{FirewallRejects, ServiceDown};
     let failing = format!(
         "{} of {} queries were answered since",
-        s.answered, s.queries
+        s.answered, s.decided
     );
     let by_others = s.errors.saturating_sub(s.errors_from_server);
     if s.has(Rule::PortUnreachable) {
@@ -278,7 +276,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
             40,
             format!("{errors}; a REJECT rule sends the same"),
         );
-        if s.answered * 20 <= s.queries {
+        if s.answered * 20 <= s.decided {
             scales.put(ServiceDown, 15, failing);
         }
     }
@@ -356,7 +354,7 @@ fn silent(s: &Situation, scales: &mut Scales) {
     if s.has(Rule::Silent) {
         let nothing = format!(
             "{} of {} queries were answered since, and no ICMP error tells why",
-            s.answered, s.queries
+            s.answered, s.decided
         );
         if s.is_on_server() {
             let here = "the queries arrive at this host, so the way to it is open";
@@ -379,7 +377,7 @@ fn silent(s: &Situation, scales: &mut Scales) {
     } else if s.has(Rule::PartialFailure) && s.only_partial() {
         let part = format!(
             "{} of {} queries were answered since",
-            s.answered, s.queries
+            s.answered, s.decided
         );
         scales.put(Overload, 30, part.clone());
         scales.put(
@@ -505,24 +503,51 @@ fn flooded(s: &Situation, scales: &mut Scales) {
             scales.put(cause, weight, reason);
         }
     }
-    let (flood, failure) = (s.first(Rule::is_flood), s.first(Rule::is_failure));
-    if let (Some(_), Some(_)) = (flood, failure) {
-        if s.flood_first() {
+    match s.flood {
+        Some(Came::First) => {
             let first = "the flood came before the failure, or with it";
             for cause in [ServiceDown, FirewallRejects, FirewallDrops, Overload] {
                 scales.put(cause, -100, first);
             }
-        } else {
+        }
+        Some(Came::After) => {
             let after = "the failure came first: clients that get no answer ask again";
-            for cause in [
-                AttackDistributed,
-                AttackOneSource,
-                AttackRandomNames,
-                AttackSpoofed,
-            ] {
+            for cause in ATTACKS_BY_QUERIES {
                 scales.put(cause, -60, after);
             }
         }
+        Some(Came::Together) | None => {}
+    }
+}
+
+/// Attacks that look as if clients asked again, and the other way round.
+const ATTACKS_BY_QUERIES: [Cause; 4] = [
+    Cause::AttackDistributed,
+    Cause::AttackOneSource,
+    Cause::AttackRandomNames,
+    Cause::AttackSpoofed,
+];
+
+/// A flood and a failure that began together: whichever was first brought about the other, and nothing that
+/// was counted tells which. So neither is likelier.
+fn came_together(s: &Situation, scales: &mut Scales) {
+    if s.flood != Some(Came::Together) {
+        return;
+    }
+    let is_attack = |cause: &Cause| ATTACKS_BY_QUERIES.contains(cause);
+    let heaviest = |scales: &Scales, attack: bool| {
+        let causes = scales.causes.iter();
+        let of = causes.filter(|(cause, _)| is_attack(cause) == attack);
+        of.map(|(cause, ranked)| (ranked.weight, *cause))
+            .max_by_key(|(weight, _)| *weight)
+    };
+    if let (Some((attack, by)), Some((failure, of))) =
+        (heaviest(scales, true), heaviest(scales, false))
+    {
+        let together =
+            "the failure and the flood began together: either may have brought about the other";
+        scales.put(by, (failure - attack).max(0) + 1, together);
+        scales.put(of, (attack - failure).max(0) + 1, together);
     }
 }
 
@@ -530,30 +555,42 @@ fn flooded(s: &Situation, scales: &mut Scales) {
 fn hosts_word(s: &Situation, scales: &mut Scales) {
     use Cause::{FirewallDrops, FirewallRejects, Overload, ServiceDown};
     let failure = s.first(Rule::is_failure).is_some();
-    match s.udp_bound() {
-        Some(false) if failure => {
-            let nobody = "nothing listens on the DNS port (UDP) of this host";
-            scales.put(ServiceDown, 50, nobody);
-            scales.put(FirewallRejects, -50, nobody);
-            scales.put(FirewallDrops, -50, nobody);
+    if let Some(facts) = &s.facts {
+        let rejected = s.has(Rule::PortUnreachable) || s.has(Rule::Prohibited);
+        // A socket of another interface, or of another address: the kernel knows better.
+        let not_taken = facts.no_ports >= NOT_TAKEN && facts.no_ports * 2 >= s.port;
+        match facts.udp_bound {
+            Some(false) if failure => {
+                let nobody =
+                    "nothing listens on the server's address and the DNS port (UDP) of this host";
+                scales.put(ServiceDown, 50, nobody);
+                scales.put(FirewallRejects, -50, nobody);
+                scales.put(FirewallDrops, -50, nobody);
+            }
+            Some(true) if rejected && !not_taken => {
+                let somebody = "a socket listens on the DNS port (UDP) of this host";
+                scales.put(FirewallRejects, 50, somebody);
+                scales.put(ServiceDown, -60, somebody);
+            }
+            _ => {}
         }
-        Some(true) if s.has(Rule::PortUnreachable) || s.has(Rule::Prohibited) => {
-            let somebody = "a socket listens on the DNS port (UDP) of this host";
-            scales.put(FirewallRejects, 50, somebody);
-            scales.put(ServiceDown, -60, somebody);
+        if not_taken && s.has(Rule::PortUnreachable) {
+            let arrived = format!(
+                "{} datagrams passed every filter of this host and found no socket",
+                facts.no_ports
+            );
+            scales.put(ServiceDown, 30, arrived.clone());
+            scales.put(FirewallRejects, -30, arrived);
         }
-        _ => {}
-    }
-    if let Some(facts) = &s.facts
-        && facts.rcvbuf_errors != 0
-    {
-        let full = format!(
-            "{} datagrams found the socket's buffer full: the service does not read fast enough",
-            facts.rcvbuf_errors
-        );
-        scales.put(Overload, 30, full.clone());
-        if s.has(Rule::Silent) && !s.signs.iter().any(|(rule, _)| rule.is_flood()) {
-            scales.put(ServiceDown, 40, full);
+        if facts.socket_drops != 0 {
+            let full = format!(
+                "{} datagrams found the DNS socket's buffer full: the service does not read fast enough",
+                facts.socket_drops
+            );
+            scales.put(Overload, 30, full.clone());
+            if s.has(Rule::Silent) && !s.signs.iter().any(|(rule, _)| rule.is_flood()) {
+                scales.put(ServiceDown, 40, full);
+            }
         }
     }
     if let Some((udp, tcp)) = s.verified
@@ -595,9 +632,9 @@ mod tests {
             signs: signs.iter().map(|rule| (*rule, 0)).collect(),
             vantage: Some(vantage),
             queries: 400,
+            decided: 400,
             answered_before: 500,
             seconds: 8.0,
-            clients: 5,
             ..Situation::default()
         }
     }
@@ -636,11 +673,11 @@ mod tests {
                 name: "a lone client of a dead server, seen from the client",
                 situation: Situation {
                     queries: 5,
+                    decided: 5,
                     answered_before: 0,
                     port: 5,
                     errors: 5,
                     errors_from_server: 5,
-                    clients: 1,
                     ..failing(&[port], Vantage::Client)
                 },
                 first: "service down",
@@ -659,6 +696,7 @@ mod tests {
                 name: "ICMP limited to one a second in an outage of 10,000 queries a second",
                 situation: Situation {
                     queries: 80_000,
+                    decided: 80_000,
                     port: 8,
                     errors: 8,
                     errors_from_server: 8,
@@ -761,7 +799,7 @@ mod tests {
                 situation: Situation {
                     facts: Some(HostFacts {
                         udp_bound: Some(true),
-                        rcvbuf_errors: 900,
+                        socket_drops: 900,
                         ..HostFacts::default()
                     }),
                     ..failing(&[Rule::Silent], Vantage::Server)
@@ -773,6 +811,7 @@ mod tests {
                 name: "the queries stay away",
                 situation: Situation {
                     queries: 0,
+                    decided: 0,
                     ..failing(&[Rule::Collapse], Vantage::Server)
                 },
                 first: "cannot tell network path down from firewall drops",
@@ -786,8 +825,8 @@ mod tests {
                         (Rule::QueryFlood, 8_000),
                         (Rule::OneSource, 9_000),
                     ],
+                    flood: Some(Came::After),
                     facts: Some(bound(false)),
-                    retransmitted: 4_000,
                     ..own_errors.clone()
                 },
                 first: "service down",
@@ -797,11 +836,35 @@ mod tests {
                 name: "a flood that brings the server down",
                 situation: Situation {
                     signs: vec![(Rule::QueryFlood, 0), (port, 2_000)],
+                    flood: Some(Came::First),
                     facts: Some(bound(false)),
                     ..own_errors.clone()
                 },
                 first: "attack: distributed",
                 never: &[FirewallRejects],
+            },
+            Case {
+                name: "clients that ask again at once, or a flood: nothing tells",
+                situation: Situation {
+                    signs: vec![(port, 0), (Rule::QueryFlood, 500)],
+                    flood: Some(Came::Together),
+                    facts: Some(bound(false)),
+                    ..own_errors.clone()
+                },
+                first: "cannot tell service down from attack: distributed",
+                never: &[FirewallRejects],
+            },
+            Case {
+                name: "a socket on another address of this host does not take the queries",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        no_ports: 60,
+                        ..bound(true)
+                    }),
+                    ..own_errors.clone()
+                },
+                first: "service down",
+                never: &[NetworkPathDown],
             },
             Case {
                 name: "one source floods",
@@ -820,9 +883,10 @@ mod tests {
                 situation: Situation {
                     facts: Some(HostFacts {
                         udp_bound: Some(true),
-                        rcvbuf_errors: 1_999_950,
+                        socket_drops: 1_999_950,
                         ..HostFacts::default()
                     }),
+                    flood: Some(Came::First),
                     ..failing(
                         &[Rule::QueryFlood, Rule::Spoofed, Rule::PartialFailure],
                         Vantage::Server,

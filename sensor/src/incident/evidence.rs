@@ -8,11 +8,12 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::Counts;
-use super::record::{HostFacts, Party, Range, Summary};
+use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::calendar::Calendar;
 use crate::detect::history::Span;
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
+use crate::host_facts::HostFacts;
 use crate::ip::ip;
 use crate::samples::Names;
 use crate::sighting::{Role, Sighting};

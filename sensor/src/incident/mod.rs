@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 pub mod book;
+pub mod case;
 pub mod causes;
 pub mod evidence;
 pub mod record;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::causes::Ranked;
 use super::series::Series;
+use crate::host_facts::HostFacts;
 
 /// Version of the record.
 pub const SCHEMA: u32 = 1;
@@ -155,27 +156,6 @@ impl Range {
         self.usual = usual.or(self.usual);
         self.worst = self.worst.max(now);
     }
-}
-
-/// What the server's own host says, where the sensor runs on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostFacts {
-    /// A socket was bound to the DNS port (UDP) whenever it was looked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub udp_bound: Option<bool>,
-    /// The same for TCP.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp_bound: Option<bool>,
-    /// Datagrams to a port without a socket, since the first reading.
-    pub no_ports: u64,
-    /// Datagrams that found the socket's buffer full, since the first reading.
-    pub rcvbuf_errors: u64,
-    /// Packets that the kernel dropped before the protocols, since the first reading.
-    pub softnet_drops: u64,
-    /// Packets that the interfaces dropped, since the first reading.
-    pub interface_drops: u64,
-    /// Seconds from the first reading to the last.
-    pub seconds: u64,
 }
 
 /// What the server said when it was asked.

@@ -326,11 +326,12 @@ fn host(text: &mut String, record: &Record) {
         line!(
             text,
             "- on the server's host: UDP: {}; TCP: {}; in {} s {} datagrams to ports without a socket, {} \
-             that found a full socket buffer, {} packets dropped by the kernel, {} by interfaces",
+             that found the DNS socket's buffer full ({} of all sockets), {} packets dropped by the kernel, {} by interfaces",
             bound(host.udp_bound),
             bound(host.tcp_bound),
             host.seconds,
             host.no_ports,
+            host.socket_drops,
             host.rcvbuf_errors,
             host.softnet_drops,
             host.interface_drops

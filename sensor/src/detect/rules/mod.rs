@@ -150,6 +150,12 @@ impl Rule {
         )
     }
 
+    /// Whether it compares with the usual rate of queries, which follows after a while.
+    #[must_use]
+    pub fn is_against_usual_rate(self) -> bool {
+        matches!(self, Self::Collapse | Self::QueryFlood | Self::OneSource)
+    }
+
     /// Whether it is about too much traffic.
     #[must_use]
     pub fn is_flood(self) -> bool {

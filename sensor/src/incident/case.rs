@@ -1,0 +1,674 @@
+//! One incident, from its first sign to its end.
+
+use std::time::Duration;
+
+use sensor_common::class::{ErrorKind, TcpEvent};
+
+use super::book::{About, Change};
+use super::causes::{Came, Ranked, Situation, Verdict, weigh};
+use super::evidence::{Evidence, Recent};
+use super::record::{Clients, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
+use crate::calendar::Calendar;
+use crate::detect::baseline::{Baseline, FROZEN};
+use crate::detect::clients::Tally;
+use crate::detect::history::{History, Span, share};
+use crate::detect::{Detector, Level, Reading, Rule, ServerState, State, Subject, Vantage};
+use crate::host_facts::HostReading;
+use crate::ip::{ip, prefix};
+use crate::sketch::Prefix;
+
+/// A sign is over when it was quiet for so long.
+const CALM: Duration = Duration::from_secs(30);
+/// An incident lasts at least so long.
+const SHORTEST: Duration = Duration::from_mins(1);
+/// Without any traffic for so long it is stale.
+const STALE: Duration = Duration::from_mins(10);
+/// The record looks back so far.
+const BEFORE: Duration = Duration::from_mins(1);
+/// The likely cause is told anew where it has been another for so long.
+const SETTLED: Duration = Duration::from_secs(2);
+/// A server is asked at most so often.
+const ASK_EVERY: Duration = Duration::from_mins(1);
+/// And for so long what is seen may be that question alone.
+const ASKING: Duration = Duration::from_secs(5);
+/// Made-up sources are known so much later than the queries that they send: once a second.
+const TOGETHER: Duration = Duration::from_secs(3);
+/// What lies closer together than a tick is of one moment.
+const MOMENT: Duration = Duration::from_millis(250);
+/// How far back a flood's beginning is looked for.
+const RISE: Duration = Duration::from_secs(10);
+
+/// What is known of a tick beside the readings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tick {
+    /// When it ended.
+    pub now: Duration,
+    /// How long it was.
+    pub elapsed: Duration,
+    /// One in 2^shift transactions was followed.
+    pub shift: u32,
+    /// Samples that were lost.
+    pub lost: u64,
+}
+
+struct OpenSign {
+    rule: Rule,
+    worst: Level,
+    now: Option<Level>,
+    since: Duration,
+    calm_since: Option<Duration>,
+    until: Option<Duration>,
+    value: f64,
+    said: String,
+    /// It has lasted for so long that its baseline takes it for usual.
+    adapted: bool,
+}
+
+/// An incident that goes on.
+pub struct Case {
+    subject: Subject,
+    first_sign: Duration,
+    opened: Duration,
+    signs: Vec<OpenSign>,
+    level: Level,
+    stage: Stage,
+    ended: Option<Duration>,
+    /// Packets, the series and counts.
+    pub evidence: Evidence,
+    /// What the server said when it was asked.
+    pub verified: Option<Verified>,
+    asked: Option<Duration>,
+    causes: Vec<Ranked>,
+    verdict: Verdict,
+    /// What was last told, and since when it is another.
+    told: Verdict,
+    other_since: Option<Duration>,
+    /// What the causes are weighed by: up to the last tick in which a sign fired. What came after it is of
+    /// the recovery.
+    weighed: Span,
+    since_then: Span,
+    /// When something other than the sensor's own question was last seen.
+    last_active: Duration,
+    /// When the failure and the flood began, if they did.
+    failed_since: Option<Duration>,
+    flooded_since: Option<Duration>,
+    /// The host's first word, from which its counters are told.
+    host_first: Option<HostReading>,
+    vantage: &'static str,
+    id: String,
+}
+
+impl Case {
+    /// Begins with the readings that fire.
+    #[must_use]
+    pub fn open(
+        subject: Subject,
+        readings: &[Reading],
+        detector: &Detector,
+        now: Duration,
+        recent: &Recent,
+        calendar: &Calendar,
+    ) -> Self {
+        let server = match subject {
+            Subject::Server(key) => Some(key),
+            Subject::Network => None,
+        };
+        let first_sign = first_sign(subject, readings, detector, now);
+        let mut evidence = Evidence::new(server, recent, now);
+        if let Some(history) = history(subject, detector) {
+            let spans = history.spans(BEFORE + now.saturating_sub(first_sign));
+            evidence.look_back(spans, first_sign, calendar);
+            let known = first_sign.saturating_sub(history.begun());
+            evidence.before.elapsed = known.min(BEFORE);
+            evidence.during.elapsed = now.saturating_sub(first_sign);
+        }
+        let weighed = evidence.during;
+        let name = server.map_or_else(|| "network".into(), |key| ip(&key).to_string());
+        let mut case = Self {
+            subject,
+            first_sign,
+            opened: now,
+            signs: Vec::new(),
+            level: Level::Warning,
+            stage: Stage::Open,
+            ended: None,
+            evidence,
+            verified: None,
+            asked: None,
+            causes: Vec::new(),
+            verdict: Verdict::Unknown,
+            told: Verdict::Unknown,
+            other_since: None,
+            weighed,
+            since_then: Span::empty(now),
+            last_active: now,
+            failed_since: None,
+            flooded_since: None,
+            host_first: None,
+            vantage: "path",
+            id: format!("{}-{}", calendar.ms(now), name.replace([':', '.'], "-")),
+        };
+        case.evidence.latency[0] = usual_latency(subject, detector);
+        case.note(detector);
+        case.update(readings, detector, now);
+        case.told = case.verdict;
+        case
+    }
+
+    /// Adds what was counted and is known at a tick.
+    pub fn tick(&mut self, detector: &Detector, tick: &Tick, calendar: &Calendar) {
+        self.evidence.shift = self.evidence.shift.max(tick.shift);
+        self.evidence.lost += tick.lost;
+        if let Some(history) = history(self.subject, detector) {
+            let mut span = history.over(tick.elapsed);
+            span.end = tick.now;
+            span.elapsed = tick.elapsed;
+            self.evidence.tick(&span, calendar);
+            self.since_then.add(&span);
+            let asking = self.asked.is_some_and(|asked| tick.now < asked + ASKING);
+            let own = asking && span.counters.queries <= 1;
+            if !span.is_empty() && !own {
+                self.last_active = tick.now;
+            }
+        }
+        self.note(detector);
+    }
+
+    /// Notes the worst of what only the detector knows.
+    fn note(&mut self, detector: &Detector) {
+        let network = detector.network();
+        let evidence = &mut self.evidence;
+        let learning = detector.thresholds().learning;
+        let usual = |baseline: &Baseline| baseline.after(learning);
+        evidence
+            .distinct_sources
+            .note(usual(&network.usual_sources), network.distinct_sources);
+        evidence
+            .distinct_names
+            .note(usual(&network.usual_names), network.distinct_names);
+        let Some(state) = self.server_state(detector) else {
+            let lately = network.history.over(Duration::from_secs(1));
+            let rate = lately.rate(lately.counters.responses);
+            self.evidence.rate.note(None, rate);
+            return;
+        };
+        let lately = state.history.over(Duration::from_secs(1));
+        let rate = lately.rate(lately.counters.queries);
+        let evidence = &mut self.evidence;
+        if rate >= evidence.rate.worst
+            && let Some((sources, _)) = &network.sources
+        {
+            let heaviest = sources.addresses.iter().take(5);
+            evidence.sources = heaviest
+                .map(|heavy| Party {
+                    who: prefix(&heavy.source),
+                    count: heavy.at_least,
+                    what: None,
+                })
+                .collect();
+        }
+        evidence.rate.note(usual(&state.usual.rate), rate);
+        let slowest = state.clients.slowest_error_since(self.first_sign);
+        evidence.slowest_error = evidence.slowest_error.max(slowest);
+        if let Some(latency) = state.latency
+            && latency.at >= self.first_sign
+        {
+            let worst = evidence.latency[1].map_or(0.0, |(_, p95)| p95);
+            if latency.p95 >= worst {
+                evidence.latency[1] = Some((latency.p50, latency.p95));
+            }
+        }
+        let limits = detector.thresholds();
+        let rejected: Vec<String> = state
+            .clients
+            .rejected(limits.rejected_errors, limits.served_answers)
+            .map(prefix)
+            .collect();
+        let served = |(network, tally): &(Prefix, _)| {
+            let tally: &Tally = tally;
+            tally.responses != 0 && !rejected.contains(&prefix(network))
+        };
+        evidence.served = state.clients.networks().into_iter().filter(served).count();
+        if !rejected.is_empty() {
+            evidence.rejected = rejected;
+        }
+    }
+
+    fn server_state<'d>(&self, detector: &'d Detector) -> Option<&'d ServerState> {
+        match self.subject {
+            Subject::Server(key) => detector.server(&key),
+            Subject::Network => None,
+        }
+    }
+
+    /// Takes the readings; gives what has changed.
+    pub fn update(
+        &mut self,
+        readings: &[Reading],
+        detector: &Detector,
+        now: Duration,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let level_before = self.current_level();
+        let recovered = self.has_recovered(detector);
+        let usual = self.server_state(detector).map(|state| &state.usual);
+        let adapts = usual.is_some_and(|usual| usual.rate.adapts());
+        for reading in readings {
+            if self.apply(reading, recovered, adapts, now) {
+                changes.push(Change::Sign);
+                self.note_onset(reading, detector, now);
+            }
+        }
+        if readings.iter().any(|reading| reading.level().is_some()) {
+            let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
+            self.weighed.add(&since_then);
+            self.weigh(detector);
+        }
+        let level = self.current_level();
+        if level > level_before && level == Some(Level::Critical) {
+            self.level = Level::Critical;
+            self.stage = Stage::Open;
+            changes.push(Change::Worsened);
+        }
+        if level < level_before && level.is_some() {
+            self.stage = Stage::Eased;
+            changes.push(Change::Eased);
+        }
+        if self.verdict == self.told {
+            self.other_since = None;
+        } else {
+            let since = *self.other_since.get_or_insert(now);
+            if now.saturating_sub(since) >= SETTLED {
+                self.told = self.verdict;
+                self.other_since = None;
+                changes.push(Change::Cause);
+            }
+        }
+        let lasted = now.saturating_sub(self.opened);
+        if level.is_none() && lasted >= SHORTEST {
+            self.end(Stage::Closed, now);
+            changes.push(Change::Closed);
+        } else if now.saturating_sub(self.last_active) >= STALE {
+            self.end(Stage::Stale, now);
+            changes.push(Change::Stale);
+        }
+        changes
+    }
+
+    /// Whether what is asked is answered again, however little that is.
+    fn has_recovered(&self, detector: &Detector) -> bool {
+        let limits = detector.thresholds();
+        history(self.subject, detector).is_some_and(|history| {
+            let span = history.until_decided(limits.partial_queries, limits.failed_back);
+            span.counters.transactions.answered != 0
+                && share(span.failed(), span.decided()) < limits.partial_share.warning
+        })
+    }
+
+    /// When a failure or a flood began, at its first sign.
+    fn note_onset(&mut self, reading: &Reading, detector: &Detector, now: Duration) {
+        if reading.rule.is_failure() && self.failed_since.is_none() {
+            let since = first_sign(self.subject, std::slice::from_ref(reading), detector, now);
+            self.failed_since = Some(since);
+        }
+        if reading.rule.is_flood() && self.flooded_since.is_none() {
+            self.flooded_since = Some(rise(self.subject, detector, now));
+        }
+    }
+
+    /// Ends it.
+    pub fn end(&mut self, stage: Stage, now: Duration) {
+        self.stage = stage;
+        self.ended = Some(now);
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// The sensor ends before it does.
+    pub fn is_unfinished(&mut self) {
+        self.stage = Stage::Unfinished;
+    }
+
+    /// Its name: when it was detected, and its server.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How much it matters: by its level now, then by when its server was last seen.
+    #[must_use]
+    pub fn rank(&self) -> (Option<Level>, Duration) {
+        (self.current_level(), self.last_active)
+    }
+
+    /// Whether a new one of this level is worth more.
+    #[must_use]
+    pub fn gives_way_to(&self, level: Level, now: Duration) -> bool {
+        self.current_level() < Some(level) || now.saturating_sub(self.last_active) >= SHORTEST
+    }
+
+    /// The worst of the signs that are on.
+    fn current_level(&self) -> Option<Level> {
+        let on = self.signs.iter().filter(|sign| sign.until.is_none());
+        on.filter_map(|sign| sign.now).max()
+    }
+
+    /// One reading; whether it is a new sign.
+    fn apply(&mut self, reading: &Reading, recovered: bool, adapts: bool, now: Duration) -> bool {
+        let known = self.signs.iter().position(|sign| sign.rule == reading.rule);
+        let fires = reading.level();
+        let Some(at) = known else {
+            let Some(level) = fires else {
+                return false;
+            };
+            self.signs.push(OpenSign {
+                rule: reading.rule,
+                worst: level,
+                now: Some(level),
+                since: now,
+                calm_since: None,
+                until: None,
+                value: reading.value,
+                said: reading.said.clone(),
+                adapted: false,
+            });
+            return true;
+        };
+        let sign = &mut self.signs[at];
+        if adapts && !sign.adapted && sign.until.is_none() && sign.rule.is_against_usual_rate() {
+            sign.adapted = true;
+            let minutes = FROZEN.as_secs() / 60;
+            sign.said += &format!("; it has lasted for {minutes} min and is taken for usual since");
+        }
+        if let Some(level) = fires {
+            if level > sign.worst || (level == sign.worst && reading.value >= sign.value) {
+                sign.value = reading.value;
+                sign.said.clone_from(&reading.said);
+            }
+            sign.worst = sign.worst.max(level);
+            // What was critical eases with the sign, not with a tick.
+            sign.now = sign.now.max(Some(level));
+            sign.calm_since = None;
+            sign.until = None;
+            return false;
+        }
+        let over = match reading.state {
+            State::Quiet => true,
+            State::Holds | State::Fires(_) => false,
+            // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
+            State::Unknown(_) => !sign.rule.is_failure() || recovered || sign.adapted,
+        };
+        if !over {
+            sign.calm_since = None;
+        } else if sign.until.is_none() {
+            let since = *sign.calm_since.get_or_insert(now);
+            if now.saturating_sub(since) >= CALM {
+                sign.until = Some(since);
+                sign.now = None;
+            }
+        }
+        false
+    }
+
+    fn weigh(&mut self, detector: &Detector) {
+        let evidence = &self.evidence;
+        let first = self.signs.first().map_or(self.opened, |sign| sign.since);
+        let counters = &self.weighed.counters;
+        let matched = |kind: ErrorKind| counters.errors_matched[kind.index()];
+        let vantage = match self.subject {
+            Subject::Server(key) => Some(detector.vantage(&key)),
+            Subject::Network => None,
+        };
+        self.vantage = match vantage {
+            Some(Vantage::Server) => "server",
+            Some(Vantage::Client) => "client",
+            _ => "path",
+        };
+        let signs = self.signs.iter().map(|sign| {
+            let after = sign.since.saturating_sub(first);
+            (
+                sign.rule,
+                u64::try_from(after.as_millis()).unwrap_or(u64::MAX),
+            )
+        });
+        let situation = Situation {
+            signs: signs.collect(),
+            flood: self.flood_came(),
+            vantage,
+            queries: counters.queries,
+            decided: self.weighed.decided(),
+            answered: counters.transactions.answered,
+            answered_before: evidence.before.counters.transactions.answered,
+            port: matched(ErrorKind::Port),
+            prohibited: matched(ErrorKind::Prohibited),
+            host: matched(ErrorKind::Host),
+            network: matched(ErrorKind::Network),
+            errors: counters.errors.iter().sum(),
+            errors_from_server: counters.errors_from_server,
+            slowest_error_ms: evidence
+                .slowest_error
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            rejected_networks: evidence.rejected.len(),
+            served_networks: evidence.served,
+            tcp_accepted: counters.tcp[TcpEvent::SynAck.index()],
+            tcp_refused: counters.tcp[TcpEvent::Rst.index()],
+            facts: evidence.host.clone(),
+            seconds: self.weighed.elapsed.as_secs_f64(),
+            rate: evidence.rate,
+            verified: self
+                .verified
+                .as_ref()
+                .map(|said| (said.udp.is_answer(), said.tcp.is_answer())),
+        };
+        (self.verdict, self.causes) = weigh(&situation);
+    }
+
+    /// Which came first, the flood or the failure, where there are both.
+    fn flood_came(&self) -> Option<Came> {
+        let (flooded, failed) = (self.flooded_since?, self.failed_since?);
+        let transactions = &self.weighed.counters.transactions;
+        let made_up = self.signs.iter().any(|sign| {
+            let together = sign.since <= failed + TOGETHER;
+            together
+                && matches!(
+                    sign.rule,
+                    Rule::Spoofed | Rule::RandomNames | Rule::Amplification
+                )
+        });
+        Some(if made_up || flooded + MOMENT <= failed {
+            Came::First
+        } else if flooded >= failed + 2 * MOMENT
+            || transactions.retransmitted * 2 >= self.weighed.counters.queries
+        {
+            Came::After
+        } else {
+            Came::Together
+        })
+    }
+
+    /// What the server's host says now, while a sign is on. That nothing listened is remembered: a service
+    /// that was started again was down.
+    pub fn set_host(&mut self, reading: &HostReading) {
+        let Subject::Server(key) = self.subject else {
+            return;
+        };
+        if self.current_level().is_none() {
+            return;
+        }
+        let first = self.host_first.get_or_insert_with(|| reading.clone());
+        let mut facts = reading.about(ip(&key), first);
+        if let Some(before) = &self.evidence.host {
+            let both = |then: Option<bool>, now: Option<bool>| match (then, now) {
+                (Some(then), Some(now)) => Some(then && now),
+                (then, now) => then.or(now),
+            };
+            facts.udp_bound = both(before.udp_bound, facts.udp_bound);
+            facts.tcp_bound = both(before.tcp_bound, facts.tcp_bound);
+        }
+        self.evidence.host = Some(facts);
+    }
+
+    /// Whether its server may be asked now: it fails, there is no flood, and it was not asked in the last
+    /// minute. It counts as asked from now on.
+    pub fn may_be_asked(&mut self, now: Duration) -> bool {
+        let on = |is: fn(Rule) -> bool| {
+            let mut signs = self.signs.iter().filter(|sign| sign.until.is_none());
+            signs.any(|sign| is(sign.rule))
+        };
+        // Not for ever, where nobody else asks.
+        let due = self
+            .asked
+            .is_none_or(|asked| now >= asked + ASK_EVERY && self.last_active > asked);
+        let may = due && on(Rule::is_failure) && !on(Rule::is_flood);
+        if may {
+            self.asked = Some(now);
+        }
+        may
+    }
+
+    /// The record as of now.
+    #[must_use]
+    pub fn record(&self, now: Duration, calendar: &Calendar, about: &About) -> Record {
+        let evidence = &self.evidence;
+        let mut clients: Vec<_> = evidence
+            .clients
+            .keys()
+            .map(|client| Prefix::network(*client))
+            .collect();
+        clients.dedup();
+        Record {
+            schema: SCHEMA,
+            kind: "incident".into(),
+            id: self.id.clone(),
+            server: match self.subject {
+                Subject::Server(key) => Some(ip(&key).to_string()),
+                Subject::Network => None,
+            },
+            ports: about.ports.clone(),
+            vantage: self.vantage.into(),
+            watched: about.watched.clone(),
+            stage: self.stage,
+            level: self.level.name().into(),
+            first_sign_ms: calendar.ms(self.first_sign),
+            detected_ms: calendar.ms(self.opened),
+            ended_ms: self.ended.map(|at| calendar.ms(at)),
+            updated_ms: calendar.ms(now),
+            signs: self
+                .signs
+                .iter()
+                .map(|sign| Sign {
+                    rule: sign.rule.name().into(),
+                    title: sign.rule.title().into(),
+                    level: sign.worst.name().into(),
+                    since_ms: calendar.ms(sign.since),
+                    until_ms: sign.until.map(|at| calendar.ms(at)),
+                    said: sign.said.clone(),
+                })
+                .collect(),
+            before: Evidence::summary(&evidence.before, evidence.latency[0]),
+            during: Evidence::summary(&evidence.during, evidence.latency[1]),
+            clients: Clients {
+                addresses: evidence.clients.len(),
+                networks: clients.len(),
+                rejected: evidence.rejected.clone(),
+                served: evidence.served,
+                heaviest: evidence.heaviest_clients(),
+                sources: evidence.sources.clone(),
+                distinct: evidence.distinct_sources,
+                rate: evidence.rate,
+                distinct_names: evidence.distinct_names,
+            },
+            names: evidence.top_names(),
+            icmp_senders: evidence.icmp_senders(),
+            slowest_icmp_ms: evidence
+                .slowest_error
+                .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            host: evidence.host.clone(),
+            verified: self.verified.clone(),
+            sampling: Sampling {
+                shift: evidence.shift,
+                packets: evidence.packets.len(),
+                lost: evidence.lost,
+            },
+            first_cause: self.verdict.words(),
+            causes: self.causes.clone(),
+            series: evidence.series.clone(),
+        }
+    }
+}
+
+fn history(subject: Subject, detector: &Detector) -> Option<&History> {
+    match subject {
+        Subject::Server(key) => detector.server(&key).map(|state| &state.history),
+        Subject::Network => Some(&detector.network().history),
+    }
+}
+
+fn usual_latency(subject: Subject, detector: &Detector) -> Option<(f64, f64)> {
+    let Subject::Server(key) = subject else {
+        return None;
+    };
+    let state = detector.server(&key)?;
+    let p95 = state.usual.p95.after(Duration::from_secs(1))?;
+    // The median of the last reading; the baseline has none.
+    let p50 = state.latency.map_or(p95, |latency| latency.p50.min(p95));
+    Some((p50, p95))
+}
+
+/// When it began, as far as is known: with the first failed query of those that made the rule fire, or
+/// with the readings themselves.
+fn first_sign(
+    subject: Subject,
+    readings: &[Reading],
+    detector: &Detector,
+    now: Duration,
+) -> Duration {
+    let fires = |reading: &&Reading| reading.level().is_some();
+    let failure = readings
+        .iter()
+        .filter(fires)
+        .any(|reading| reading.rule.is_failure());
+    let lately = Duration::from_millis(500);
+    let sudden = now.saturating_sub(lately);
+    let (true, Some(history)) = (failure, history(subject, detector)) else {
+        return sudden;
+    };
+    // From the last time on that most queries were answered.
+    let healthy = |span: &&Span| {
+        span.counters.transactions.answered != 0 && share(span.failed(), span.decided()) < 0.5
+    };
+    let spans: Vec<&Span> = history.spans(Duration::from_secs(130)).collect();
+    let last_healthy = spans.iter().rposition(healthy);
+    let first = match last_healthy {
+        Some(at) => spans.get(at + 1),
+        None => spans
+            .iter()
+            .find(|span| span.failed() != 0 || span.counters.queries != 0),
+    };
+    let begun = |span: &&Span| span.end.saturating_sub(span.elapsed);
+    first.map_or(sudden, begun).min(now)
+}
+
+/// When a flood began, as far as its server's rate tells: from then on it was at least twice the usual one.
+fn rise(subject: Subject, detector: &Detector, now: Duration) -> Duration {
+    let sudden = now.saturating_sub(2 * MOMENT);
+    let Subject::Server(key) = subject else {
+        return sudden;
+    };
+    let Some(state) = detector.server(&key) else {
+        return sudden;
+    };
+    let usual = state.usual.rate.mean();
+    let spans: Vec<&Span> = state.history.spans(RISE).collect();
+    let risen = spans
+        .iter()
+        .rev()
+        .take_while(|span| span.rate(span.counters.queries) >= 2.0 * usual);
+    risen
+        .last()
+        .map_or(sudden, |span| span.end.saturating_sub(span.elapsed))
+}
