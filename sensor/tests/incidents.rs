@@ -44,17 +44,25 @@ enum Server {
     Answers,
     /// Its host answers with port unreachable.
     IsDown,
+    /// It says nothing.
+    IsSilent,
+    /// Nothing to half of the queries.
+    FailsHalf,
 }
 
 impl Town {
     fn new() -> Self {
+        Self::with(Thresholds::default())
+    }
+
+    fn with(thresholds: Thresholds) -> Self {
         let settings = for_ports(&[]).expect("port 53");
         let calendar = Calendar {
             begun: EPOCH,
             samples: EPOCH,
         };
         let options = MonitorOptions {
-            thresholds: Thresholds::default(),
+            thresholds,
             place: Place {
                 addresses: [key(server())].into(),
                 ..Place::default()
@@ -91,22 +99,45 @@ impl Town {
 
     /// Seconds of queries, and what the server does.
     fn run(&mut self, seconds: u64, server_is: Server) {
-        for _ in 0..seconds * RATE {
-            self.asked += 1;
-            let exchange = Exchange {
-                client: IpAddr::from([192, 0, 2, 1 + (self.asked % 5) as u8]),
-                server: server(),
-                port: 20_000 + (self.asked / 50_000) as u16,
-                id: self.asked as u16,
-            };
-            self.frame(&exchange.query("www.example.org"));
-            self.pass_to(self.now + Duration::from_millis(2));
-            match server_is {
-                Server::Answers => self.frame(&exchange.response()),
-                Server::IsDown => self.frame(&exchange.error(server(), 50)),
-            }
-            let step = Duration::from_secs(1) / RATE as u32;
-            self.pass_to(self.now + step.saturating_sub(Duration::from_millis(2)));
+        self.run_at(
+            Duration::from_secs(1) / RATE as u32,
+            seconds * RATE,
+            server_is,
+        );
+    }
+
+    /// So many queries, one every `step`.
+    fn run_at(&mut self, step: Duration, queries: u64, server_is: Server) {
+        for _ in 0..queries {
+            let next = self.now + step;
+            self.ask(server(), server_is);
+            self.pass_to(next);
+        }
+    }
+
+    fn ask(&mut self, server: IpAddr, server_is: Server) {
+        self.asked += 1;
+        let exchange = Exchange {
+            client: IpAddr::from([192, 0, 2, 1 + (self.asked % 5) as u8]),
+            server,
+            port: 20_000 + (self.asked / 50_000) as u16,
+            id: self.asked as u16,
+        };
+        self.frame(&exchange.query("www.example.org"));
+        self.pass_to(self.now + Duration::from_millis(2));
+        match server_is {
+            Server::Answers => self.frame(&exchange.response()),
+            Server::IsDown => self.frame(&exchange.error(server, 50)),
+            Server::IsSilent => {}
+            Server::FailsHalf if self.asked % 10 < 5 => {}
+            Server::FailsHalf => self.frame(&exchange.response()),
+        }
+    }
+
+    /// Nobody asks.
+    fn idle(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.pass_to(self.now + Duration::from_secs(1));
         }
     }
 
@@ -191,15 +222,182 @@ fn no_traffic_ends_no_failure_and_makes_it_stale() {
     town.run(10, Server::Answers);
     town.run(15, Server::IsDown);
     let before = town.told().len();
-    for _ in 0..9 * 60 {
-        town.pass_to(town.now + Duration::from_secs(1));
-    }
+    town.idle(9 * 60);
     assert_eq!(town.told().len(), before, "{:?}", town.told());
-    for _ in 0..2 * 60 {
-        town.pass_to(town.now + Duration::from_secs(1));
-    }
+    town.idle(2 * 60);
     assert_eq!(town.told().last(), Some(&Change::Stale));
     assert_eq!(town.last().stage, Stage::Stale);
+}
+
+#[test]
+fn a_failure_that_ends_when_hardly_anybody_asks_is_over() {
+    for failure in [Server::IsDown, Server::IsSilent, Server::FailsHalf] {
+        let mut town = Town::new();
+        town.run(20, Server::Answers);
+        town.run(30, failure);
+        assert_eq!(town.told().first(), Some(&Change::Opened));
+        // Too few for any rule; all are answered.
+        town.run_at(Duration::from_secs(20), 15, Server::Answers);
+        assert_eq!(town.told().last(), Some(&Change::Closed));
+        // And while they are not, it is not over.
+        let mut town = Town::new();
+        town.run(20, Server::Answers);
+        town.run(30, failure);
+        town.run_at(Duration::from_secs(20), 15, Server::IsSilent);
+        assert_ne!(town.told().last(), Some(&Change::Closed));
+    }
+}
+
+#[test]
+fn queries_that_stay_away_for_long_are_usual() {
+    let mut town = Town::with(Thresholds {
+        collapse_rate: 10.0,
+        ..Thresholds::default()
+    });
+    town.run(60, Server::Answers);
+    town.run_at(Duration::from_secs(2), 60, Server::Answers);
+    assert_eq!(town.told(), [Change::Opened]);
+    assert_eq!(town.last().signs[0].rule, "collapse");
+    town.run_at(Duration::from_secs(2), 8 * 60, Server::Answers);
+    assert_eq!(town.told().last(), Some(&Change::Closed));
+    let said = &town.last().signs[0].said;
+    assert!(said.contains("lasted for 15 min"), "{said}");
+}
+
+#[test]
+fn what_comes_after_an_outage_does_not_change_its_cause() {
+    let mut town = Town::new();
+    town.run(20, Server::Answers);
+    town.run(30, Server::IsDown);
+    let (_, worse) = town.changes.last().expect("it was critical").clone();
+    assert_eq!(worse.first_cause, "service down");
+    let answered = worse.during.answered;
+    town.run(60, Server::Answers);
+    let closed = town.last();
+    assert_eq!(closed.stage, Stage::Closed);
+    assert!(closed.during.answered >= answered + 500);
+    assert_eq!(closed.first_cause, "service down");
+    // "0 of 600 queries were answered", and not of those that came later.
+    let reasons = closed.causes[0].reasons.join("; ");
+    let told = |answered: u64| reasons.contains(&format!("{answered} of 6"));
+    assert!((0..=20).any(told), "{reasons}");
+}
+
+#[test]
+fn clients_that_ask_again_are_no_attack() {
+    let limits = || {
+        let mut limits = Thresholds::default();
+        limits.flood_rate.warning = 50.0;
+        limits.flood_rate.critical = 500.0;
+        limits
+    };
+    let step = Duration::from_millis(4);
+    let mut town = Town::with(limits());
+    town.run(60, Server::Answers);
+    // Each asks five times as soon as it gets no answer.
+    town.run(1, Server::IsSilent);
+    town.run_at(step, 3_000, Server::IsSilent);
+    let record = town.last();
+    let rules: Vec<&str> = record.signs.iter().map(|sign| sign.rule.as_str()).collect();
+    assert!(
+        rules.contains(&"query_flood") && rules.contains(&"silent"),
+        "{rules:?}"
+    );
+    assert!(!record.first_cause.contains("attack"), "{record:#?}");
+    // The other way round it is one.
+    let mut town = Town::with(limits());
+    town.run(60, Server::Answers);
+    town.run_at(step, 500, Server::Answers);
+    town.run_at(step, 3_000, Server::IsSilent);
+    assert_eq!(town.last().first_cause, "attack: distributed");
+}
+
+#[test]
+fn an_error_that_was_slow_before_says_nothing_of_an_outage() {
+    let mut town = Town::new();
+    town.run(20, Server::Answers);
+    // One error about a query that had waited for more than a second.
+    let exchange = Exchange {
+        client: IpAddr::from([192, 0, 2, 9]),
+        server: server(),
+        port: 999,
+        id: 9,
+    };
+    town.frame(&exchange.query("www.example.org"));
+    town.run_at(Duration::from_millis(50), 24, Server::Answers);
+    town.frame(&exchange.error(server(), 50));
+    town.run(30, Server::Answers);
+    assert_eq!(town.told(), []);
+    town.run(12, Server::IsDown);
+    let slowest = town.last().slowest_icmp_ms;
+    assert!(slowest.is_some_and(|ms| ms < 100), "{slowest:?}");
+}
+
+/// One of very many.
+fn other(number: u64) -> IpAddr {
+    let [.., high, low] = number.to_be_bytes();
+    IpAddr::from([198, 18, high, low])
+}
+
+#[test]
+fn an_incident_of_a_server_that_is_forgotten_ends_too() {
+    let mut town = Town::new();
+    let server = other(5_000);
+    for server_is in [Server::Answers, Server::IsDown] {
+        for _ in 0..400 {
+            town.ask(server, server_is);
+            town.pass_to(town.now + Duration::from_millis(50));
+        }
+    }
+    let id = town.last().id.clone();
+    // Its sign is on for two minutes more.
+    town.idle(140);
+    for number in 0..300 {
+        town.ask(other(number), Server::Answers);
+    }
+    town.idle(1);
+    assert!(town.monitor.detector().server(&key(server)).is_none());
+    for _ in 0..8 {
+        town.pass_to(town.now + Duration::from_mins(1));
+    }
+    let ended = town
+        .changes
+        .iter()
+        .find(|(change, _)| *change == Change::Stale);
+    assert_eq!(
+        ended.map(|(_, record)| &record.id),
+        Some(&id),
+        "{:?}",
+        town.told()
+    );
+    assert_eq!(town.monitor.records(), []);
+}
+
+#[test]
+fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told() {
+    let mut town = Town::new();
+    for _ in 0..20 {
+        for number in 0..71 {
+            town.ask(other(number), Server::IsDown);
+        }
+        town.pass_to(town.now + Duration::from_millis(100));
+    }
+    assert_eq!(town.monitor.records().len(), 64);
+    assert_eq!(town.monitor.book().unfollowed(), 7);
+    // They are asked no more, and another server fails.
+    town.idle(61);
+    assert_eq!(town.monitor.book().unfollowed(), 0);
+    town.run(20, Server::Answers);
+    town.run(20, Server::IsDown);
+    let records = town.monitor.records();
+    assert_eq!(records.len(), 64);
+    let ours = records
+        .iter()
+        .find(|record| record.server == Some(server().to_string()));
+    assert_eq!(ours.map(|record| record.level.as_str()), Some("critical"));
+    // Those that nobody asks any more do not take each other's places.
+    let given_up = town.told().iter().filter(|c| **c == Change::Stale).count();
+    assert_eq!(given_up, 1, "{:?}", town.told());
 }
 
 #[test]

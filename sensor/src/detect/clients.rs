@@ -235,6 +235,14 @@ impl Clients {
         self.most.0.max(self.addresses())
     }
 
+    /// Whether an address may be among the clients of that time: it is, or there are too many to know.
+    #[must_use]
+    pub fn may_have(&self, client: &ServerKey) -> bool {
+        [&self.now, &self.before].into_iter().any(|period| {
+            period.addresses.contains_key(client) || period.addresses.len() == ADDRESSES
+        })
+    }
+
     /// The only client, if there is only one.
     #[must_use]
     pub fn only(&self) -> Option<ServerKey> {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use super::history::Span;
-use super::network::{Network, Scans};
-use super::{Detector, Place, ServerState, Thresholds, Vantage};
+use super::history::{Span, share};
+use super::network::{Network, Vain};
+use super::rules::REJECTIONS;
+use super::{Detector, Level, Place, ServerState, Thresholds, Vantage};
 
 /// Length of `long`.
 pub const LONG: Duration = Duration::from_secs(10);
+
+/// More of the answers than this do not take another way, while some take ours.
+const ANOTHER_WAY: f64 = 0.9;
 
 /// See the module.
 pub struct Facts<'a> {
@@ -36,9 +40,11 @@ pub struct Facts<'a> {
     /// Whether both directions of its traffic are seen: else nobody knows what was answered.
     pub whole: bool,
     /// Asked by one source only, which asks many in vain.
-    pub scanned: bool,
-    /// One of very many that this host asks, and rarely.
+    pub in_vain: bool,
+    /// One of very many that are asked, and rarely, while most of them answer.
     pub minor: bool,
+    /// One of many that are asked, with a small part of the queries, while most of them answer.
+    pub lesser: bool,
     /// Numbers to compare with.
     pub limits: &'a Thresholds,
     /// Time for an answer.
@@ -52,14 +58,15 @@ impl<'a> Facts<'a> {
         server: ServerKey,
         state: &'a ServerState,
         now: Duration,
-        scans: &Scans,
+        vain: &Vain,
         asked: usize,
     ) -> Self {
         let limits = &detector.thresholds;
         let over = |seconds| state.history.over(Duration::from_secs(seconds));
         let vantage = detector.vantage(&server);
         let minute = over(60);
-        let share = detector.network.share(&minute, Duration::from_mins(1));
+        let part = detector.network.share(&minute, Duration::from_mins(1));
+        let is_one_of = |servers, most| !vain.all && asked >= servers && part < most;
         Self {
             now,
             server,
@@ -78,8 +85,9 @@ impl<'a> Facts<'a> {
                     || state.has_answered
                     || state.has_errors
                     || detector.network.serves_clients_of(&state.clients)),
-            scanned: scans.has(&server),
-            minor: asked >= limits.minor_servers && share < limits.minor_share,
+            in_vain: vain.has(&server),
+            minor: is_one_of(limits.minor_servers, limits.minor_share),
+            lesser: is_one_of(limits.lesser_servers, limits.lesser_share),
             limits,
             timeout: detector.timeout,
             slot: detector.slot,
@@ -129,12 +137,41 @@ impl<'a> Facts<'a> {
     pub fn blind(&self) -> Option<&'static str> {
         if !self.whole {
             Some("only one direction of its traffic is seen")
-        } else if self.scanned {
+        } else if self.in_vain {
             Some("only one source asks it, which asks many servers in vain")
         } else if self.minor {
             Some("it is one of very many servers that are asked, and rarely")
+        } else if self.is_partly_elsewhere() {
+            Some(
+                "part of its answers may take another way: they have always been missing, and nobody asks again",
+            )
         } else {
             None
         }
+    }
+
+    /// The worst that a failure may be: one of many servers is not worth waking anybody.
+    #[must_use]
+    pub fn worst_failure(&self) -> Level {
+        if self.lesser {
+            Level::Warning
+        } else {
+            Level::Critical
+        }
+    }
+
+    /// Part of the answers is missing, has been as long as the server is known, and does not seem to be
+    /// missed: where traffic takes several ways, that part takes another one.
+    fn is_partly_elsewhere(&self) -> bool {
+        let limits = self.limits;
+        let missing = share(self.long.failed(), self.long.decided());
+        let transactions = &self.long.counters.transactions;
+        let (failed, decided) = self.state.outcomes;
+        self.vantage == Vantage::Path
+            && self.state.has_answered
+            && (limits.partial_share.warning..ANOTHER_WAY).contains(&missing)
+            && self.minute.matched(&REJECTIONS) == 0
+            && transactions.retransmitted * 10 < self.long.unanswered
+            && (decided < limits.partial_queries || share(failed, decided) * 2.0 >= missing)
     }
 }

@@ -274,7 +274,7 @@ impl Detector {
     }
 
     fn apply(&mut self, now: Duration, elapsed: Duration) {
-        let scans = network::scans(&self.servers, &self.thresholds);
+        let vain = network::in_vain(&self.servers, &self.place, &self.thresholds);
         let asked = self
             .servers
             .values()
@@ -285,7 +285,7 @@ impl Detector {
             let Some(state) = self.servers.get(&key) else {
                 continue;
             };
-            let facts = Facts::new(self, key, state, now, &scans, asked);
+            let facts = Facts::new(self, key, state, now, &vain, asked);
             let readings = rules::of_server(&facts);
             let subject = Subject::Server(key);
             if let Some(state) = self.servers.get_mut(&key) {
@@ -293,7 +293,7 @@ impl Detector {
             }
             self.readings.insert(subject, readings);
         }
-        let readings = rules::of_network(&self.network, &scans, &self.place, &self.thresholds);
+        let readings = rules::of_network(&self.network, &vain, &self.place, &self.thresholds);
         self.readings.insert(Subject::Network, readings);
     }
 

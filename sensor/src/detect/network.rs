@@ -205,36 +205,64 @@ impl Network {
     }
 }
 
-/// Sources that ask many servers in vain, and those servers.
+/// What is asked in vain.
 #[derive(Default)]
-pub struct Scans {
-    /// By source.
-    pub sources: BTreeMap<ServerKey, BTreeSet<ServerKey>>,
+pub struct Vain {
+    /// Servers that a stranger scans, by that stranger.
+    pub scans: BTreeMap<ServerKey, BTreeSet<ServerKey>>,
+    /// Servers that one of our own sources asks in vain: a resolver always knows some that are gone.
+    own: BTreeSet<ServerKey>,
+    /// Most of all that is asked fails, scans apart.
+    pub all: bool,
 }
 
-impl Scans {
-    /// Whether a server is only being scanned.
+impl Vain {
+    /// Whether a server does not answer, and that says nothing of it.
     #[must_use]
     pub fn has(&self, server: &ServerKey) -> bool {
-        self.sources
-            .values()
-            .any(|servers| servers.contains(server))
+        self.scans.values().any(|servers| servers.contains(server))
+            || (self.own.contains(server) && !self.all)
     }
 }
 
+/// How far back is looked for failures of the whole network.
+const LATELY: Duration = Duration::from_secs(10);
+
 /// Finds servers that never answered and that one source alone asks, where that one has many such.
-pub(super) fn scans(servers: &BTreeMap<ServerKey, ServerState>, limits: &Thresholds) -> Scans {
-    let mut scans = Scans::default();
+pub(super) fn in_vain(
+    servers: &BTreeMap<ServerKey, ServerState>,
+    place: &Place,
+    limits: &Thresholds,
+) -> Vain {
+    let mut vain = Vain::default();
     for (server, state) in servers {
         if state.has_answered {
             continue;
         }
         if let Some(source) = state.clients.only() {
-            scans.sources.entry(source).or_default().insert(*server);
+            vain.scans.entry(source).or_default().insert(*server);
         }
     }
-    scans
-        .sources
+    vain.scans
         .retain(|_, servers| servers.len() >= limits.scan_destinations);
-    scans
+    vain.scans.retain(|source, servers| {
+        let own = place.is_trusted(source);
+        if own {
+            vain.own.append(servers);
+        }
+        !own
+    });
+    let (mut failed, mut decided) = (0, 0);
+    for (server, state) in servers {
+        if vain.scans.values().any(|scanned| scanned.contains(server)) {
+            continue;
+        }
+        for span in state.history.spans(LATELY) {
+            failed += span.failed();
+            decided += span.decided();
+        }
+    }
+    vain.all =
+        decided >= limits.partial_queries && share(failed, decided) >= limits.failed_share.warning;
+    vain
 }

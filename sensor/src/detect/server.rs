@@ -19,6 +19,10 @@ pub const REFUSED: usize = 5;
 
 /// The rules about rcodes look back so far.
 const MINUTE: Duration = Duration::from_mins(1);
+/// An outage that began so long ago has become a sign.
+const SETTLED: Duration = Duration::from_secs(12);
+/// The longest time-out, and a second.
+const FIRST: Duration = Duration::from_secs(6);
 /// A reading of latency is made of so many answers, or of so long.
 const ANSWERS: u64 = 20;
 const LONGEST: Duration = Duration::from_secs(10);
@@ -78,6 +82,9 @@ pub struct ServerState {
     pub has_errors: bool,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
+    /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
+    /// are signs.
+    pub outcomes: (u64, u64),
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
     cusum: Cusum,
@@ -98,6 +105,7 @@ impl ServerState {
             has_answered: false,
             has_errors: false,
             asked_from_here: false,
+            outcomes: (0, 0),
             alarms: 0,
             cusum: Cusum::default(),
             collected: Latency::fine(),
@@ -180,6 +188,18 @@ impl ServerState {
             .rate_fast
             .learn(rate, elapsed, FAST, flood || collapse);
         usual.rate.learn(rate, elapsed, SLOW, flood || collapse);
+        let fails = readings
+            .iter()
+            .any(|reading| reading.rule.is_failure() && reading.level().is_some());
+        // At first only answers are known: what is not answered is known a time-out later.
+        let known = self.history.begun() + FIRST;
+        if !fails
+            && let Some(past) = self.history.tick_before(SETTLED, elapsed)
+            && past.end >= known
+        {
+            self.outcomes.0 += past.failed();
+            self.outcomes.1 += past.decided();
+        }
         let of =
             |span: &Span, rcode: usize| share(span.counters.rcode[rcode], span.counters.responses);
         if tick.counters.responses != 0 {

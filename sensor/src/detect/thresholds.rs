@@ -133,6 +133,11 @@ pub struct Thresholds {
     pub minor_servers: usize,
     /// See `minor_servers`.
     pub minor_share: f64,
+    /// Where so many servers are asked, one with less than `lesser_share` of the queries fails with a
+    /// warning at most. Basis: ours.
+    pub lesser_servers: usize,
+    /// See `lesser_servers`.
+    pub lesser_share: f64,
 }
 
 impl Default for Thresholds {
@@ -211,6 +216,8 @@ impl Default for Thresholds {
             scan_destinations: 10,
             minor_servers: 50,
             minor_share: 0.02,
+            lesser_servers: 10,
+            lesser_share: 0.1,
         }
     }
 }

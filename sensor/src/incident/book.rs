@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sensor_common::sample::Sample;
 
-use super::case::{Case, Tick};
+use super::case::{Case, Tick, last_seen};
 use super::evidence::Recent;
 use super::record::{Record, Stage};
 use crate::calendar::Calendar;
@@ -105,12 +105,16 @@ impl Book {
             readings.retain(|reading| !self.shadow.contains(&reading.rule));
             let worst = readings.iter().filter_map(Reading::level).max();
             if let Some(case) = self.cases.get_mut(subject) {
+                if case.is_over() {
+                    continue;
+                }
                 case.tick(detector, tick, &self.calendar);
                 let found = case.update(&readings, detector, tick.now);
                 changes.extend(found.into_iter().map(|change| (change, *subject)));
             } else if let Some(level) = worst {
                 if self.cases.len() >= INCIDENTS {
-                    let Some(other) = self.give_up(level, tick.now) else {
+                    let seen = last_seen(*subject, detector).unwrap_or_default();
+                    let Some(other) = self.give_up(level, seen, tick.now) else {
                         self.unfollowed.insert(*subject);
                         continue;
                     };
@@ -137,11 +141,12 @@ impl Book {
         records
     }
 
-    /// Gives up the least of all incidents, if it is less than one of this level.
-    fn give_up(&mut self, level: Level, now: Duration) -> Option<Subject> {
+    /// Gives up the least of all incidents, if it is less than one of this level whose server was last seen
+    /// then.
+    fn give_up(&mut self, level: Level, seen: Duration, now: Duration) -> Option<Subject> {
         let going_on = self.cases.iter_mut().filter(|(_, case)| !case.is_over());
         let (subject, case) = going_on
-            .filter(|(_, case)| case.gives_way_to(level, now))
+            .filter(|(_, case)| case.gives_way_to(level, seen))
             .min_by_key(|(_, case)| case.rank())?;
         case.end(Stage::Stale, now);
         Some(*subject)

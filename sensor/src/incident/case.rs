@@ -345,10 +345,12 @@ impl Case {
         (self.current_level(), self.last_active)
     }
 
-    /// Whether a new one of this level is worth more.
+    /// Whether a new one of this level, whose server was last seen then, is worth more.
     #[must_use]
-    pub fn gives_way_to(&self, level: Level, now: Duration) -> bool {
-        self.current_level() < Some(level) || now.saturating_sub(self.last_active) >= SHORTEST
+    pub fn gives_way_to(&self, level: Level, seen: Duration) -> bool {
+        // Where all fail together some are critical a moment before others, and not worth more for that.
+        let lasted = seen >= self.opened + SHORTEST;
+        lasted && (self.current_level() < Some(level) || seen >= self.last_active + SHORTEST)
     }
 
     /// The worst of the signs that are on.
@@ -606,6 +608,12 @@ fn history(subject: Subject, detector: &Detector) -> Option<&History> {
         Subject::Server(key) => detector.server(&key).map(|state| &state.history),
         Subject::Network => Some(&detector.network().history),
     }
+}
+
+/// When something of a subject was last seen.
+#[must_use]
+pub fn last_seen(subject: Subject, detector: &Detector) -> Option<Duration> {
+    history(subject, detector)?.last()
 }
 
 fn usual_latency(subject: Subject, detector: &Detector) -> Option<(f64, f64)> {

@@ -243,12 +243,48 @@ fn a_part_that_gets_no_answer_is_told_apart_from_all() {
 }
 
 #[test]
+fn answers_that_were_always_missing_and_are_not_missed_take_another_way() {
+    let elsewhere = State::Unknown(
+        "part of its answers may take another way: they have always been missing, and nobody asks again",
+    );
+    for missing in [20, 50, 75] {
+        let load = Load::of(60).silent(missing);
+        let mut town = Town::new();
+        town.pass(load, seconds(40));
+        assert_eq!(town.says(Rule::PartialFailure), elsewhere, "{missing} %");
+        assert_eq!(town.says(Rule::Silent), elsewhere, "{missing} %");
+        assert!(town.fired().is_empty(), "{:?}", town.fired());
+        // Then the rest is missing too.
+        town.pass(Load::of(60).silent(100), seconds(15));
+        assert_eq!(town.says(Rule::Silent), CRITICAL, "{missing} %");
+        // Clients ask again: they miss them.
+        let mut town = Town::new();
+        town.pass(
+            Load {
+                repeated: 10,
+                ..load
+            },
+            seconds(15),
+        );
+        assert!(!town.fired().is_empty());
+        // Both directions of what this host asks are seen here.
+        let mut town = Town::on_client();
+        town.pass(load, seconds(15));
+        assert!(!town.fired().is_empty());
+        // It was not always so.
+        let mut town = used_to(60);
+        town.pass(load, seconds(15));
+        assert!(!town.fired().is_empty());
+    }
+}
+
+#[test]
 fn a_part_needs_twenty_queries_in_ten_seconds() {
     let slowly = |a_minute| Load {
         queries_a_minute: a_minute,
         ..Load::of(0).silent(30)
     };
-    let mut town = Town::new().used_to(slowly(0));
+    let mut town = Town::on_client().used_to(slowly(0));
     town.pass(slowly(105), seconds(40));
     assert_eq!(
         town.says(Rule::PartialFailure),

@@ -87,17 +87,37 @@ fn a_ceiling_needs_no_history() {
 
 #[test]
 fn one_source_is_told_by_its_rate() {
-    for (rate, state) in [
-        (400, CRITICAL),
-        (250, WARNING),
-        (110, WARNING),
-        (90, State::Holds),
-        (40, State::Quiet),
+    for (rate, state, harmless) in [
+        (400, CRITICAL, CRITICAL),
+        (250, WARNING, State::Holds),
+        (110, WARNING, State::Holds),
+        (90, State::Holds, State::Holds),
+        (40, State::Quiet, State::Quiet),
     ] {
+        let flooded = Load::of(100).flooder(rate);
         let mut town = used_to(Load::of(100));
-        town.pass(Load::of(100).flooder(rate), seconds(12));
+        town.pass(flooded.silent(10), seconds(12));
+        assert_eq!(town.says(Rule::OneSource), state, "{rate} a second");
+        // All are answered as ever: then it is a client that asks much.
+        let mut town = used_to(Load::of(100));
+        town.pass(flooded, seconds(12));
+        assert_eq!(town.says(Rule::OneSource), harmless, "{rate} a second");
+        // But the others wait for it.
+        let mut town = used_to(Load::of(100));
+        town.pass(flooded.latency_ms(600), seconds(12));
         assert_eq!(town.says(Rule::OneSource), state, "{rate} a second");
     }
+}
+
+#[test]
+fn a_source_that_asks_another_server_is_not_named() {
+    let mut town = used_to(Load::of(100));
+    town.set(0, Load::of(600));
+    town.set(1, Load::of(50).flooder(400));
+    town.wait(seconds(15));
+    let another = State::Unknown("the heaviest source asks another server");
+    assert_eq!(town.says(Rule::OneSource), another);
+    assert_eq!(town.worst(Rule::OneSource), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use sensor::detect::{Place, Rule, State, Subject, Thresholds};
 use sensor_common::class::ErrorKind;
 
-use crate::town::{Load, Town, WARNING, client, seconds, server};
+use crate::town::{CRITICAL, Load, Town, WARNING, client, seconds, server};
 
 /// Servers that are asked in vain, each by as many clients.
 fn asked_in_vain(servers: usize, clients: u64) -> Town {
@@ -68,6 +68,58 @@ fn one_of_very_many_servers_may_fail_and_an_important_one_may_not() {
             state,
             "{queries} of {servers}"
         );
+    }
+}
+
+#[test]
+fn where_all_servers_fail_none_is_minor() {
+    let mut town = Town::on_client();
+    for number in 0..60 {
+        town.set(number, Load::of(4).clients(1));
+    }
+    town.wait(seconds(20));
+    for number in 0..60 {
+        town.set(number, Load::of(4).clients(1).silent(100));
+    }
+    town.wait(seconds(15));
+    for number in 0..60 {
+        assert_eq!(town.says_of(number, Rule::Silent), CRITICAL, "{number}");
+    }
+}
+
+#[test]
+fn one_of_many_servers_fails_with_a_warning_at_most() {
+    for (servers, queries, worst) in [(12, 3, WARNING), (12, 30, CRITICAL), (9, 3, CRITICAL)] {
+        let mut town = Town::on_client();
+        for number in 1..servers {
+            town.set(number, Load::of(5).clients(1));
+        }
+        let load = Load::of(queries).clients(1);
+        town.pass(load, seconds(20));
+        town.pass(load.silent(100), seconds(20));
+        assert_eq!(town.says(Rule::Silent), worst, "{queries} of {servers}");
+    }
+}
+
+#[test]
+fn a_resolver_of_ours_does_not_scan_and_always_asks_some_in_vain() {
+    let mut town = Town::on_client();
+    for number in 0..12 {
+        town.set(number, Load::of(2).clients(1).silent(100));
+    }
+    for number in 12..18 {
+        town.set(number, Load::of(20).clients(1));
+    }
+    town.wait(seconds(20));
+    assert_eq!(town.says(Rule::Scan), State::Quiet);
+    assert!(town.fired().is_empty(), "{:?}", town.fired());
+    // When nobody answers any more, that is not how it always is.
+    for number in 12..18 {
+        town.set(number, Load::of(20).clients(1).silent(100));
+    }
+    town.wait(seconds(20));
+    for number in 0..18 {
+        assert_eq!(town.says_of(number, Rule::Silent), CRITICAL, "{number}");
     }
 }
 

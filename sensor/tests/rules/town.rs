@@ -89,6 +89,8 @@ pub struct Load {
     pub too_big: u64,
     /// ICMP errors a second about responses.
     pub backscatter: u64,
+    /// Queries a second that are sent again.
+    pub repeated: u64,
 }
 
 impl Load {
@@ -112,6 +114,7 @@ impl Load {
             forged: 0,
             too_big: 0,
             backscatter: 0,
+            repeated: 0,
         }
     }
 
@@ -485,6 +488,7 @@ impl Server {
         counters.transactions.sent = queries;
         counters.transactions.answered = answered;
         counters.transactions.errored = errored;
+        counters.transactions.retransmitted = in_tick(load.repeated * 60, tick);
         counters.transactions.unmatched = unmatched;
         self.sample(tick, key, queries, errored, sightings);
         self.sample_forged(tick, key, in_tick(load.forged * 60, tick), sightings);

@@ -15,7 +15,7 @@ use crate::detect::{Facts, Level, Reading, Rule, Unit};
 const ERRORS: Duration = Duration::from_secs(10);
 
 /// Kinds of errors that say that a query was not let through or not taken.
-pub(super) const REJECTIONS: [ErrorKind; 4] = [
+pub const REJECTIONS: [ErrorKind; 4] = [
     ErrorKind::Port,
     ErrorKind::Prohibited,
     ErrorKind::Host,
@@ -77,7 +77,7 @@ fn read(facts: &Facts<'_>, rule: Rule, overdue: u64, has_its_errors: bool) -> Re
         return reading.unknown("too few queries");
     }
     let most = if lasts(facts) {
-        Level::Critical
+        facts.worst_failure()
     } else {
         Level::Warning
     };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::network::Scans;
+use super::network::Vain;
 use super::{Facts, Level, Network, Place, Reading, State, Thresholds, Unit};
 
 mod amplification;
@@ -19,6 +19,8 @@ mod scan;
 mod slow;
 mod spoofed;
 mod truncation;
+
+pub(super) use failing::REJECTIONS;
 
 /// Every rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -198,13 +200,13 @@ pub fn of_server(facts: &Facts<'_>) -> Vec<Reading> {
 #[must_use]
 pub fn of_network(
     network: &Network,
-    scans: &Scans,
+    vain: &Vain,
     place: &Place,
     limits: &Thresholds,
 ) -> Vec<Reading> {
     vec![
         reflection::read(network, place, limits),
-        scan::read(scans, limits),
+        scan::read(vain, limits),
     ]
 }
 

@@ -1,7 +1,8 @@
 //! One source asks far more than the others, and than it usually does.
 
-use super::{percent, query_flood};
+use super::{percent, query_flood, slow};
 use crate::detect::facts::LONG;
+use crate::detect::history::share;
 use crate::detect::{Facts, Reading, Rule, Unit};
 use crate::ip::ip;
 
@@ -33,6 +34,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         )
         .unknown("most queries are for other servers");
     }
+    if !facts.state.clients.may_have(&heavy.source.address) {
+        return reading.unknown("the heaviest source asks another server");
+    }
     let Some(usual) = network.usual_of(&heavy.source.address, limits) else {
         return reading.unknown("what is usual is not known yet");
     };
@@ -40,10 +44,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rises = rate > limits.flood_rise.warning * usual;
     let stands_out = rate > limits.source_rise * others;
     let has_most = part > limits.source_share && query_flood::is_on(facts);
+    // A client that asks much, and all are answered as ever, is no news at that rate.
+    let matters = rate >= critical || has_most || harms(facts);
     reading
         .against(Some(usual))
         .graded()
-        .only_if(rises && (stands_out || has_most))
+        .only_if(rises && matters && (stands_out || has_most))
         .saying(|| {
             format!(
                 "{} asks {rate:.0} times a second, {} of all; usually {usual:.0}",
@@ -51,4 +57,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
                 percent(part)
             )
         })
+}
+
+/// Whether the server does not do what it usually does.
+fn harms(facts: &Facts<'_>) -> bool {
+    let failed = facts.short.failed() + facts.overdue();
+    let decided = failed + facts.short.counters.transactions.answered;
+    share(failed, decided) >= facts.limits.partial_share.warning
+        || slow::read(facts).level().is_some()
 }

@@ -23,11 +23,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         levels.warning,
         Some(levels.critical),
     );
-    if let Some(why) = facts.blind() {
-        return reading.unknown(why);
-    }
     if span.decided() < limits.partial_queries {
         return reading.unknown("too few queries");
+    }
+    if let Some(why) = facts.blind() {
+        return reading.unknown(why);
     }
     let lately = history.over(LATELY);
     let mut failing = history.spans(limits.partial_window);
@@ -36,7 +36,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .is_some_and(|since| facts.now.saturating_sub(since.end) + LATELY >= limits.partial_window)
         && share(lately.unanswered, lately.decided()) >= levels.critical;
     let most = if lasts {
-        Level::Critical
+        facts.worst_failure()
     } else {
         Level::Warning
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::failing::REJECTIONS;
+use super::REJECTIONS;
 use crate::detect::history::float;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
 use crate::sketch::Prefix;

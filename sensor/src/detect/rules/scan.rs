@@ -1,16 +1,13 @@
 //! One source asks many servers in vain: it looks for servers, and no server is down for that.
 
 use crate::detect::history::float;
-use crate::detect::network::Scans;
+use crate::detect::network::Vain;
 use crate::detect::{Level, Reading, Rule, Thresholds, Unit};
 use crate::ip::ip;
 
 /// See the module.
-pub fn read(scans: &Scans, limits: &Thresholds) -> Reading {
-    let widest = scans
-        .sources
-        .iter()
-        .max_by_key(|(_, servers)| servers.len());
+pub fn read(vain: &Vain, limits: &Thresholds) -> Reading {
+    let widest = vain.scans.iter().max_by_key(|(_, servers)| servers.len());
     let many = widest.map_or(0, |(_, servers)| servers.len());
     Reading::new(
         Rule::Scan,
