@@ -565,6 +565,24 @@ fn a_masked_report_has_no_address_and_no_name() {
         }
         assert!(text.contains("the-server") && text.contains("name-1"));
     }
+    // Names that are words of the sensor's own.
+    let mut odd = record.clone();
+    for name in ["open", "unfinished", "critical", "incident", "query"] {
+        let mut party = record.names[0].clone();
+        party.who = name.into();
+        odd.names.push(party);
+    }
+    odd.clients.rejected = vec!["2001:db8:1::/56".into(), "2001:db8::".into()];
+    odd.signs[0].said = "2001:db8:: asks 100 times a second".into();
+    let odd = redact::redact(&odd).expect("masked");
+    assert_eq!((odd.stage, &odd.level), (record.stage, &record.level));
+    let json = serde_json::to_string(&odd).expect("JSON");
+    assert!(!json.contains("2001"), "{json}");
+    let names: Vec<&str> = odd.names.iter().map(|party| party.who.as_str()).collect();
+    assert!(
+        names.iter().all(|name| name.starts_with("name-")),
+        "{names:?}"
+    );
     // The same facts but for those.
     assert_eq!(masked.during, record.during);
     assert_eq!(masked.series, record.series);

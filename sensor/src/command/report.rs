@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 
 use super::Outcome;
 use crate::cli::ReportArguments;
+use crate::incident::Record;
 use crate::incident::store::Store;
 use crate::present::incident::IncidentObject;
 use crate::present::output::{self, Format};
@@ -17,11 +18,19 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
     let store = Store::new(arguments.state.as_deref());
     if arguments.list {
         for id in store.ids() {
-            let record = store.read(Some(&id))?;
+            // One that cannot be read hides no other.
+            let record = match store.read(Some(&id)) {
+                Ok(record) => masked(record, arguments)?,
+                Err(error) => {
+                    eprintln!("{:#}", anyhow::Error::from(error));
+                    continue;
+                }
+            };
             match arguments.output {
                 Format::Json => output::json(&IncidentObject::new(&record, None))?,
                 Format::Text => output::line(&format!(
-                    "{id}  {}  {}  {}  {}",
+                    "{}  {}  {}  {}  {}",
+                    record.id,
                     report::time(record.detected_ms),
                     record.level,
                     record.stage.name(),
@@ -31,16 +40,21 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
         }
         return Ok(Outcome::Fine);
     }
-    let mut record = store.read(arguments.id.as_deref())?;
-    let mut packets = store.pcap(&record.id);
-    if arguments.redact {
-        record = redact::redact(&record).context("cannot mask the record")?;
-        // The packets have the addresses in them.
-        packets = None;
-    }
+    let record = store.read(arguments.id.as_deref())?;
+    // The packets have the addresses in them.
+    let packets = store.pcap(&record.id).filter(|_| !arguments.redact);
+    let record = masked(record, arguments)?;
     match arguments.output {
         Format::Json => output::json(&record)?,
         Format::Text => output::line(&report::markdown(&record, packets.as_deref()))?,
     };
     Ok(Outcome::Fine)
+}
+
+fn masked(record: Record, arguments: &ReportArguments) -> Result<Record> {
+    if arguments.redact {
+        redact::redact(&record).context("cannot mask the record")
+    } else {
+        Ok(record)
+    }
 }

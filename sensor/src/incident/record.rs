@@ -106,6 +106,14 @@ pub struct Summary {
     pub p95_ms: Option<f64>,
 }
 
+impl Summary {
+    /// Queries whose end is known: without those that were sent again, and those that wait.
+    #[must_use]
+    pub fn decided(&self) -> u64 {
+        self.answered + self.errored + self.unanswered
+    }
+}
+
 /// A source of queries, or of ICMP errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Party {

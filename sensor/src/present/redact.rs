@@ -7,6 +7,19 @@ use serde_json::Value;
 
 use crate::incident::Record;
 
+/// Fields that name things of the sensor's own: no address and no name of others is in them.
+const OWN: [&str; 9] = [
+    "kind",
+    "stage",
+    "level",
+    "vantage",
+    "rule",
+    "title",
+    "cause",
+    "first_cause",
+    "what",
+];
+
 /// What stands for what.
 #[derive(Default)]
 struct Masks {
@@ -23,13 +36,17 @@ pub fn redact(record: &Record) -> serde_json::Result<Record> {
     if let Some(server) = &record.server {
         masks.known.insert(server.clone(), "the-server".into());
     }
-    for (number, party) in record.names.iter().enumerate() {
-        let mask = format!("name-{}", number + 1);
-        masks.known.insert(party.who.clone(), mask);
-    }
     let mut record = record.clone();
     // It ends with the address.
     record.id = format!("{}-redacted", record.detected_ms);
+    for (number, party) in record.names.iter_mut().enumerate() {
+        let mask = format!("name-{}", number + 1);
+        // One label alone may be any word of a sentence.
+        if party.who.contains('.') {
+            masks.known.insert(party.who.clone(), mask.clone());
+        }
+        party.who = mask;
+    }
     let mut value = serde_json::to_value(&record)?;
     masks.walk(&mut value);
     serde_json::from_value(value)
@@ -40,7 +57,10 @@ impl Masks {
         match value {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|field| self.walk(field)),
+            Value::Object(fields) => fields
+                .iter_mut()
+                .filter(|(name, _)| !OWN.contains(&name.as_str()))
+                .for_each(|(_, field)| self.walk(field)),
             _ => {}
         }
     }
@@ -62,31 +82,41 @@ impl Masks {
         masked
     }
 
+    /// The longest beginning of a word that is to be masked: a sentence may end with it, and so may an
+    /// address end with a colon.
     fn word(&mut self, word: &str) -> String {
+        let mut bare = word;
+        loop {
+            if let Some(mask) = self.mask(bare) {
+                return format!("{mask}{}", &word[bare.len()..]);
+            }
+            match bare.strip_suffix(['.', ':', '/', '-']) {
+                Some(shorter) => bare = shorter,
+                None => return word.into(),
+            }
+        }
+    }
+
+    fn mask(&mut self, word: &str) -> Option<String> {
         if let Some(mask) = self.known.get(word) {
-            return mask.clone();
+            return Some(mask.clone());
         }
-        // A sentence may end with it.
-        let bare = word.trim_end_matches(['.', ':', '/', '-']);
-        let (address, bits) = bare.split_once('/').unwrap_or((bare, ""));
-        let is_address = address.parse::<IpAddr>().is_ok();
-        if !is_address && !self.known.contains_key(bare) {
-            return word.into();
-        }
-        let mask = if let Some(mask) = self.known.get(bare) {
-            mask.clone()
-        } else {
-            self.addresses += 1;
-            let kind = if bits.is_empty() {
-                "address"
-            } else {
-                "network"
-            };
-            let mask = format!("{kind}-{}", self.addresses);
-            self.known.insert(bare.into(), mask.clone());
-            mask
+        let (address, bits) = match word.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (word, None),
         };
-        format!("{mask}{}", &word[bare.len()..])
+        address.parse::<IpAddr>().ok()?;
+        let kind = match bits {
+            None => "address",
+            Some(bits) => {
+                bits.parse::<u8>().ok()?;
+                "network"
+            }
+        };
+        self.addresses += 1;
+        let mask = format!("{kind}-{}", self.addresses);
+        self.known.insert(word.into(), mask.clone());
+        Some(mask)
     }
 }
 
@@ -108,5 +138,9 @@ mod tests {
             "the-server and address-1, network-2: name-1. 99.5 % at 12:30:01"
         );
         assert_eq!(masks.text("again 2001:db8::7."), "again address-1.");
+        assert_eq!(
+            masks.text("2001:db8:: and 2001:db8::, 2001:db8::: fe80::/10. ::1"),
+            "address-3 and address-3, address-3: network-4. address-5"
+        );
     }
 }

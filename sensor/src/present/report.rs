@@ -173,14 +173,16 @@ pub fn summary(record: &Record) -> String {
         subject(record),
         ports(record),
         during.answered,
-        during.queries,
+        during.decided(),
         during.seconds
     );
-    if before.queries != 0 {
+    if before.decided() != 0 {
         let _ = write!(
             text,
             "; in the {:.0} s before, it answered {} of {}",
-            before.seconds, before.answered, before.queries
+            before.seconds,
+            before.answered,
+            before.decided()
         );
     }
     text.push('.');
@@ -384,8 +386,7 @@ const COUNTS: [Count; 17] = [
 ];
 
 fn answered_share(summary: &Summary) -> String {
-    let failed = summary.errored + summary.unanswered;
-    let decided = summary.answered + failed;
+    let decided = summary.decided();
     if decided == 0 {
         return "-".into();
     }
