@@ -209,10 +209,10 @@ impl Monitor {
         self.calendar.ms(self.now)
     }
 
-    /// Records of all that goes on.
+    /// Records of what goes on: each `of`th, from number `part` on.
     #[must_use]
-    pub fn records(&self) -> Vec<Record> {
-        self.book.records(self.now)
+    pub fn records(&self, part: usize, of: usize) -> Vec<Record> {
+        self.book.records(self.now, part, of)
     }
 
     /// Ends what goes on.

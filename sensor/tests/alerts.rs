@@ -5,6 +5,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -79,6 +80,39 @@ fn a_file_gets_a_line_for_each_change() {
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["change"].clone())
         .collect();
     assert_eq!(changes, ["opened", "worsened", "closed"]);
+    fs::remove_file(path).expect("removed");
+}
+
+#[test]
+fn the_journal_gets_an_entry_of_fields() {
+    let path = file("journal");
+    let journal = UnixDatagram::bind(&path).expect("a socket");
+    journal
+        .set_read_timeout(Some(support::PATIENCE))
+        .expect("a limit");
+    let mut alerts = alerts(Receivers {
+        journal: Some(path.clone()),
+        ..Receivers::default()
+    });
+    alerts.send(alert(Change::Opened));
+    alerts.finish();
+    let mut entry = [0; 4096];
+    let length = journal.recv(&mut entry).expect("an entry");
+    let entry = String::from_utf8_lossy(&entry[..length]).into_owned();
+    let fields: Vec<(&str, &str)> = entry
+        .lines()
+        .map(|line| line.split_once('=').expect("a field"))
+        .collect();
+    for field in [
+        ("MESSAGE", "INCIDENT: 192.0.2.53, warning: service down"),
+        ("PRIORITY", "4"),
+        ("SYSLOG_IDENTIFIER", "sensor"),
+        ("SENSOR_CHANGE", "opened"),
+        ("SENSOR_INCIDENT", "1700000020500-192-0-2-53"),
+        ("SENSOR_CAUSE", "service down"),
+    ] {
+        assert!(fields.contains(&field), "{field:?} is not in {entry}");
+    }
     fs::remove_file(path).expect("removed");
 }
 

@@ -370,7 +370,7 @@ fn an_incident_of_a_server_that_is_forgotten_ends_too() {
         "{:?}",
         town.told()
     );
-    assert_eq!(town.monitor.records(), []);
+    assert_eq!(town.monitor.records(0, 1), []);
 }
 
 #[test]
@@ -382,14 +382,14 @@ fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told(
         }
         town.pass_to(town.now + Duration::from_millis(100));
     }
-    assert_eq!(town.monitor.records().len(), 64);
+    assert_eq!(town.monitor.records(0, 1).len(), 64);
     assert_eq!(town.monitor.book().unfollowed(), 7);
     // They are asked no more, and another server fails.
     town.idle(61);
     assert_eq!(town.monitor.book().unfollowed(), 0);
     town.run(20, Server::Answers);
     town.run(20, Server::IsDown);
-    let records = town.monitor.records();
+    let records = town.monitor.records(0, 1);
     assert_eq!(records.len(), 64);
     let ours = records
         .iter()

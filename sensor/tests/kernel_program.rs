@@ -2,13 +2,16 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::UdpSocket;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sensor::kernel::interface::Interface;
+use sensor::stage::client::query;
 use serde_json::Value;
 use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};
 use support::wait_for;
@@ -233,6 +236,56 @@ fn malformed_packets_are_logged_when_asked_for() {
     let output = child.wait_with_output().expect("it ends");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("malformed packet, reason 10"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn who_does_not_read_the_output_stops_neither_detection_nor_the_end() {
+    let pair = Pair::new();
+    let (reader, mut full) = std::io::pipe().expect("a pipe");
+    fcntl(&full, FcntlArg::F_SETPIPE_SZ(4096)).expect("a small one");
+    full.write_all(&[0; 4096]).expect("filled");
+    let directory = std::env::temp_dir().join(format!("sensor-unread-{}", std::process::id()));
+    let alerts = directory.join("alerts");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let mut command = Command::new(SENSOR);
+    command
+        .args(["watch", "-i", SERVER_DEVICE, "--hook", "xdp"])
+        .args(["--interval", "0.1", "--state"])
+        .arg(&directory)
+        .arg("--alerts")
+        .arg(&alerts)
+        .stdout(full)
+        .stderr(Stdio::piped());
+    let child = pair.server.enter(|| command.spawn()).expect("entered");
+    let mut child = Held(child.expect("sensor runs"));
+    // It holds the other end of the pipe, too.
+    drop(command);
+    wait_for("attached", || xdp(&pair).is_some());
+    let client = pair
+        .client
+        .enter(|| UdpSocket::bind((addresses(4).client, 0)));
+    let client = client.expect("entered").expect("bound");
+    let mut id = 0;
+    wait_for("an incident", || {
+        id += 1;
+        // Errors are about earlier queries (ICMP).
+        let _ = client.send_to(&query(id, "www.example.org"), dns(addresses(4).server));
+        std::fs::read_to_string(&alerts).is_ok_and(|text| text.contains("opened"))
+    });
+    signal(&child.0, Signal::SIGTERM);
+    let mut status = None;
+    wait_for("the end", || {
+        status = child.0.try_wait().expect("a child");
+        status.is_some()
+    });
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let mut text = String::new();
+    let mut errors = child.0.stderr.take().expect("piped");
+    errors.read_to_string(&mut text).expect("text");
+    assert!(text.contains("nobody reads the output"), "{text}");
+    drop(reader);
+    std::fs::remove_dir_all(&directory).expect("removed");
 }
 
 /// Killed when the test is over, however it ends.

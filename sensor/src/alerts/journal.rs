@@ -1,6 +1,7 @@
 //! The system's journal, in its native protocol (systemd, "Native Journal Protocol").
 
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
@@ -8,17 +9,20 @@ use super::Alert;
 use crate::present::incident;
 
 /// Where it listens.
-const SOCKET: &str = "/run/systemd/journal/socket";
+pub const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// Writes an entry for each alert.
-pub fn run(queue: &Receiver<Arc<Alert>>) {
+/// Writes an entry for each alert to a journal that listens there.
+pub fn run(journal: &Path, queue: &Receiver<Arc<Alert>>) {
     for alert in queue {
         let sent = UnixDatagram::unbound().and_then(|socket| {
             socket.set_nonblocking(true)?;
-            socket.send_to(entry(&alert).as_bytes(), SOCKET)
+            socket.send_to(entry(&alert).as_bytes(), journal)
         });
         if let Err(error) = sent {
-            log::error!("cannot write to the journal ({SOCKET}): {error}");
+            log::error!(
+                "cannot write to the journal ({}): {error}",
+                journal.display()
+            );
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::incident::{Change, Record};
 
 mod command;
 mod file;
-mod journal;
+pub mod journal;
 mod webhook;
 
 /// Alerts that may wait for a slow receiver.
@@ -49,8 +49,8 @@ pub struct Receivers {
     pub commands: Vec<String>,
     /// Addresses for HTTP POST.
     pub webhooks: Vec<String>,
-    /// The system's journal.
-    pub journal: bool,
+    /// Where the system's journal listens.
+    pub journal: Option<PathBuf>,
 }
 
 /// One way.
@@ -95,8 +95,10 @@ impl Alerts {
         for url in receivers.webhooks {
             alerts.add(url.clone(), false, move |queue| webhook::run(&url, &queue))?;
         }
-        if receivers.journal {
-            alerts.add("the journal".into(), false, |queue| journal::run(&queue))?;
+        if let Some(path) = receivers.journal {
+            alerts.add("the journal".into(), false, move |queue| {
+                journal::run(&path, &queue)
+            })?;
         }
         Ok(alerts)
     }

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::alerts::{Alerts, Receivers};
+use crate::alerts::{Alerts, Receivers, journal};
 use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::{Place, Rule, Thresholds};
 use crate::incident::book::About;
@@ -84,7 +84,7 @@ pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
         file: arguments.alerts.clone(),
         commands: arguments.on_incident.clone(),
         webhooks: arguments.webhook.clone(),
-        journal: arguments.journal,
+        journal: arguments.journal.then(|| journal::SOCKET.into()),
     };
     Alerts::new(receivers).context("cannot start a thread for alerts")
 }

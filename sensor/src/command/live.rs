@@ -1,7 +1,6 @@
 //! A live engine with detection.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use anyhow::Result;
 use sensor_common::sample::Sample;
@@ -17,11 +16,13 @@ use crate::incident::{Change, Record};
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::monitor::Monitor;
 use crate::present::incident::IncidentObject;
+use crate::present::objects::Losses;
 use crate::samples::Names;
 use crate::verify;
 
-/// Records of what goes on are brought up to date so often.
-const UPDATE: Duration = Duration::from_secs(5);
+/// Each record of what goes on is brought up to date once in so many ticks, five seconds: a part of them at
+/// each tick, so that they do not fill the queues on which changes wait.
+const UPDATE: usize = 20;
 
 /// See the module.
 pub struct Live {
@@ -30,7 +31,7 @@ pub struct Live {
     /// What detects.
     pub monitor: Monitor,
     alerts: Alerts,
-    updated: Duration,
+    ticks: usize,
     /// Where servers' words come in, if they are asked.
     verified: Option<Words>,
 }
@@ -66,7 +67,7 @@ impl Live {
             engine,
             monitor,
             alerts,
-            updated: Duration::ZERO,
+            ticks: 0,
             verified: None,
         })
     }
@@ -90,15 +91,25 @@ impl Live {
         for (change, record) in &changes {
             self.tell(Some(*change), record.clone());
         }
-        let now = self.engine.snapshot_time();
-        if now >= self.updated + UPDATE {
-            self.updated = now;
-            for record in self.monitor.records() {
-                self.tell(None, record);
-            }
+        self.ticks += 1;
+        for record in self.monitor.records(self.ticks % UPDATE, UPDATE) {
+            self.tell(None, record);
+        }
+        if self.ticks.is_multiple_of(UPDATE) {
             self.ask();
         }
         changes
+    }
+
+    /// What was left out, but for the output.
+    #[must_use]
+    pub fn losses(&mut self) -> Losses {
+        Losses {
+            servers_forgotten: self.monitor.detector().forgotten(),
+            incidents_unfollowed: self.monitor.book().unfollowed(),
+            alerts_lost: self.alerts.lost(),
+            lines_lost: 0,
+        }
     }
 
     fn tell(&mut self, change: Option<Change>, record: Record) {

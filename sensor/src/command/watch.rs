@@ -16,8 +16,8 @@ use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::interface::LinkState;
 use crate::own_cost::Meter;
 use crate::present::incident::{self, IncidentObject};
-use crate::present::objects::{NamesObject, SensorObject, ServerObject, SourcesObject};
-use crate::present::output::{self, Format, Reader};
+use crate::present::objects::{Losses, NamesObject, SensorObject, ServerObject, SourcesObject};
+use crate::present::output::{Format, Lines, Reader};
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, line};
 use crate::samples::Names;
@@ -90,14 +90,13 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         lines: 0,
         names: Names::default(),
         meter: Meter::new(),
+        out: Lines::new()?,
     };
     let outcome = loop {
         tokio::select! {
             _ = upkeep.tick() => {
                 for (change, record) in live.tick(&mut screen.names) {
-                    if screen.tell(change, &record)? == Reader::Gone {
-                        break;
-                    }
+                    screen.tell(change, &record)?;
                 }
                 continue;
             }
@@ -107,6 +106,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         if let Some(log) = &mut kernel_log {
             log.flush();
         }
+        let losses = live.losses();
         let engine = &mut live.engine;
         let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
         engine.look_at_links().await?;
@@ -119,7 +119,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         engine.flush();
         let now = engine.snapshot();
         let window = Window::between(&then, &now);
-        if screen.show(&window, &now, engine)? == Reader::Gone {
+        if screen.show(&window, &now, engine, losses)? == Reader::Gone {
             break Ok(Outcome::Fine);
         }
         if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
@@ -132,6 +132,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     for record in live.finish() {
         screen.unfinished(&record)?;
     }
+    screen.out.finish()?;
     outcome
 }
 
@@ -143,17 +144,18 @@ struct Screen {
     /// Of the interval that is running.
     names: Names,
     meter: Meter,
+    out: Lines,
 }
 
 impl Screen {
     /// What happens to an incident.
     fn tell(&mut self, change: Change, record: &Record) -> std::io::Result<Reader> {
         match self.format {
-            Format::Json => output::json(&IncidentObject::new(record, Some(change))),
+            Format::Json => self.out.json(&IncidentObject::new(record, Some(change))),
             Format::Text => {
                 // The columns are explained again behind it.
                 self.lines = 0;
-                output::line(&incident::change(change, record))
+                self.out.line(incident::change(change, record))
             }
         }
     }
@@ -161,8 +163,8 @@ impl Screen {
     /// An incident that goes on when the sensor ends.
     fn unfinished(&mut self, record: &Record) -> std::io::Result<Reader> {
         match self.format {
-            Format::Json => output::json(&IncidentObject::new(record, None)),
-            Format::Text => output::line(&incident::unfinished(record)),
+            Format::Json => self.out.json(&IncidentObject::new(record, None)),
+            Format::Text => self.out.line(incident::unfinished(record)),
         }
     }
 
@@ -171,17 +173,22 @@ impl Screen {
         window: &Window,
         now: &Snapshot,
         engine: &KernelEngine,
+        losses: Losses,
     ) -> std::io::Result<Reader> {
+        let losses = Losses {
+            lines_lost: self.out.lost(),
+            ..losses
+        };
         let spent = self.meter.spent();
         let places = (now.places.len(), engine.server_places());
         let names = std::mem::take(&mut self.names);
         let mut reader = Reader::There;
         if self.details && self.format == Format::Json {
             for (key, server) in window.busiest().into_iter().take(SERVERS_IN_JSON) {
-                output::json(&ServerObject::new(key, server))?;
+                self.out.json(&ServerObject::new(key, server))?;
             }
-            output::json(&SourcesObject::new(&window.sources))?;
-            output::json(&NamesObject::new(&names, window.names))?;
+            self.out.json(&SourcesObject::new(&window.sources))?;
+            self.out.json(&NamesObject::new(&names, window.names))?;
         }
         for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
             let attached = engine
@@ -192,16 +199,16 @@ impl Screen {
             reader = match self.format {
                 Format::Text => {
                     if self.lines.is_multiple_of(HEADER_EVERY) {
-                        output::line(line::HEADER)?;
+                        self.out.line(line::HEADER.into())?;
                     }
                     self.lines += 1;
                     let mut line = line::interval(now.at, interface, &totals, window);
                     if state != LinkState::Up {
                         line = format!("{line}  interface is {}", state.name());
                     }
-                    output::line(&line)?
+                    self.out.line(line)?
                 }
-                Format::Json => output::json(&TotalsObject::new(
+                Format::Json => self.out.json(&TotalsObject::new(
                     &totals,
                     About {
                         engine: "kernel",
@@ -211,8 +218,10 @@ impl Screen {
                         link: Some(state.name()),
                         cut: None,
                         complete: None,
-                        sensor: (at == 0)
-                            .then(|| SensorObject::new(window, places, engine.map_bytes(), spent)),
+                        sensor: (at == 0).then(|| {
+                            let bytes = engine.map_bytes();
+                            SensorObject::new(window, places, bytes, spent, losses)
+                        }),
                         evicted_servers: (at == 0).then_some(window.evicted),
                     },
                 ))?,
@@ -221,21 +230,24 @@ impl Screen {
         if self.details && self.format == Format::Text && !window.servers.is_empty() {
             let servers = window.busiest();
             if !servers.is_empty() {
-                output::line(&format!("          {}", details::SERVER_HEADER))?;
+                self.out
+                    .line(format!("          {}", details::SERVER_HEADER))?;
             }
             for (key, server) in servers.iter().take(SERVERS) {
-                output::line(&format!("          {}", details::server(key, server)))?;
+                self.out
+                    .line(format!("          {}", details::server(key, server)))?;
             }
             if servers.len() > SERVERS {
                 let more = servers.len() - SERVERS;
-                output::line(&format!("          and {more} more servers"))?;
+                self.out
+                    .line(format!("          and {more} more servers"))?;
             }
             for line in [
                 details::sources(&window.sources),
                 details::names(&names, window.names),
-                details::own_cost(window, places, engine.map_bytes(), spent),
+                details::own_cost(window, places, engine.map_bytes(), spent, losses),
             ] {
-                reader = output::line(&format!("          {line}"))?;
+                reader = self.out.line(format!("          {line}"))?;
             }
         }
         Ok(reader)

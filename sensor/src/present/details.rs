@@ -1,9 +1,11 @@
 //! Servers, sources, names and the sensor's own cost, for people.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
+use super::objects::Losses;
 use crate::ip::{ip, prefix};
 use crate::kernel::cost::ProgramCost;
 use crate::own_cost::Spent;
@@ -107,10 +109,16 @@ pub fn names(names: &Names, distinct: u64) -> String {
 
 /// What the sensor spends and loses.
 #[must_use]
-pub fn own_cost(window: &Window, places: (usize, usize), map_bytes: usize, spent: Spent) -> String {
+pub fn own_cost(
+    window: &Window,
+    places: (usize, usize),
+    map_bytes: usize,
+    spent: Spent,
+    losses: Losses,
+) -> String {
     let cost = &window.cost;
     let (taken, all) = places;
-    format!(
+    let mut text = format!(
         "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
          samples, {} lost; server places {taken} of {all}, {} evicted, {} packets without a place",
         spent.cpu_percent,
@@ -120,7 +128,21 @@ pub fn own_cost(window: &Window, places: (usize, usize), map_bytes: usize, spent
         cost.samples_lost,
         window.evicted,
         window.refused,
-    )
+    );
+    for (what, count) in [
+        ("servers forgotten by detection", losses.servers_forgotten),
+        (
+            "servers with a sign not followed",
+            losses.incidents_unfollowed as u64,
+        ),
+        ("alerts lost", losses.alerts_lost),
+        ("lines lost", losses.lines_lost),
+    ] {
+        if count != 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
 }
 
 /// The sampling rate in words.

@@ -254,12 +254,33 @@ pub struct SensorObject {
     cpu_percent: f64,
     /// Resident memory of the loader now.
     rss_kib: u64,
+    #[serde(flatten)]
+    losses: Losses,
+}
+
+/// What the loader has left out since it began, or leaves out now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Losses {
+    /// Servers that detection forgot because there were too many.
+    pub servers_forgotten: u64,
+    /// Servers with a sign now that is not followed, because there are too many incidents.
+    pub incidents_unfollowed: usize,
+    /// Alerts whose receiver was too slow.
+    pub alerts_lost: u64,
+    /// Lines of output that nobody read.
+    pub lines_lost: u64,
 }
 
 impl SensorObject {
     /// Of a window.
     #[must_use]
-    pub fn new(window: &Window, places: (usize, usize), map_bytes: usize, spent: Spent) -> Self {
+    pub fn new(
+        window: &Window,
+        places: (usize, usize),
+        map_bytes: usize,
+        spent: Spent,
+        losses: Losses,
+    ) -> Self {
         Self {
             transactions_one_in: 1 << window.cost.shift,
             followed: window.cost.followed,
@@ -274,6 +295,7 @@ impl SensorObject {
             map_bytes,
             cpu_percent: (spent.cpu_percent * 100.0).round() / 100.0,
             rss_kib: spent.rss_kib,
+            losses,
         }
     }
 }
