@@ -497,6 +497,32 @@ fn files_of_others_in_the_directory_are_left_alone() {
 }
 
 #[test]
+fn a_link_in_a_shared_directory_is_not_followed() {
+    let (record, packets, calendar) = outage();
+    let path = directory("links");
+    fs::create_dir_all(&path).expect("a directory");
+    let target = path.join("precious");
+    fs::write(&target, "as it was").expect("written");
+    for end in ["json", "json.new", "pcap", "pcap.new"] {
+        let link = path.join(format!("{}.{end}", record.id));
+        std::os::unix::fs::symlink(&target, link).expect("a link");
+    }
+    let store = Store::new(Some(&path));
+    store.write(&record, &packets, &calendar).expect("written");
+    assert_eq!(fs::read_to_string(&target).expect("there"), "as it was");
+    assert_eq!(store.read(Some(&record.id)).expect("read"), record);
+    let shared = |mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+        store.is_shared()
+    };
+    assert_eq!(
+        [0o700, 0o755, 0o770, 0o777].map(shared),
+        [false, false, true, true]
+    );
+    fs::remove_dir_all(&path).expect("removed");
+}
+
+#[test]
 fn the_packets_are_a_capture_that_we_and_tcpdump_read() {
     let (record, packets, calendar) = outage();
     let path = directory("pcap");

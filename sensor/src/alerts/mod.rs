@@ -181,6 +181,12 @@ fn ends_before(worker: &JoinHandle<()>, end: Instant) -> bool {
 }
 
 fn keep(store: &Store, queue: &Receiver<Arc<Alert>>) {
+    if store.is_shared() {
+        log::warn!(
+            "others may write in {}: they could change what is kept there (`chmod go-w`)",
+            store.directory().display()
+        );
+    }
     let mut told = false;
     for alert in queue {
         let written = store.write(&alert.record, &alert.packets, &alert.calendar);

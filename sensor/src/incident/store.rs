@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,20 +100,42 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        // Nobody reads half a record.
-        let new = self.path(&record.id, "json.new");
-        create(&new)
-            .and_then(|mut file| file.write_all(&text))
-            .and_then(|()| fs::rename(&new, &path))
-            .map_err(failed("write", &path))?;
+        self.replace(&record.id, "json", |file| file.write_all(&text))?;
         if !packets.is_empty() {
-            let path = self.path(&record.id, "pcap");
-            create(&path)
-                .and_then(|file| write_pcap(io::BufWriter::new(file), packets, calendar))
-                .map_err(failed("write", &path))?;
+            self.replace(&record.id, "pcap", |file| {
+                write_pcap(io::BufWriter::new(file), packets, calendar)
+            })?;
         }
         self.forget_old(&record.id);
         Ok(())
+    }
+
+    /// Writes a file anew, beside the old one, so that nobody reads half of it.
+    fn replace(
+        &self,
+        id: &str,
+        extension: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let path = self.path(id, extension);
+        let new = self.path(id, &format!("{extension}.new"));
+        // Of one that was killed, or put there by somebody else: it is not followed if it is a link.
+        let _ = fs::remove_file(&new);
+        create(&new)
+            .and_then(|mut file| write(&mut file))
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|source| StoreError::File {
+                what: "write",
+                path,
+                source,
+            })
+    }
+
+    /// Whether others may write in the directory: they could remove records, and put others in their place.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        const OTHERS_WRITE: u32 = 0o022;
+        fs::metadata(&self.directory).is_ok_and(|data| data.mode() & OTHERS_WRITE != 0)
     }
 
     fn path(&self, id: &str, extension: &str) -> PathBuf {
@@ -214,7 +236,8 @@ fn is_id(name: &str) -> bool {
 
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    // O_EXCL: a link that somebody has put there is not followed (open(2)).
+    options.write(true).create_new(true);
     options.mode(OWNER_ONLY).open(path)
 }
 
