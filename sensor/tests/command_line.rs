@@ -40,7 +40,12 @@ fn pcap(link: u32) -> Vec<u8> {
 }
 
 fn packet(bytes: &mut Vec<u8>, captured: &[u8], original: u32) {
-    for word in [1_u32, 500, captured.len() as u32, original] {
+    packet_at(1_000, bytes, captured, original);
+}
+
+fn packet_at(ms: u32, bytes: &mut Vec<u8>, captured: &[u8], original: u32) {
+    let microseconds = ms % 1_000 * 1_000;
+    for word in [ms / 1_000, microseconds, captured.len() as u32, original] {
         bytes.extend(word.to_le_bytes());
     }
     bytes.extend(captured);
@@ -312,6 +317,59 @@ fn too_many_ports_and_interfaces_are_refused() {
 }
 
 #[test]
+fn a_clock_that_goes_back_begins_detection_anew() {
+    let mut bytes = pcap(101);
+    for begin in [200_000, 100_000] {
+        for number in 0..150 {
+            let mut query = query();
+            query[28..30].copy_from_slice(&u16::to_be_bytes(number));
+            let at = begin + u32::from(number) * 100;
+            packet_at(at, &mut bytes, &query, query.len() as u32);
+        }
+    }
+    let path = file("clock.pcap", &bytes);
+    let path = path.to_str().expect("text");
+    let output = sensor(&["replay", path, "--host", "192.0.2.7", "--output", "json"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("go back 1 times"), "{said}");
+    let incidents: Vec<(u64, String)> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .filter(|object| object["kind"] == "incident")
+        .map(|object| {
+            let stage = object["stage"].as_str().expect("a stage").to_string();
+            (object["first_sign_ms"].as_u64().expect("a time"), stage)
+        })
+        .collect();
+    let unfinished = |at| (at, "unfinished".to_string());
+    assert_eq!(incidents, [unfinished(100_000), unfinished(200_000)]);
+}
+
+#[test]
+fn thresholds_that_no_rule_can_compare_with_are_refused() {
+    let bytes = pcap(101);
+    let capture = file("thresholds.pcap", &bytes);
+    for (text, why) in [
+        ("slow_rise = nan", "slow_rise must be a number above 0"),
+        ("slow_rise = -1", "slow_rise must be a number above 0"),
+        ("slow_rize = 1", "unknown field `slow_rize`"),
+        ("failed_back = \"1h\"", "failed_back must not be"),
+    ] {
+        let thresholds = file("bad.toml", text.as_bytes());
+        let output = sensor(&[
+            "replay",
+            capture.to_str().expect("text"),
+            "--thresholds",
+            thresholds.to_str().expect("text"),
+        ]);
+        assert!(!output.status.success());
+        let said = stderr(&output);
+        assert!(said.contains(why) && said.contains("bad.toml"), "{said}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_the_end_and_no_error() {
     let mut bytes = pcap(101);
     packet(&mut bytes, &query(), 100);
@@ -340,7 +398,7 @@ fn the_recorded_demo_tells_the_same_story() {
     );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "answered 10 of 400 queries",
+        "answered 10 of 300 queries in 8 s (100 more were repeated, or had no end yet)",
         "65 \"udp port 53 unreachable\"; 65 of them from the server's own address",
         "Likely cause: **service down**",
         "firewall rejects",

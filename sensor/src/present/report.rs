@@ -176,6 +176,10 @@ pub fn summary(record: &Record) -> String {
         during.decided(),
         during.seconds
     );
+    let rest = during.queries.saturating_sub(during.decided());
+    if rest != 0 {
+        let _ = write!(text, " ({rest} more were repeated, or had no end yet)");
+    }
     if before.decided() != 0 {
         let _ = write!(
             text,
