@@ -9,27 +9,13 @@ use crate::process;
 use crate::setup;
 use crate::workspace;
 
-/// Options of the task; they are those of `sensor/examples/scenarios`.
+/// Options of the task.
 #[derive(Args)]
+#[command(disable_help_flag = true)]
 pub struct Options {
-    /// Only this one; may be given several times.
-    #[arg(long, value_name = "N")]
-    only: Vec<u32>,
-    /// The short set.
-    #[arg(long)]
-    short: bool,
-    /// Runs of each.
-    #[arg(long, default_value_t = 1)]
-    runs: u32,
-    /// Those that do not flood side by side.
-    #[arg(long)]
-    parallel: bool,
-    /// Seconds of healthy traffic in scenario 2, instead of its own 40.
-    #[arg(long, value_name = "SECONDS")]
-    day: Option<u64>,
-    /// `json` for one object a run.
-    #[arg(long, default_value = "text")]
-    output: String,
+    /// Those of `sensor/examples/scenarios`; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    options: Vec<String>,
 }
 
 /// Runs the task.
@@ -50,18 +36,6 @@ pub fn run(options: &Options) -> Result<()> {
     let release = root.join("target/release");
     let mut command = Command::new(release.join("examples/scenarios"));
     command.arg("--sensor").arg(release.join("sensor"));
-    command.args(["--output", &options.output]);
-    command.args(["--runs", &options.runs.to_string()]);
-    for only in &options.only {
-        command.args(["--only", &only.to_string()]);
-    }
-    if let Some(day) = options.day {
-        command.args(["--day", &day.to_string()]);
-    }
-    for (flag, on) in [("--short", options.short), ("--parallel", options.parallel)] {
-        if on {
-            command.arg(flag);
-        }
-    }
+    command.args(&options.options);
     process::run(&mut command)
 }

@@ -9,6 +9,7 @@ use sensor::stage::network::RouteAction;
 use sensor::stage::packet_socket::PacketSocket;
 
 use crate::load::{Does, Flood, Frames, Load, Names, Server};
+use crate::real::Unbound;
 use crate::world::{Family, World};
 
 /// Where the sensor stands.
@@ -68,6 +69,8 @@ pub struct Scenario {
     pub seconds: (u64, u64),
     /// What the server does from the beginning; none if it does not run.
     pub server: Option<Does>,
+    /// The server is unbound, where that is installed.
+    pub real: bool,
     pub about: About,
     pub expected: Expected,
     /// It needs the machine for itself.
@@ -82,8 +85,9 @@ pub struct Scenario {
 pub struct Stage {
     pub world: World,
     pub server: Option<Server>,
-    /// The other server always runs.
-    pub _other: Server,
+    pub unbound: Option<Unbound>,
+    /// Of which unbound asks; else nobody asks it but in one scenario.
+    pub other: Option<Server>,
     pub loads: Vec<Load>,
     pub floods: Vec<Flood>,
 }
@@ -163,6 +167,7 @@ const USUAL: Scenario = Scenario {
     rate: 50.0,
     seconds: (WARM, 9),
     server: Some(Does::Answer),
+    real: false,
     about: About::Server,
     expected: Expected::Quiet,
     flood: false,
@@ -175,6 +180,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(failures());
     all.extend(floods());
     all.extend(others());
+    all.extend(real());
     all.sort_by_key(|scenario| scenario.id);
     all
 }
@@ -525,6 +531,50 @@ fn others() -> Vec<Scenario> {
             flood: true,
             onset: spoofed,
             ..v6
+        },
+    ]
+}
+
+fn real() -> Vec<Scenario> {
+    let unbound = Scenario {
+        server: None,
+        real: true,
+        ..USUAL
+    };
+    vec![
+        Scenario {
+            id: 30,
+            name: "unbound: healthy",
+            seconds: (WARM, 15),
+            ..unbound
+        },
+        Scenario {
+            id: 31,
+            name: "unbound: stopped",
+            expected: Expected::Cause(&["service down"]),
+            onset: |stage| {
+                stage.unbound = None;
+                Ok(())
+            },
+            ..unbound
+        },
+        Scenario {
+            id: 32,
+            name: "unbound: its upstream is gone",
+            seconds: (WARM, 20),
+            expected: Expected::Cause(&["upstream failure"]),
+            onset: |stage| {
+                stage.other = None;
+                Ok(())
+            },
+            ..unbound
+        },
+        Scenario {
+            id: 33,
+            name: "unbound: its access list refuses the clients",
+            expected: Expected::Cause(&["misconfiguration"]),
+            onset: |stage| stage.unbound.as_ref().map_or(Ok(()), Unbound::refuse),
+            ..unbound
         },
     ]
 }
