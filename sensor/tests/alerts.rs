@@ -22,7 +22,7 @@ use support::wait_for;
 const RECORD: &str = r#"{
     "schema": 1, "kind": "incident", "id": "1700000020500-192-0-2-53", "server": "192.0.2.53",
     "ports": [53], "vantage": "server", "watched": ["eth0"], "stage": "open", "level": "warning",
-    "first_sign_ms": 1700000020000, "detected_ms": 1700000020500, "updated_ms": 1700000021000,
+    "first_sign_ms": 1700000020000, "detected_ms": 1700000020500, "last_sign_ms": 1700000021000, "updated_ms": 1700000021000,
     "signs": [], "names": [], "icmp_senders": [], "causes": [], "first_cause": "service down",
     "before": {"seconds": 20.0, "queries": 1, "responses": 1, "answered": 1, "late": 0, "errored": 0,
       "unanswered": 0, "retransmitted": 0, "servfail": 0, "nxdomain": 0, "refused": 0, "truncated": 0,

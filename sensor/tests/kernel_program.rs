@@ -72,11 +72,11 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         assert!(xdp(&pair).is_some());
         let client = pair
             .client
-            .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+            .enter(|| UdpSocket::bind((addresses(4).client, 0)))
             .expect("entered")
             .expect("bound");
         for id in 0..30 {
-            let query = sensor::stage::client::query(id, "example.org");
+            let query = query(id, "example.org");
             client
                 .send_to(&query, dns(addresses(4).server))
                 .expect("sent");
@@ -220,7 +220,7 @@ fn malformed_packets_are_logged_when_asked_for() {
     }
     let client = pair
         .client
-        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
         .expect("entered")
         .expect("bound");
     client
@@ -388,10 +388,10 @@ fn doctor_measures_what_a_running_sensor_costs() {
         .expect("it runs");
     let client = pair
         .client
-        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
         .expect("entered")
         .expect("bound");
-    let query = sensor::stage::client::query(1, "example.org");
+    let query = query(1, "example.org");
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         client
@@ -448,11 +448,11 @@ fn watch_tells_details_and_its_own_cost() {
     interval();
     let client = pair
         .client
-        .enter(|| std::net::UdpSocket::bind((addresses(4).client, 0)))
+        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
         .expect("entered")
         .expect("bound");
     for id in 0..50 {
-        let query = sensor::stage::client::query(id, "www.example.org");
+        let query = query(id, "www.example.org");
         // The closed port's ICMP errors come back here.
         for _ in 0..2 {
             if client.send_to(&query, dns(addresses(4).server)).is_ok() {

@@ -85,6 +85,8 @@ pub struct ServerState {
     /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
     /// are signs.
     pub outcomes: (u64, u64),
+    /// When most of its queries last failed.
+    pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
     cusum: Cusum,
@@ -106,6 +108,7 @@ impl ServerState {
             has_errors: false,
             asked_from_here: false,
             outcomes: (0, 0),
+            failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),
             collected: Latency::fine(),
@@ -191,6 +194,15 @@ impl ServerState {
         let fails = readings
             .iter()
             .any(|reading| reading.rule.is_failure() && reading.level().is_some());
+        let failing = [
+            Rule::PortUnreachable,
+            Rule::Prohibited,
+            Rule::HostUnreachable,
+            Rule::Silent,
+        ];
+        if failing.into_iter().any(fires) {
+            self.failed_at = Some(tick.end);
+        }
         // At first only answers are known: what is not answered is known a time-out later.
         let known = self.history.begun() + FIRST;
         if !fails

@@ -87,7 +87,7 @@ impl Book {
     pub fn look(&mut self, sightings: &[(Sighting, Sample)]) {
         for (sighting, sample) in sightings {
             self.recent.add(*sighting, *sample);
-            for case in self.cases.values_mut() {
+            for case in self.cases.values_mut().filter(|case| case.is_firing()) {
                 case.evidence.add(sighting, sample);
             }
         }

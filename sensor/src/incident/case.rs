@@ -36,7 +36,9 @@ const TOGETHER: Duration = Duration::from_secs(3);
 /// What lies closer together than a tick is of one moment.
 const MOMENT: Duration = Duration::from_millis(250);
 /// How far back a flood's beginning is looked for.
-const RISE: Duration = Duration::from_secs(10);
+const LOOK_BACK: Duration = Duration::from_secs(10);
+/// Times the usual rate that a flood has at least.
+const RISE: f64 = 2.0;
 
 /// What is known of a tick beside the readings.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +66,13 @@ struct OpenSign {
     adapted: bool,
 }
 
+/// From its beginning to when it last went on.
+#[derive(Clone, Copy)]
+struct Course {
+    since: Duration,
+    until: Duration,
+}
+
 /// An incident that goes on.
 pub struct Case {
     subject: Subject,
@@ -83,15 +92,18 @@ pub struct Case {
     /// What was last told, and since when it is another.
     told: Verdict,
     other_since: Option<Duration>,
-    /// What the causes are weighed by: up to the last tick in which a sign fired. What came after it is of
-    /// the recovery.
-    weighed: Span,
+    /// Since the last tick in which a sign fired: it is of the incident if one fires again, else of the
+    /// recovery.
     since_then: Span,
+    /// The last tick in which a sign fired.
+    last_sign: Duration,
     /// When something other than the sensor's own question was last seen.
     last_active: Duration,
-    /// When the failure and the flood began, if they did.
-    failed_since: Option<Duration>,
-    flooded_since: Option<Duration>,
+    /// The failure and the flood, if there were any.
+    failure: Option<Course>,
+    flood: Option<Course>,
+    /// The flood made the rate rise, and is over where it does not.
+    has_risen: bool,
     /// The host's first word, from which its counters are told.
     host_first: Option<HostReading>,
     vantage: &'static str,
@@ -122,7 +134,6 @@ impl Case {
             evidence.before.elapsed = known.min(BEFORE);
             evidence.during.elapsed = now.saturating_sub(first_sign);
         }
-        let weighed = evidence.during;
         let name = server.map_or_else(|| "network".into(), |key| ip(&key).to_string());
         let mut case = Self {
             subject,
@@ -139,17 +150,17 @@ impl Case {
             verdict: Verdict::Unknown,
             told: Verdict::Unknown,
             other_since: None,
-            weighed,
             since_then: Span::empty(now),
+            last_sign: now,
             last_active: now,
-            failed_since: None,
-            flooded_since: None,
+            failure: None,
+            flood: None,
+            has_risen: false,
             host_first: None,
             vantage: "path",
             id: format!("{}-{}", calendar.ms(now), name.replace([':', '.'], "-")),
         };
         case.evidence.latency[0] = usual_latency(subject, detector);
-        case.note(detector);
         case.update(readings, detector, now);
         case.told = case.verdict;
         case
@@ -163,7 +174,7 @@ impl Case {
             let mut span = history.over(tick.elapsed);
             span.end = tick.now;
             span.elapsed = tick.elapsed;
-            self.evidence.tick(&span, calendar);
+            self.evidence.series.push(calendar.ms(span.end), &span);
             self.since_then.add(&span);
             let asking = self.asked.is_some_and(|asked| tick.now < asked + ASKING);
             let own = asking && span.counters.queries <= 1;
@@ -171,7 +182,6 @@ impl Case {
                 self.last_active = tick.now;
             }
         }
-        self.note(detector);
     }
 
     /// Notes the worst of what only the detector knows.
@@ -256,12 +266,14 @@ impl Case {
         for reading in readings {
             if self.apply(reading, recovered, adapts, now) {
                 changes.push(Change::Sign);
-                self.note_onset(reading, detector, now);
             }
         }
         if readings.iter().any(|reading| reading.level().is_some()) {
+            self.last_sign = now;
             let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
-            self.weighed.add(&since_then);
+            self.evidence.during.add(&since_then);
+            self.note(detector);
+            self.follow(readings, detector, now);
             self.weigh(detector);
         }
         let level = self.current_level();
@@ -305,14 +317,36 @@ impl Case {
         })
     }
 
-    /// When a failure or a flood began, at its first sign.
-    fn note_onset(&mut self, reading: &Reading, detector: &Detector, now: Duration) {
-        if reading.rule.is_failure() && self.failed_since.is_none() {
-            let since = first_sign(self.subject, std::slice::from_ref(reading), detector, now);
-            self.failed_since = Some(since);
+    /// Notes from when to when there is a failure, and a flood.
+    fn follow(&mut self, readings: &[Reading], detector: &Detector, now: Duration) {
+        let fires = |reading: &&Reading| reading.level().is_some();
+        let of = |is: &dyn Fn(Rule) -> bool| -> Vec<Reading> {
+            let fire = readings.iter().filter(fires);
+            fire.filter(|reading| is(reading.rule)).cloned().collect()
+        };
+        let failures = of(&Rule::is_failure);
+        if !failures.is_empty() {
+            let begun = first_sign(self.subject, &failures, detector, now);
+            go_on(&mut self.failure, begun, now, CALM);
         }
-        if reading.rule.is_flood() && self.flooded_since.is_none() {
-            self.flooded_since = Some(rise(self.subject, detector, now));
+        let rises = self.server_state(detector).is_some_and(|state| {
+            let lately = state.history.over(2 * MOMENT);
+            lately.rate(lately.counters.queries) >= RISE * state.usual.rate.mean()
+        });
+        let floods = of(&Rule::is_flood);
+        self.has_risen |= rises && !floods.is_empty();
+        // The heaviest source is that of the last ten seconds: it may have ended since.
+        let lasts = |reading: &Reading| reading.rule != Rule::OneSource || rises || !self.has_risen;
+        if floods.iter().any(lasts) {
+            let begun = risen_since(self.subject, detector, now);
+            let brought_about = self.flood_came() == Some(Came::First);
+            // What has brought a failure about may pause, and is no other flood for that.
+            let pause = if brought_about {
+                Duration::MAX
+            } else {
+                TOGETHER
+            };
+            go_on(&mut self.flood, begun, now, pause);
         }
     }
 
@@ -419,7 +453,7 @@ impl Case {
     fn weigh(&mut self, detector: &Detector) {
         let evidence = &self.evidence;
         let first = self.signs.first().map_or(self.opened, |sign| sign.since);
-        let counters = &self.weighed.counters;
+        let counters = &evidence.during.counters;
         let matched = |kind: ErrorKind| counters.errors_matched[kind.index()];
         let vantage = match self.subject {
             Subject::Server(key) => Some(detector.vantage(&key)),
@@ -442,13 +476,15 @@ impl Case {
             flood: self.flood_came(),
             vantage,
             queries: counters.queries,
-            decided: self.weighed.decided(),
+            decided: evidence.during.decided(),
             answered: counters.transactions.answered,
             answered_before: evidence.before.counters.transactions.answered,
             port: matched(ErrorKind::Port),
             prohibited: matched(ErrorKind::Prohibited),
             host: matched(ErrorKind::Host),
             network: matched(ErrorKind::Network),
+            too_big: matched(ErrorKind::TooBig),
+            truncated: counters.truncated,
             errors: counters.errors.iter().sum(),
             errors_from_server: counters.errors_from_server,
             slowest_error_ms: evidence
@@ -459,7 +495,7 @@ impl Case {
             tcp_accepted: counters.tcp[TcpEvent::SynAck.index()],
             tcp_refused: counters.tcp[TcpEvent::Rst.index()],
             facts: evidence.host.clone(),
-            seconds: self.weighed.elapsed.as_secs_f64(),
+            seconds: evidence.during.elapsed.as_secs_f64(),
             rate: evidence.rate,
             verified: self
                 .verified
@@ -471,20 +507,22 @@ impl Case {
 
     /// Which came first, the flood or the failure, where there are both.
     fn flood_came(&self) -> Option<Came> {
-        let (flooded, failed) = (self.flooded_since?, self.failed_since?);
-        let transactions = &self.weighed.counters.transactions;
+        let (flood, failure) = (self.flood?, self.failure?);
+        let counters = &self.evidence.during.counters;
         let made_up = self.signs.iter().any(|sign| {
-            let together = sign.since <= failed + TOGETHER;
+            let together = sign.since <= failure.since + TOGETHER;
             together
                 && matches!(
                     sign.rule,
                     Rule::Spoofed | Rule::RandomNames | Rule::Amplification
                 )
         });
-        Some(if made_up || flooded + MOMENT <= failed {
+        Some(if flood.until + TOGETHER < failure.since {
+            Came::Over
+        } else if made_up || flood.since + MOMENT <= failure.since {
             Came::First
-        } else if flooded >= failed + 2 * MOMENT
-            || transactions.retransmitted * 2 >= self.weighed.counters.queries
+        } else if flood.since >= failure.since + 2 * MOMENT
+            || counters.transactions.retransmitted * 2 >= counters.queries
         {
             Came::After
         } else {
@@ -492,13 +530,20 @@ impl Case {
         })
     }
 
-    /// What the server's host says now, while a sign is on. That nothing listened is remembered: a service
+    /// Whether a sign fired in the last tick: what is learnt then is of the incident, and not of what came
+    /// after it.
+    #[must_use]
+    pub fn is_firing(&self) -> bool {
+        self.since_then.elapsed.is_zero()
+    }
+
+    /// What the server's host says, while a sign fires. That nothing listened is remembered: a service
     /// that was started again was down.
     pub fn set_host(&mut self, reading: &HostReading) {
         let Subject::Server(key) = self.subject else {
             return;
         };
-        if self.current_level().is_none() {
+        if !self.is_firing() {
             return;
         }
         let first = self.host_first.get_or_insert_with(|| reading.clone());
@@ -525,7 +570,7 @@ impl Case {
         let due = self
             .asked
             .is_none_or(|asked| now >= asked + ASK_EVERY && self.last_active > asked);
-        let may = due && on(Rule::is_failure) && !on(Rule::is_flood);
+        let may = due && self.is_firing() && on(Rule::is_failure) && !on(Rule::is_flood);
         if may {
             self.asked = Some(now);
         }
@@ -557,6 +602,7 @@ impl Case {
             level: self.level.name().into(),
             first_sign_ms: calendar.ms(self.first_sign),
             detected_ms: calendar.ms(self.opened),
+            last_sign_ms: calendar.ms(self.last_sign),
             ended_ms: self.ended.map(|at| calendar.ms(at)),
             updated_ms: calendar.ms(now),
             signs: self
@@ -599,6 +645,19 @@ impl Case {
             first_cause: self.verdict.words(),
             causes: self.causes.clone(),
             series: evidence.series.clone(),
+        }
+    }
+}
+
+/// Goes on with what may have paused for so long, or begins anew.
+fn go_on(course: &mut Option<Course>, begun: Duration, now: Duration, pause: Duration) {
+    match course {
+        Some(course) if now.saturating_sub(course.until) <= pause => course.until = now,
+        _ => {
+            *course = Some(Course {
+                since: begun,
+                until: now,
+            });
         }
     }
 }
@@ -662,7 +721,7 @@ fn first_sign(
 }
 
 /// When a flood began, as far as its server's rate tells: from then on it was at least twice the usual one.
-fn rise(subject: Subject, detector: &Detector, now: Duration) -> Duration {
+fn risen_since(subject: Subject, detector: &Detector, now: Duration) -> Duration {
     let sudden = now.saturating_sub(2 * MOMENT);
     let Subject::Server(key) = subject else {
         return sudden;
@@ -671,11 +730,11 @@ fn rise(subject: Subject, detector: &Detector, now: Duration) -> Duration {
         return sudden;
     };
     let usual = state.usual.rate.mean();
-    let spans: Vec<&Span> = state.history.spans(RISE).collect();
+    let spans: Vec<&Span> = state.history.spans(LOOK_BACK).collect();
     let risen = spans
         .iter()
         .rev()
-        .take_while(|span| span.rate(span.counters.queries) >= 2.0 * usual);
+        .take_while(|span| span.rate(span.counters.queries) >= RISE * usual);
     risen
         .last()
         .map_or(sudden, |span| span.end.saturating_sub(span.elapsed))

@@ -79,6 +79,8 @@ pub enum Came {
     Together,
     /// After it: clients that get no answer ask again.
     After,
+    /// Before it, and it was over.
+    Over,
 }
 
 /// All that is weighed.
@@ -106,6 +108,10 @@ pub struct Situation {
     pub host: u64,
     /// See `port`.
     pub network: u64,
+    /// See `port`; it says that a packet was too big.
+    pub too_big: u64,
+    /// Truncated answers.
+    pub truncated: u64,
     /// ICMP errors about the server, and those of them that its own address sent.
     pub errors: u64,
     /// See `errors`.
@@ -437,11 +443,12 @@ fn answered_badly(s: &Situation, scales: &mut Scales) {
         );
     }
     if s.has(Rule::Truncation) {
-        scales.put(
-            Cause::PathMtu,
-            60,
-            "answers are cut, or ICMP says that packets are too big",
-        );
+        let reason = if s.too_big == 0 {
+            format!("{} answers are cut (TC)", s.truncated)
+        } else {
+            format!("{} ICMP errors say that a packet was too big", s.too_big)
+        };
+        scales.put(Cause::PathMtu, 60, reason);
     }
 }
 
@@ -514,6 +521,12 @@ fn flooded(s: &Situation, scales: &mut Scales) {
             let after = "the failure came first: clients that get no answer ask again";
             for cause in ATTACKS_BY_QUERIES {
                 scales.put(cause, -60, after);
+            }
+        }
+        Some(Came::Over) => {
+            let over = "the flood was over before the failure began";
+            for cause in ATTACKS_BY_QUERIES {
+                scales.put(cause, -80, over);
             }
         }
         Some(Came::Together) | None => {}
@@ -842,6 +855,16 @@ mod tests {
                 },
                 first: "attack: distributed",
                 never: &[FirewallRejects],
+            },
+            Case {
+                name: "a flood that was answered, and an outage after it",
+                situation: Situation {
+                    signs: vec![(Rule::OneSource, 0), (port, 20_000)],
+                    flood: Some(Came::Over),
+                    ..own_errors.clone()
+                },
+                first: "service down",
+                never: &[],
             },
             Case {
                 name: "clients that ask again at once, or a flood: nothing tells",

@@ -65,7 +65,7 @@ pub struct Evidence {
     server: Option<ServerKey>,
     /// The minute before the first sign.
     pub before: Span,
-    /// From the first sign on.
+    /// From the first sign to the last.
     pub during: Span,
     /// Latency of before and during: median and 95th percentile, in seconds.
     pub latency: [Option<(f64, f64)>; 2],
@@ -175,12 +175,6 @@ impl Evidence {
         if self.packets.len() < room {
             self.packets.push(*sample);
         }
-    }
-
-    /// A tick of the server, or of the network.
-    pub fn tick(&mut self, tick: &Span, calendar: &Calendar) {
-        self.during.add(tick);
-        self.series.push(calendar.ms(tick.end), tick);
     }
 
     /// The counts of one side in the form of the record.

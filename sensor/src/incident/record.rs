@@ -231,6 +231,8 @@ pub struct Record {
     pub first_sign_ms: u64,
     /// When the first rule fired.
     pub detected_ms: u64,
+    /// When a rule last fired. What came later is the recovery.
+    pub last_sign_ms: u64,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
@@ -240,7 +242,7 @@ pub struct Record {
     pub signs: Vec<Sign>,
     /// The minute before the first sign, or what there is of it.
     pub before: Summary,
-    /// From the first sign on.
+    /// From the first sign to the last.
     pub during: Summary,
     /// Clients and sources.
     pub clients: Clients,

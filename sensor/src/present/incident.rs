@@ -22,6 +22,7 @@ pub struct IncidentObject<'a> {
     detected_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_ms: Option<u64>,
+    last_sign_ms: u64,
     updated_ms: u64,
     first_cause: &'a str,
     causes: Vec<&'a str>,
@@ -45,6 +46,7 @@ impl<'a> IncidentObject<'a> {
             first_sign_ms: record.first_sign_ms,
             detected_ms: record.detected_ms,
             ended_ms: record.ended_ms,
+            last_sign_ms: record.last_sign_ms,
             updated_ms: record.updated_ms,
             first_cause: &record.first_cause,
             causes: record

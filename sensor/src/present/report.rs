@@ -84,11 +84,17 @@ fn head(text: &mut String, record: &Record) {
         time(record.detected_ms),
         seconds(record.detected_ms.saturating_sub(record.first_sign_ms))
     );
+    line!(
+        text,
+        "| last sign | {} ({:.1} s after the first) |",
+        time(record.last_sign_ms),
+        seconds(record.last_sign_ms.saturating_sub(record.first_sign_ms))
+    );
     match record.ended_ms {
         Some(ended) => {
             line!(
                 text,
-                "| end | {} ({}; it lasted {:.0} s) |",
+                "| end | {} ({}, after {:.0} s: an incident waits for 30 s of calm, and for a minute) |",
                 time(ended),
                 record.stage.name(),
                 seconds(ended.saturating_sub(record.first_sign_ms))
@@ -112,7 +118,7 @@ fn head(text: &mut String, record: &Record) {
             .map_or_else(String::new, |until| format!(", until {}", clock(until)));
         line!(
             text,
-            "- {}{until}: **{}** ({}): {}",
+            "- {}{until}: **{}** ({}); at its worst {}",
             clock(sign.since_ms),
             sign.title,
             sign.level,
@@ -130,7 +136,7 @@ fn head(text: &mut String, record: &Record) {
     line!(
         text,
         "DNS over UDP (port {}), the opening of TCP connections to it, and ICMP errors that quote DNS, on \
-         {}: {vantage}. All packets were counted; {} were kept as samples{}. {}",
+         {}: {vantage}. All packets were counted; of those that were sampled, {} are kept{}. {}",
         ports(record),
         record.watched.join(", "),
         record.sampling.packets,
@@ -293,14 +299,14 @@ fn parties(text: &mut String, record: &Record) {
         range(&clients.distinct_names)
     );
     for (what, parties) in [
-        ("clients in the samples", &clients.heaviest),
+        ("clients (queries in the samples)", &clients.heaviest),
         (
             "heaviest sources on the network (queries in 10 s)",
             &clients.sources,
         ),
-        ("names in the samples", &record.names),
+        ("names (queries in the samples)", &record.names),
         (
-            "who sent ICMP errors (in the samples)",
+            "who sent ICMP errors (those in the samples)",
             &record.icmp_senders,
         ),
     ] {
@@ -309,7 +315,10 @@ fn parties(text: &mut String, record: &Record) {
         }
     }
     if let Some(ms) = record.slowest_icmp_ms {
-        line!(text, "- an ICMP error came up to {ms} ms after its query");
+        line!(
+            text,
+            "- ICMP errors came at most {ms} ms after their queries (those in the samples)"
+        );
     }
     let partly = |sign: &Sign| sign.rule == Rule::PartialRejection.name();
     if record.signs.iter().any(partly) {
@@ -332,7 +341,8 @@ fn host(text: &mut String, record: &Record) {
         line!(
             text,
             "- on the server's host: UDP: {}; TCP: {}; in {} s {} datagrams to ports without a socket, {} \
-             that found the DNS socket's buffer full ({} of all sockets), {} packets dropped by the kernel, {} by interfaces",
+             that found the DNS socket's buffer full ({} of all sockets), {} packets dropped by the kernel's queues, {} by interfaces; what a filter \
+             drops is not counted",
             bound(host.udp_bound),
             bound(host.tcp_bound),
             host.seconds,
@@ -362,7 +372,10 @@ fn range(range: &Range) -> String {
     let usual = range
         .usual
         .map_or_else(|| "not known yet".into(), |usual| format!("{usual:.0}"));
-    format!("usually {usual}, at most {:.0}", range.worst)
+    format!(
+        "usually {usual}, in the incident at most {:.0}",
+        range.worst
+    )
 }
 
 type Count = (&'static str, fn(&Summary) -> u64);
@@ -423,6 +436,7 @@ fn causes(text: &mut String, record: &Record) {
     line!(text);
     for (place, ranked) in record.causes.iter().enumerate() {
         if place == 1 {
+            line!(text);
             line!(text, "Other causes, and what speaks against them:");
             line!(text);
         }
@@ -447,7 +461,7 @@ fn impact(text: &mut String, record: &Record) {
     line!(
         text,
         "{} queries got no answer in time ({} an ICMP error, {} nothing, {} an answer that was too late). \
-         In the samples there were {} clients in {} networks.",
+         In the samples there were {} clients (addresses) in {} of their networks (/24, /56).",
         during.errored + during.unanswered,
         during.errored,
         during.unanswered.saturating_sub(during.late),

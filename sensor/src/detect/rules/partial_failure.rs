@@ -43,12 +43,20 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     // Where most fail, other rules say so and why.
     let decided = &facts.decided;
     let is_part = share(decided.failed(), decided.decided()) < limits.failed_share.warning;
-    reading.graded().at_most(most).only_if(is_part).saying(|| {
-        format!(
-            "{} of {} queries got no answer in {:.0} s",
-            percent(part),
-            span.decided(),
-            span.elapsed.as_secs_f64()
-        )
-    })
+    // And what is left of that in the window when it is over is no news.
+    let left = limits.partial_window + facts.timeout;
+    let failed_at = facts.state.failed_at;
+    let is_new = failed_at.is_none_or(|at| facts.now.saturating_sub(at) >= left);
+    reading
+        .graded()
+        .at_most(most)
+        .only_if(is_part && is_new)
+        .saying(|| {
+            format!(
+                "{} of {} queries got no answer in {:.0} s",
+                percent(part),
+                span.decided(),
+                span.elapsed.as_secs_f64()
+            )
+        })
 }
