@@ -211,7 +211,8 @@ pub struct DetectionArguments {
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     pub trusted: Vec<Prefix>,
 
-    /// A rule that speaks but opens no incident; `all` for every rule. May be given several times.
+    /// A rule that is told when it fires, but opens no incident and alerts nobody; `all` for every rule. May
+    /// be given several times.
     #[arg(long, value_name = "RULE", value_parser = rule_names())]
     pub shadow: Vec<String>,
 }

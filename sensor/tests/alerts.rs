@@ -253,7 +253,7 @@ fn records_are_brought_up_to_date_without_alerts() {
         change: None,
         ..alert(Change::Opened)
     });
-    wait_for("the record", || store.read(None).is_ok());
+    wait_for("the record", || store.newest().is_ok());
     alerts.finish();
     assert!(!lines.exists(), "nothing has changed");
     fs::remove_dir_all(state).expect("removed");

@@ -353,7 +353,9 @@ fn thresholds_that_no_rule_can_compare_with_are_refused() {
     for (text, why) in [
         ("slow_rise = nan", "slow_rise must be a number above 0"),
         ("slow_rise = -1", "slow_rise must be a number above 0"),
-        ("slow_rize = 1", "unknown field `slow_rize`"),
+        ("slow_rize = 1", "did you mean slow_rise?"),
+        ("slow = { warnng = 1 }", "unknown field `warnng`"),
+        ("failed_back = 3", "failed_back"),
         ("failed_back = \"1h\"", "failed_back must not be"),
     ] {
         let thresholds = file("bad.toml", text.as_bytes());
@@ -367,6 +369,75 @@ fn thresholds_that_no_rule_can_compare_with_are_refused() {
         let said = stderr(&output);
         assert!(said.contains(why) && said.contains("bad.toml"), "{said}");
     }
+}
+
+#[test]
+fn a_part_of_a_pair_of_thresholds_is_enough() {
+    let thresholds = file(
+        "part.toml",
+        b"slow = { warning = 0.5 }\nflood_ceiling = 9000\n",
+    );
+    let thresholds = thresholds.to_str().expect("text");
+    let output = sensor(&["rules", "--toml", "--thresholds", thresholds]);
+    let text = stdout(&output);
+    assert!(
+        text.contains("slow = { critical = 1.0, warning = 0.5 }"),
+        "{text}"
+    );
+    assert!(text.contains("\nflood_ceiling = 9000.0"), "{text}");
+}
+
+#[test]
+fn where_alerts_cannot_go_is_told_at_once() {
+    for (arguments, why) in [
+        (["--state", "/proc/nope"], "--state"),
+        (["--state", "/etc/passwd"], "--state"),
+        (["--alerts", "/nonexistent/alerts"], "--alerts"),
+        (["--alerts", "/tmp"], "--alerts"),
+        (["--webhook", "notaurl"], "--webhook"),
+        (["--webhook", "ftp://192.0.2.1/"], "--webhook"),
+    ] {
+        let state = std::env::temp_dir()
+            .join("sensor-tests")
+            .display()
+            .to_string();
+        let mut all = vec!["watch", "-i", "lo"];
+        if arguments[0] != "--state" {
+            all.extend(["--state", &state]);
+        }
+        all.extend(arguments);
+        let output = sensor(&all);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_broken_record_hides_no_other() {
+    let state = file("state", b"");
+    std::fs::remove_file(&state).expect("a file");
+    std::fs::create_dir_all(&state).expect("a directory");
+    let broken = state.join("1795419560000-192-0-2-1.json");
+    std::fs::write(&broken, "{").expect("written");
+    let state = state.to_str().expect("text");
+    let output = sensor(&["report", "--list", "--state", state]);
+    assert!(output.status.success());
+    assert!(
+        stderr(&output).contains("move it away"),
+        "{}",
+        stderr(&output)
+    );
+    let output = sensor(&["report", "--state", state]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is no incident of this version"));
+    let nothing = sensor(&["report", "--list", "--state", "/nonexistent"]);
+    assert!(stderr(&nothing).contains("no incident in /nonexistent"));
+    let no_directory = sensor(&["report", "--state", "/etc/passwd"]);
+    assert!(
+        stderr(&no_directory).contains("cannot read /etc/passwd"),
+        "{}",
+        stderr(&no_directory)
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use sensor::calendar::Calendar;
-use sensor::detect::{Place, Thresholds};
+use sensor::detect::{Place, Rule, Thresholds};
 use sensor::host::capture::Capture;
 use sensor::host::engine::HostEngine;
 use sensor::incident::book::About;
@@ -56,6 +57,10 @@ impl Town {
     }
 
     fn with(thresholds: Thresholds) -> Self {
+        Self::in_shadow(thresholds, [].into())
+    }
+
+    fn in_shadow(thresholds: Thresholds, shadow: BTreeSet<Rule>) -> Self {
         let settings = for_ports(&[]).expect("port 53");
         let calendar = Calendar {
             begun: EPOCH,
@@ -71,7 +76,7 @@ impl Town {
                 ports: vec![53],
                 watched: vec!["test".into()],
             },
-            shadow: [].into(),
+            shadow,
             host: false,
         };
         Self {
@@ -446,6 +451,22 @@ fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told(
 }
 
 #[test]
+fn a_rule_in_the_shadow_is_told_once_and_opens_nothing() {
+    let shadow = [Rule::PortUnreachable, Rule::PartialFailure].into();
+    let mut town = Town::in_shadow(Thresholds::default(), shadow);
+    for _ in 0..2 {
+        town.run(20, Server::Answers);
+        town.run(20, Server::IsDown);
+        let told = town.monitor.book().take_shadows();
+        let told: Vec<Rule> = told.iter().map(|shadow| shadow.reading.rule).collect();
+        assert_eq!(told, [Rule::PortUnreachable]);
+        // Until it is quiet.
+        town.run(20, Server::Answers);
+    }
+    assert_eq!(town.told(), []);
+}
+
+#[test]
 fn the_series_begins_before_the_first_sign_and_agrees_with_the_counts() {
     let mut town = Town::new();
     town.run(70, Server::Answers);
@@ -477,9 +498,9 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
     let (record, packets, calendar) = outage();
     let path = directory("store");
     let store = Store::new(Some(&path));
-    assert!(store.read(None).is_err());
+    assert!(store.newest().is_err());
     store.write(&record, &packets, &calendar).expect("written");
-    let read = store.read(Some(&record.id)).expect("read");
+    let read = store.read(&record.id).expect("read");
     assert_eq!(read, record);
     for file in fs::read_dir(&path).expect("a directory") {
         let file = file.expect("an entry");
@@ -488,9 +509,7 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
     }
     let mode = fs::metadata(&path).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    let unknown = store
-        .read(Some("../outside"))
-        .expect_err("no such incident");
+    let unknown = store.read("../outside").expect_err("no such incident");
     assert!(unknown.to_string().contains(&record.id), "{unknown}");
     // The newest 100 stay.
     for number in 0..110 {
@@ -500,8 +519,8 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
             .write(&other, &packets[..1], &calendar)
             .expect("written");
     }
-    assert_eq!(store.ids().len(), 100);
-    assert!(store.read(Some(&record.id)).is_err());
+    assert_eq!(store.ids().expect("readable").len(), 100);
+    assert!(store.read(&record.id).is_err());
     fs::remove_dir_all(&path).expect("removed");
 }
 
@@ -535,7 +554,7 @@ fn files_of_others_in_the_directory_are_left_alone() {
     store
         .write(&old, &packets[..1], &calendar)
         .expect("written");
-    assert!(store.read(Some(&first)).is_ok());
+    assert!(store.read(&first).is_ok());
     let missing: Vec<_> = others.iter().filter(|file| !file.exists()).collect();
     assert!(missing.is_empty(), "{missing:?}");
     fs::remove_dir_all(&path).expect("removed");
@@ -555,7 +574,7 @@ fn a_link_in_a_shared_directory_is_not_followed() {
     let store = Store::new(Some(&path));
     store.write(&record, &packets, &calendar).expect("written");
     assert_eq!(fs::read_to_string(&target).expect("there"), "as it was");
-    assert_eq!(store.read(Some(&record.id)).expect("read"), record);
+    assert_eq!(store.read(&record.id).expect("read"), record);
     let shared = |mode| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         store.is_shared()

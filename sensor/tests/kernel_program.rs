@@ -19,10 +19,18 @@ use support::wait_for;
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 
 fn spawn(pair: &Pair, arguments: &[&str]) -> Child {
+    // Incidents of tests are not those of this host.
+    let state = std::env::temp_dir()
+        .join("sensor-tests")
+        .display()
+        .to_string();
+    let kept = arguments.first() == Some(&"watch") && !arguments.contains(&"--state");
+    let state: &[&str] = if kept { &["--state", &state] } else { &[] };
     pair.server
         .enter(|| {
             Command::new(SENSOR)
                 .args(arguments)
+                .args(state)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()

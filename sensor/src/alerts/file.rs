@@ -1,6 +1,6 @@
 //! JSON lines in a file, or on standard output.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,10 +19,27 @@ pub fn run(path: &Path, queue: &Receiver<Arc<Alert>>) {
 }
 
 fn add(path: &Path, line: &str) -> io::Result<()> {
-    if path == Path::new("-") {
+    if path == Path::new(STANDARD_OUTPUT) {
         return writeln!(io::stdout(), "{line}");
     }
+    writeln!(open(path)?, "{line}")
+}
+
+/// Stands for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Whether the file can be written.
+///
+/// # Errors
+/// It cannot.
+pub fn check(path: &Path) -> io::Result<()> {
+    if path != Path::new(STANDARD_OUTPUT) {
+        open(path)?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let mut file = options.create(true).append(true).mode(0o600).open(path)?;
-    writeln!(file, "{line}")
+    options.create(true).append(true).mode(0o600).open(path)
 }

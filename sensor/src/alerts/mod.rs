@@ -15,9 +15,9 @@ use crate::incident::store::Store;
 use crate::incident::{Change, Record};
 
 mod command;
-mod file;
+pub mod file;
 pub mod journal;
-mod webhook;
+pub mod webhook;
 
 /// Alerts that may wait for a slow receiver.
 const QUEUE: usize = 64;

@@ -38,3 +38,53 @@ fn post(agent: &ureq::Agent, url: &str, json: &str) -> Result<(), ureq::Error> {
     let request = agent.post(url).header("content-type", "application/json");
     request.send(json).map(drop)
 }
+
+/// Why an address can never be posted to.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is no address of the Web.
+    #[error(transparent)]
+    Format(#[from] ureq::http::uri::InvalidUri),
+    /// Another protocol, or no host.
+    #[error("an address begins with http:// or https:// and a host")]
+    NotWeb,
+}
+
+/// Whether an address may be posted to; not whether anybody is there.
+///
+/// # Errors
+/// It can never be.
+pub fn check(url: &str) -> Result<(), Unusable> {
+    let uri: ureq::http::Uri = url.parse()?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    if web && uri.host().is_some() {
+        Ok(())
+    } else {
+        Err(Unusable::NotWeb)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_web_are_usable_and_others_are_not() {
+        for good in [
+            "http://127.0.0.1:8080/hook",
+            "https://hooks.example.org/a?b=c",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "notaurl",
+            "ftp://example.org/",
+            "http://",
+            "",
+            "/path",
+            "http:/x y",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

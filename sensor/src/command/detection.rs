@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::alerts::{Alerts, Receivers, journal};
+use crate::alerts::{Alerts, Receivers, file, journal, webhook};
 use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::{Place, Rule, Thresholds};
 use crate::incident::book::About;
@@ -53,15 +54,43 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
     };
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let does_not_fit = || {
+    let read = || -> Result<Thresholds> {
+        let thresholds = merged(toml::from_str(&text)?)?;
+        thresholds.validate()?;
+        Ok(thresholds)
+    };
+    read().with_context(|| {
         format!(
-            "{} has a threshold that does not fit; `sensor rules --toml` writes all of them",
+            "{} has a threshold that does not fit; `sensor rules --toml` writes all of them, with their \
+             units",
             path.display()
         )
-    };
-    let thresholds: Thresholds = toml::from_str(&text).with_context(does_not_fit)?;
-    thresholds.validate().with_context(does_not_fit)?;
-    Ok(thresholds)
+    })
+}
+
+/// The defaults with what a file says instead, which may be a part of a pair.
+fn merged(file: toml::Table) -> Result<Thresholds> {
+    let mut all = toml::Table::try_from(Thresholds::default())?;
+    // The only one without a default.
+    let optional = "flood_ceiling";
+    for (name, value) in file {
+        match (all.get_mut(&name), value) {
+            (Some(toml::Value::Table(levels)), toml::Value::Table(some)) => levels.extend(some),
+            (Some(known), value) => *known = value,
+            (None, value) if name == optional => {
+                all.insert(name, value);
+            }
+            (None, _) => {
+                let alike = all
+                    .keys()
+                    .map(|known| (strsim::jaro_winkler(&name, known), known))
+                    .max_by(|a, b| a.0.total_cmp(&b.0));
+                let known = alike.map_or("", |(_, known)| known.as_str());
+                bail!("no threshold is called {name:?}; did you mean {known}?");
+            }
+        }
+    }
+    Ok(all.try_into()?)
 }
 
 fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
@@ -74,13 +103,39 @@ fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
     Rule::ALL.iter().filter(named).copied().collect()
 }
 
-/// Whom the command line wants to be told.
+/// Whom the command line wants to be told. What can be known to fail fails now, and not in the middle of an
+/// incident.
 ///
 /// # Errors
-/// A thread cannot be started.
+/// One of them cannot be told, or a thread cannot be started.
 pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
+    let store = Store::new(arguments.state.as_deref());
+    match store.prepare() {
+        Ok(()) => {}
+        Err(error) if arguments.state.is_some() => {
+            return Err(error).context("incidents cannot be kept in the directory of --state");
+        }
+        Err(error) => log::warn!(
+            "incidents cannot be kept: {:#}; --state DIR names another directory",
+            anyhow::Error::from(error)
+        ),
+    }
+    if let Some(path) = &arguments.alerts {
+        file::check(path)
+            .with_context(|| format!("cannot write alerts to {} (--alerts)", path.display()))?;
+    }
+    for url in &arguments.webhook {
+        webhook::check(url).with_context(|| format!("--webhook {url:?} cannot be posted to"))?;
+    }
+    if arguments.journal {
+        ensure!(
+            Path::new(journal::SOCKET).exists(),
+            "there is no journal here (--journal): {} does not exist",
+            journal::SOCKET
+        );
+    }
     let receivers = Receivers {
-        store: Some(Store::new(arguments.state.as_deref())),
+        store: Some(store),
         file: arguments.alerts.clone(),
         commands: arguments.on_incident.clone(),
         webhooks: arguments.webhook.clone(),

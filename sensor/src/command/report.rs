@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use super::Outcome;
 use crate::cli::ReportArguments;
 use crate::incident::Record;
-use crate::incident::store::Store;
+use crate::incident::store::{Store, StoreError};
 use crate::present::incident::IncidentObject;
 use crate::present::output::{self, Format};
 use crate::present::{redact, report};
@@ -17,12 +17,16 @@ use crate::present::{redact, report};
 pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
     let store = Store::new(arguments.state.as_deref());
     if arguments.list {
-        for id in store.ids() {
+        let ids = store.ids()?;
+        if ids.is_empty() {
+            eprintln!("{}", store.is_empty_in_words());
+        }
+        for id in ids {
             // One that cannot be read hides no other.
-            let record = match store.read(Some(&id)) {
+            let record = match store.read(&id) {
                 Ok(record) => masked(record, arguments)?,
                 Err(error) => {
-                    eprintln!("{:#}", anyhow::Error::from(error));
+                    tell(error);
                     continue;
                 }
             };
@@ -40,7 +44,14 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
         }
         return Ok(Outcome::Fine);
     }
-    let record = store.read(arguments.id.as_deref())?;
+    let record = match &arguments.id {
+        Some(id) => store.read(id)?,
+        None => {
+            let (record, broken) = store.newest()?;
+            broken.into_iter().for_each(tell);
+            record
+        }
+    };
     // The packets have the addresses in them.
     let packets = store.pcap(&record.id).filter(|_| !arguments.redact);
     let record = masked(record, arguments)?;
@@ -49,6 +60,11 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
         Format::Text => output::line(&report::markdown(&record, packets.as_deref()))?,
     };
     Ok(Outcome::Fine)
+}
+
+/// What does not stop the command.
+fn tell(error: StoreError) {
+    eprintln!("warning: {:#}", anyhow::Error::from(error));
 }
 
 fn masked(record: Record, arguments: &ReportArguments) -> Result<Record> {

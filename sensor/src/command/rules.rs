@@ -26,7 +26,7 @@ use crate::upkeep::TICK;
 pub async fn run(arguments: &RulesArguments) -> Result<Outcome> {
     let thresholds = detection::thresholds(&arguments.detection)?;
     if arguments.toml {
-        let text = toml::to_string_pretty(&thresholds).context("cannot write the thresholds")?;
+        let text = rules::commented(&thresholds).context("cannot write the thresholds")?;
         output::line(text.trim_end())?;
     } else if let Some(path) = &arguments.capture {
         let monitor = replay::monitor(path, &arguments.ports, &arguments.detection)?;

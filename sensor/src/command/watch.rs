@@ -1,5 +1,6 @@
 //! `sensor watch`: live counters.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -11,11 +12,12 @@ use super::live::Live;
 use super::{Outcome, detection};
 use crate::cli::WatchArguments;
 use crate::counters::Counters;
+use crate::incident::book::Shadow;
 use crate::incident::{Change, Record};
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::interface::LinkState;
 use crate::own_cost::Meter;
-use crate::present::incident::{self, IncidentObject};
+use crate::present::incident::{self, IncidentObject, ShadowObject};
 use crate::present::objects::{Losses, NamesObject, SensorObject, ServerObject, SourcesObject};
 use crate::present::output::{Format, Lines, Reader};
 use crate::present::totals::{About, TotalsObject};
@@ -98,6 +100,10 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
                 for (change, record) in live.tick(&mut screen.names) {
                     screen.tell(change, &record)?;
                 }
+                let at_ms = live.monitor.now_ms();
+                for shadow in live.monitor.book().take_shadows() {
+                    screen.shadow(&shadow, at_ms)?;
+                }
                 continue;
             }
             _ = ticks.tick() => {}
@@ -130,7 +136,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         then = now;
     };
     for record in live.finish() {
-        screen.unfinished(&record)?;
+        screen.unfinished(&record, arguments.alerts.state.as_deref())?;
     }
     screen.out.finish()?;
     outcome
@@ -160,11 +166,22 @@ impl Screen {
         }
     }
 
+    /// A rule that fires and opens no incident.
+    fn shadow(&mut self, shadow: &Shadow, at_ms: u64) -> std::io::Result<Reader> {
+        match self.format {
+            Format::Json => self.out.json(&ShadowObject::new(shadow, at_ms)),
+            Format::Text => {
+                self.lines = 0;
+                self.out.line(incident::shadow(shadow))
+            }
+        }
+    }
+
     /// An incident that goes on when the sensor ends.
-    fn unfinished(&mut self, record: &Record) -> std::io::Result<Reader> {
+    fn unfinished(&mut self, record: &Record, state: Option<&Path>) -> std::io::Result<Reader> {
         match self.format {
             Format::Json => self.out.json(&IncidentObject::new(record, None)),
-            Format::Text => self.out.line(incident::unfinished(record)),
+            Format::Text => self.out.line(incident::unfinished(record, state)),
         }
     }
 

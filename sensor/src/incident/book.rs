@@ -59,6 +59,15 @@ pub struct About {
     pub watched: Vec<String>,
 }
 
+/// A rule that fires and opens no incident.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    /// What it is about.
+    pub subject: Subject,
+    /// What it reads.
+    pub reading: Reading,
+}
+
 /// All incidents that go on.
 #[derive(Default)]
 pub struct Book {
@@ -67,6 +76,9 @@ pub struct Book {
     calendar: Calendar,
     about: About,
     shadow: BTreeSet<Rule>,
+    /// Those of them that fire.
+    in_shadow: BTreeSet<(Subject, Rule)>,
+    shadows: Vec<Shadow>,
     /// See [`Self::unfollowed()`].
     unfollowed: BTreeSet<Subject>,
 }
@@ -102,7 +114,7 @@ impl Book {
         for subject in &subjects {
             let readings = detector.readings().get(subject);
             let mut readings: Vec<Reading> = readings.cloned().unwrap_or_default();
-            readings.retain(|reading| !self.shadow.contains(&reading.rule));
+            self.leave_in_shadow(*subject, &mut readings);
             let worst = readings.iter().filter_map(Reading::level).max();
             if let Some(case) = self.cases.get_mut(subject) {
                 if case.is_over() {
@@ -130,6 +142,8 @@ impl Book {
             }
         }
         self.unfollowed.retain(|subject| subjects.contains(subject));
+        self.in_shadow
+            .retain(|(subject, _)| subjects.contains(subject));
         let records: Vec<_> = changes
             .into_iter()
             .filter_map(|(change, subject)| {
@@ -139,6 +153,23 @@ impl Book {
             .collect();
         self.cases.retain(|_, case| !case.is_over());
         records
+    }
+
+    /// Takes out the readings of rules that open no incident, and notes those that begin to fire.
+    fn leave_in_shadow(&mut self, subject: Subject, readings: &mut Vec<Reading>) {
+        for reading in readings.extract_if(.., |reading| self.shadow.contains(&reading.rule)) {
+            let this = (subject, reading.rule);
+            if reading.level().is_none() {
+                self.in_shadow.remove(&this);
+            } else if self.in_shadow.insert(this) {
+                self.shadows.push(Shadow { subject, reading });
+            }
+        }
+    }
+
+    /// Rules that would have been signs, since this was last asked.
+    pub fn take_shadows(&mut self) -> Vec<Shadow> {
+        std::mem::take(&mut self.shadows)
     }
 
     /// Gives up the least of all incidents, if it is less than one of this level whose server was last seen

@@ -33,7 +33,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The file is no record, or of another version.
-    #[error("{path} is no incident of this version of the sensor")]
+    #[error("{path} is no incident of this version of the sensor; move it away, or name another")]
     Format {
         /// The path.
         path: PathBuf,
@@ -86,15 +86,7 @@ impl Store {
         packets: &[Sample],
         calendar: &Calendar,
     ) -> Result<(), StoreError> {
-        let failed = |what, path: &Path| {
-            let path = path.to_path_buf();
-            move |source| StoreError::File { what, path, source }
-        };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .map_err(failed("make", &self.directory))?;
+        self.make()?;
         let path = self.path(&record.id, "json");
         let text = serde_json::to_vec_pretty(record).map_err(|source| StoreError::Format {
             path: path.clone(),
@@ -148,11 +140,53 @@ impl Store {
         Some(self.path(id, "pcap")).filter(|path| path.exists())
     }
 
-    /// Ids, the oldest first: they begin with the time of detection.
-    #[must_use]
-    pub fn ids(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.directory).into_iter().flatten();
+    /// Makes the directory, and finds out whether it can be written.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn prepare(&self) -> Result<(), StoreError> {
+        self.make()?;
+        let probe = self.path(&format!("probe-{}", std::process::id()), "new");
+        create(&probe)
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|source| StoreError::File {
+                what: "write in",
+                path: self.directory.clone(),
+                source,
+            })
+    }
+
+    fn make(&self) -> Result<(), StoreError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .map_err(|source| StoreError::File {
+                what: "make",
+                path: self.directory.clone(),
+                source,
+            })
+    }
+
+    /// Ids, the oldest first: they begin with the time of detection. None where there is no directory.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn ids(&self) -> Result<Vec<String>, StoreError> {
+        let entries = match fs::read_dir(&self.directory) {
+            Ok(entries) => Some(entries),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => {
+                return Err(StoreError::File {
+                    what: "read",
+                    path: self.directory.clone(),
+                    source,
+                });
+            }
+        };
         let mut ids: Vec<String> = entries
+            .into_iter()
+            .flatten()
             .filter_map(|entry| {
                 let name = entry.ok()?.file_name();
                 let id = name.to_str()?.strip_suffix(".json")?;
@@ -160,22 +194,18 @@ impl Store {
             })
             .collect();
         ids.sort();
-        ids
+        Ok(ids)
     }
 
-    /// The record of an incident, or of the newest.
+    /// The record of an incident.
     ///
     /// # Errors
     /// There is none, or it cannot be read.
-    pub fn read(&self, id: Option<&str>) -> Result<Record, StoreError> {
-        let ids = self.ids();
-        let wanted = match id {
-            Some(id) => ids.iter().find(|known| *known == id),
-            None => ids.last(),
-        };
-        let Some(id) = wanted else {
-            return Err(StoreError::Missing(self.nothing(id, &ids)));
-        };
+    pub fn read(&self, id: &str) -> Result<Record, StoreError> {
+        let ids = self.ids()?;
+        if !ids.iter().any(|known| known == id) {
+            return Err(StoreError::Missing(self.nothing(Some(id), &ids)));
+        }
         let path = self.path(id, "json");
         let text = fs::read(&path).map_err(|source| StoreError::File {
             what: "read",
@@ -183,6 +213,32 @@ impl Store {
             source,
         })?;
         serde_json::from_slice(&text).map_err(|source| StoreError::Format { path, source })
+    }
+
+    /// The newest record that can be read, and why newer ones cannot be.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn newest(&self) -> Result<(Record, Vec<StoreError>), StoreError> {
+        let ids = self.ids()?;
+        let mut broken = Vec::new();
+        for id in ids.iter().rev() {
+            match self.read(id) {
+                Ok(record) => return Ok((record, broken)),
+                Err(error) => broken.push(error),
+            }
+        }
+        // Where all are broken, the newest says how.
+        Err(broken
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| StoreError::Missing(self.nothing(None, &ids))))
+    }
+
+    /// That there is nothing.
+    #[must_use]
+    pub fn is_empty_in_words(&self) -> String {
+        self.nothing(None, &[])
     }
 
     fn nothing(&self, id: Option<&str>, ids: &[String]) -> String {
@@ -193,7 +249,7 @@ impl Store {
                  `--state DIR` names another directory"
             ),
             (Some(id), ids) => format!(
-                "no incident {id:?} in {directory}; the newest are {}",
+                "no incident {id:?} in {directory}; the newest first: {}",
                 ids.iter()
                     .rev()
                     .take(5)
@@ -208,10 +264,11 @@ impl Store {
     /// Removes the oldest, but not the one that was written just now: it may be old and go on. The directory
     /// may have files of others, so only what reads as the record of its name is removed.
     fn forget_old(&self, written: &str) {
-        let ids = self.ids();
+        // A directory that can be written and not read keeps all.
+        let ids = self.ids().unwrap_or_default();
         let old = ids.iter().take(ids.len().saturating_sub(KEPT));
         for id in old.filter(|id| *id != written) {
-            if !self.read(Some(id)).is_ok_and(|record| record.id == *id) {
+            if !self.read(id).is_ok_and(|record| record.id == *id) {
                 continue;
             }
             for extension in ["json", "pcap"] {

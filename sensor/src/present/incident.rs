@@ -1,10 +1,16 @@
 //! Incidents in a line, and as an object of JSON.
 
+use std::net::IpAddr;
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::report::{self, subject};
+use crate::detect::{Level, Subject};
+use crate::incident::book::Shadow;
 use crate::incident::record::{Record, Sign};
 use crate::incident::{Change, Record as Incident};
+use crate::ip::ip;
 
 /// An incident, or what has changed in it.
 #[derive(Debug, Serialize)]
@@ -60,6 +66,54 @@ impl<'a> IncidentObject<'a> {
     }
 }
 
+/// A rule that fires and opens no incident (`--shadow`).
+#[derive(Debug, Serialize)]
+pub struct ShadowObject<'a> {
+    schema: u32,
+    kind: &'static str,
+    at_ms: u64,
+    server: Option<IpAddr>,
+    rule: &'static str,
+    level: Option<Level>,
+    said: &'a str,
+}
+
+impl<'a> ShadowObject<'a> {
+    /// At a time in milliseconds since 1970.
+    #[must_use]
+    pub fn new(shadow: &'a Shadow, at_ms: u64) -> Self {
+        Self {
+            schema: super::totals::SCHEMA,
+            kind: "shadow",
+            at_ms,
+            server: match &shadow.subject {
+                Subject::Server(key) => Some(ip(key)),
+                Subject::Network => None,
+            },
+            rule: shadow.reading.rule.name(),
+            level: shadow.reading.level(),
+            said: &shadow.reading.said,
+        }
+    }
+}
+
+/// The same in a line.
+#[must_use]
+pub fn shadow(shadow: &Shadow) -> String {
+    let of = match &shadow.subject {
+        Subject::Server(key) => ip(key).to_string(),
+        Subject::Network => "the watched network".into(),
+    };
+    let reading = &shadow.reading;
+    format!(
+        "in the shadow: {of}, {}: {}: {} (no incident: --shadow {})",
+        reading.level().map_or("", Level::name),
+        reading.rule.title(),
+        reading.said,
+        reading.rule.name()
+    )
+}
+
 /// What has changed, in a line.
 #[must_use]
 pub fn change(change: Change, record: &Record) -> String {
@@ -84,17 +138,27 @@ pub fn change(change: Change, record: &Record) -> String {
     )
 }
 
-/// An incident that goes on when the sensor ends.
+/// An incident that goes on when the sensor ends. `state` is the directory, where it was named.
 #[must_use]
-pub fn unfinished(record: &Record) -> String {
+pub fn unfinished(record: &Record, state: Option<&Path>) -> String {
+    let calm = record.updated_ms.saturating_sub(record.last_sign_ms);
+    let calm = if calm < CALM_MS {
+        String::new()
+    } else {
+        format!(" (no sign for {} s)", calm / 1000)
+    };
+    let state = state.map_or_else(String::new, |state| format!(" --state {}", state.display()));
     format!(
-        "incident goes on: {}, {}: {}; `sensor report {}` has the report",
+        "incident goes on{calm}: {}, {}: {}; `sensor report {}{state}` has the report",
         subject(record),
         record.level,
         record.first_cause,
         record.id
     )
 }
+
+/// From here on an incident that goes on is said to be calm.
+const CALM_MS: u64 = 2_000;
 
 /// An incident of a capture, in a few lines.
 #[must_use]

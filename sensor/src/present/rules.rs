@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::detect::{Level, Reading, Rule, State, Subject, Unit};
+use crate::detect::{Level, Reading, Rule, State, Subject, Thresholds, Unit};
 use crate::ip::ip;
 
 /// Servers in a table.
@@ -19,6 +19,53 @@ pub fn list() -> String {
          docs/DETECTION.md has the reasons.",
         lines.join("\n")
     )
+}
+
+/// All thresholds for a file, each with what it is.
+///
+/// # Errors
+/// They have no form in TOML.
+pub fn commented(thresholds: &Thresholds) -> Result<String, toml::ser::Error> {
+    let all = toml::Table::try_from(thresholds)?;
+    let mut text =
+        String::from("# Shares are 0 to 1, rates are per second, times are like \"30s\".\n");
+    for (name, comment) in comments() {
+        let comment = comment.join("\n# ");
+        let value = all.get(name).map(toml::Value::to_string);
+        // One that has no value by default.
+        let value = value.map_or_else(
+            || format!("# {name} = ..."),
+            |value| format!("{name} = {value}"),
+        );
+        let _ = write!(text, "\n# {comment}\n{value}\n");
+    }
+    Ok(text)
+}
+
+/// The fields of the thresholds in their order, and the lines of what their source says of them: so it is
+/// written once.
+fn comments() -> Vec<(&'static str, Vec<&'static str>)> {
+    let source = include_str!("../detect/thresholds.rs");
+    let fields = source
+        .split_once("pub struct Thresholds {")
+        .map_or("", |(_, rest)| rest);
+    let mut found = Vec::new();
+    let mut lines = Vec::new();
+    for line in fields
+        .lines()
+        .map(str::trim)
+        .take_while(|line| *line != "}")
+    {
+        if let Some(comment) = line.strip_prefix("/// ") {
+            lines.push(comment);
+        } else if let Some((name, _)) = line
+            .strip_prefix("pub ")
+            .and_then(|field| field.split_once(':'))
+        {
+            found.push((name, std::mem::take(&mut lines)));
+        }
+    }
+    found
 }
 
 /// What they read of each subject, the busiest by what is nearest to firing.
@@ -86,12 +133,19 @@ fn nearness(reading: &Reading) -> f64 {
 fn state(reading: &Reading) -> String {
     match reading.state {
         State::Quiet | State::Holds if nearness(reading) >= 1.0 => {
-            "quiet: what else it takes is not there".into()
+            "quiet: enough of it, but not of what else the rule asks for".into()
         }
         State::Quiet | State::Holds => {
             format!("quiet, at {:.0} % of a warning", nearness(reading) * 100.0)
         }
-        State::Fires(level) => format!("FIRES, {}: {}", level.name(), reading.said),
+        State::Fires(level) => {
+            let more = level == Level::Warning
+                && reading
+                    .critical
+                    .is_some_and(|critical| reading.value >= critical);
+            let more = if more { " (critical if it lasts)" } else { "" };
+            format!("FIRES, {}{more}: {}", level.name(), reading.said)
+        }
         State::Unknown(why) => format!("cannot tell: {why}"),
     }
 }
@@ -187,5 +241,33 @@ impl<'a> ReadingObject<'a> {
                 _ => &reading.said,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thresholds_are_written_with_what_they_are_and_read_back() {
+        let thresholds = Thresholds {
+            slow_rise: 7.0,
+            ..Thresholds::default()
+        };
+        let text = commented(&thresholds).expect("TOML");
+        let read: Thresholds = toml::from_str(&text).expect("thresholds");
+        assert_eq!(read, thresholds);
+        assert!(
+            text.contains("# 95th percentile of latency, in seconds. Basis:"),
+            "{text}"
+        );
+        assert!(text.contains("\n# flood_ceiling = ..."), "{text}");
+        for (name, comment) in comments() {
+            assert!(!comment.is_empty(), "{name}");
+        }
+        assert_eq!(
+            comments().len(),
+            toml::Table::try_from(&thresholds).expect("all").len() + 1
+        );
     }
 }
