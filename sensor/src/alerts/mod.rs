@@ -97,7 +97,7 @@ impl Alerts {
         }
         if let Some(path) = receivers.journal {
             alerts.add("the journal".into(), false, move |queue| {
-                journal::run(&path, &queue)
+                journal::run(&path, &queue);
             })?;
         }
         Ok(alerts)

@@ -44,13 +44,12 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
         }
         return Ok(Outcome::Fine);
     }
-    let record = match &arguments.id {
-        Some(id) => store.read(id)?,
-        None => {
-            let (record, broken) = store.newest()?;
-            broken.into_iter().for_each(tell);
-            record
-        }
+    let record = if let Some(id) = &arguments.id {
+        store.read(id)?
+    } else {
+        let (record, broken) = store.newest()?;
+        broken.into_iter().for_each(tell);
+        record
     };
     // The packets have the addresses in them.
     let packets = store.pcap(&record.id).filter(|_| !arguments.redact);

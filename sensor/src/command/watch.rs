@@ -61,23 +61,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     } else {
         None
     };
-    for attached in live.engine.attached() {
-        let directions = if attached.egress {
-            format!("{} and TC egress", attached.hook)
-        } else {
-            format!("{} only", attached.hook)
-        };
-        eprintln!(
-            "watching {} with {directions}: {}",
-            attached.interface.name, attached.reason
-        );
-    }
-    if arguments.ingress_only {
-        eprintln!(
-            "only received packets are counted: whether a query was answered, and whether a response \
-             was asked for, cannot be known"
-        );
-    }
+    announce(&live.engine, arguments.ingress_only);
     let mut stop = Stop::new()?;
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,6 +124,27 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     }
     screen.out.finish()?;
     outcome
+}
+
+/// Says what is watched, and how.
+fn announce(engine: &KernelEngine, ingress_only: bool) {
+    for attached in engine.attached() {
+        let directions = if attached.egress {
+            format!("{} and TC egress", attached.hook)
+        } else {
+            format!("{} only", attached.hook)
+        };
+        eprintln!(
+            "watching {} with {directions}: {}",
+            attached.interface.name, attached.reason
+        );
+    }
+    if ingress_only {
+        eprintln!(
+            "only received packets are counted: whether a query was answered, and whether a response \
+             was asked for, cannot be known"
+        );
+    }
 }
 
 /// Where intervals are written.

@@ -12,6 +12,17 @@ use super::{Detector, Level, Place, ServerState, Thresholds, Vantage};
 /// Length of `long`.
 pub const LONG: Duration = Duration::from_secs(10);
 
+/// How much a server matters among all that are asked, while most of them answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its failure is worth waking somebody.
+    Full,
+    /// One of many, with a small part of the queries.
+    Lesser,
+    /// One of very many, and rarely asked.
+    Minor,
+}
+
 /// More of the answers than this do not take another way, while some take ours.
 const ANOTHER_WAY: f64 = 0.9;
 
@@ -41,10 +52,8 @@ pub struct Facts<'a> {
     pub whole: bool,
     /// Asked by one source only, which asks many in vain.
     pub in_vain: bool,
-    /// One of very many that are asked, and rarely, while most of them answer.
-    pub minor: bool,
-    /// One of many that are asked, with a small part of the queries, while most of them answer.
-    pub lesser: bool,
+    /// Among all that are asked.
+    pub standing: Standing,
     /// Numbers to compare with.
     pub limits: &'a Thresholds,
     /// Time for an answer.
@@ -86,8 +95,13 @@ impl<'a> Facts<'a> {
                     || state.has_errors
                     || detector.network.serves_clients_of(&state.clients)),
             in_vain: vain.has(&server),
-            minor: is_one_of(limits.minor_servers, limits.minor_share),
-            lesser: is_one_of(limits.lesser_servers, limits.lesser_share),
+            standing: if is_one_of(limits.minor_servers, limits.minor_share) {
+                Standing::Minor
+            } else if is_one_of(limits.lesser_servers, limits.lesser_share) {
+                Standing::Lesser
+            } else {
+                Standing::Full
+            },
             limits,
             timeout: detector.timeout,
             slot: detector.slot,
@@ -139,7 +153,7 @@ impl<'a> Facts<'a> {
             Some("only one direction of its traffic is seen")
         } else if self.in_vain {
             Some("only one source asks it, which asks many servers in vain")
-        } else if self.minor {
+        } else if self.standing == Standing::Minor {
             Some("it is one of very many servers that are asked, and rarely")
         } else if self.is_partly_elsewhere() {
             Some(
@@ -153,7 +167,7 @@ impl<'a> Facts<'a> {
     /// The worst that a failure may be: one of many servers is not worth waking anybody.
     #[must_use]
     pub fn worst_failure(&self) -> Level {
-        if self.lesser {
+        if self.standing == Standing::Lesser {
             Level::Warning
         } else {
             Level::Critical

@@ -1,5 +1,6 @@
 //! One incident, from its first sign to its end.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use sensor_common::class::{ErrorKind, TcpEvent};
@@ -418,7 +419,10 @@ impl Case {
         if adapts && !sign.adapted && sign.until.is_none() && sign.rule.is_against_usual_rate() {
             sign.adapted = true;
             let minutes = FROZEN.as_secs() / 60;
-            sign.said += &format!("; it has lasted for {minutes} min and is taken for usual since");
+            let _ = write!(
+                sign.said,
+                "; it has lasted for {minutes} min and is taken for usual since"
+            );
         }
         if let Some(level) = fires {
             if level > sign.worst || (level == sign.worst && reading.value >= sign.value) {

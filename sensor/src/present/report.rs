@@ -73,43 +73,7 @@ fn head(text: &mut String, record: &Record) {
     line!(text);
     line!(text, "{}", summary(record));
     line!(text);
-    line!(text, "## Time");
-    line!(text);
-    line!(text, "| | |");
-    line!(text, "| --- | --- |");
-    line!(text, "| first sign | {} |", time(record.first_sign_ms));
-    line!(
-        text,
-        "| detected | {} ({:.1} s later) |",
-        time(record.detected_ms),
-        seconds(record.detected_ms.saturating_sub(record.first_sign_ms))
-    );
-    line!(
-        text,
-        "| last sign | {} ({:.1} s after the first) |",
-        time(record.last_sign_ms),
-        seconds(record.last_sign_ms.saturating_sub(record.first_sign_ms))
-    );
-    match record.ended_ms {
-        Some(ended) => {
-            line!(
-                text,
-                "| end | {} ({}, after {:.0} s: an incident waits for 30 s of calm, and for a minute) |",
-                time(ended),
-                record.stage.name(),
-                seconds(ended.saturating_sub(record.first_sign_ms))
-            );
-        }
-        None => {
-            line!(
-                text,
-                "| end | not seen; as of {}, after {:.0} s |",
-                time(record.updated_ms),
-                seconds(record.updated_ms.saturating_sub(record.first_sign_ms))
-            );
-        }
-    }
-    line!(text);
+    times(text, record);
     line!(text, "## How it was noticed");
     line!(text);
     for sign in &record.signs {
@@ -159,6 +123,46 @@ fn head(text: &mut String, record: &Record) {
             "{} was followed.",
             1_u64 << record.sampling.shift.min(31)
         );
+    }
+    line!(text);
+}
+
+fn times(text: &mut String, record: &Record) {
+    line!(text, "## Time");
+    line!(text);
+    line!(text, "| | |");
+    line!(text, "| --- | --- |");
+    line!(text, "| first sign | {} |", time(record.first_sign_ms));
+    line!(
+        text,
+        "| detected | {} ({:.1} s later) |",
+        time(record.detected_ms),
+        seconds(record.detected_ms.saturating_sub(record.first_sign_ms))
+    );
+    line!(
+        text,
+        "| last sign | {} ({:.1} s after the first) |",
+        time(record.last_sign_ms),
+        seconds(record.last_sign_ms.saturating_sub(record.first_sign_ms))
+    );
+    match record.ended_ms {
+        Some(ended) => {
+            line!(
+                text,
+                "| end | {} ({}, after {:.0} s: an incident waits for 30 s of calm, and for a minute) |",
+                time(ended),
+                record.stage.name(),
+                seconds(ended.saturating_sub(record.first_sign_ms))
+            );
+        }
+        None => {
+            line!(
+                text,
+                "| end | not seen; as of {}, after {:.0} s |",
+                time(record.updated_ms),
+                seconds(record.updated_ms.saturating_sub(record.first_sign_ms))
+            );
+        }
     }
     line!(text);
 }
