@@ -47,6 +47,9 @@ struct Options {
     /// Seconds of healthy traffic at the end of scenario 2, instead of its own.
     #[arg(long)]
     day: Option<u64>,
+    /// Then undo what was done, and wait until each incident is over: one to two minutes more for each run.
+    #[arg(long)]
+    clear: bool,
     /// `text` or `json`.
     #[arg(long, default_value = "text")]
     output: String,
@@ -59,6 +62,8 @@ const LEARNING: &str = "learning = \"8s\"\n";
 /// Live and replayed, an incident is detected within a tick of each other, but their ticks do not fall
 /// together, and frames are stamped later than they are counted.
 const TICK_MS: u64 = 2 * 250 + 50;
+/// Longest wait for the end of an incident: half a minute of calm, behind a minute of history.
+const CLEARED: Duration = Duration::from_secs(130);
 /// Before the sensor starts.
 const SETTLING: Duration = Duration::from_millis(2_500);
 
@@ -77,6 +82,8 @@ struct Outcome {
     summary: String,
     level: String,
     false_alarms: usize,
+    /// Whether each incident was over when all was well again; none where that was not waited for.
+    cleared: Option<bool>,
     /// Whether a replay of the capture gives the same incident; none where it is not compared.
     replayed: Option<bool>,
     ok: bool,
@@ -233,6 +240,7 @@ fn in_directory(
         std::thread::sleep(Duration::from_secs(before));
         onset = now_ms();
     }
+    let usual_loads = stage.loads.len();
     (scenario.onset)(&mut stage)?;
     if scenario.id == 2 {
         after = options.day.unwrap_or(after);
@@ -242,15 +250,24 @@ fn in_directory(
         day(&stage, end);
     }
     std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    let mut cleared = None;
+    if options.clear {
+        let loads = stage.loads.len().min(usual_loads);
+        stage.mend(scenario, loads, directory)?;
+        cleared = Some(is_cleared(&watching));
+    }
     let said = watching.stop()?;
     drop(std::mem::take(&mut stage.floods));
     drop(std::mem::take(&mut stage.loads));
     let mut outcome = judge(scenario, run, onset, &said);
+    outcome.cleared = cleared;
+    outcome.ok &= cleared != Some(false);
     if !outcome.ok && debug() {
         for one in last_of_each(&said) {
             eprintln!("onset {onset}: {one}");
         }
     }
+    // With what came after it, the capture has ended where the sensor has.
     if let Some(recording) = recording {
         let capture = recording.write(directory.join("capture.pcap"))?;
         let hosts: Vec<IpAddr> = match scenario.stands {
@@ -264,6 +281,19 @@ fn in_directory(
         outcome.ok &= same;
     }
     Ok(outcome)
+}
+
+/// Whether all incidents end.
+fn is_cleared(watching: &Watching) -> bool {
+    let end = Instant::now() + CLEARED;
+    while Instant::now() < end {
+        let open = last_of_each(&watching.incidents());
+        if open.iter().all(|incident| incident["stage"] == "closed") {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    false
 }
 
 /// A day in a minute or more: the rate swings, bursts come and go, one client is busy.
@@ -385,6 +415,7 @@ fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
         first_cause,
         expected_cause,
         false_alarms,
+        cleared: None,
         replayed: None,
         ok: good && false_alarms == 0,
     }
@@ -394,13 +425,18 @@ fn line(outcome: &Outcome) -> String {
     let delay = outcome
         .delay_ms
         .map_or_else(|| "-".into(), |ms| format!("{ms} ms"));
+    let cleared = match outcome.cleared {
+        None => "",
+        Some(true) => "; cleared",
+        Some(false) => "; NOT CLEARED",
+    };
     let replayed = match outcome.replayed {
         None => "",
         Some(true) => "; replay: same",
         Some(false) => "; REPLAY DIFFERS",
     };
     format!(
-        "{} {:>2} {:<58} run {} {:>9}  {} ({}) false alarms {}{replayed}",
+        "{} {:>2} {:<58} run {} {:>9}  {} ({}) false alarms {}{cleared}{replayed}",
         if outcome.ok { "ok  " } else { "FAIL" },
         outcome.id,
         outcome.name,
@@ -420,8 +456,8 @@ fn line(outcome: &Outcome) -> String {
 fn score(outcomes: &[Outcome]) -> String {
     let ids: BTreeSet<u32> = outcomes.iter().map(|outcome| outcome.id).collect();
     let mut text = String::from(
-        "| scenario | runs | detected | cause right | median delay | false alarms | replay same |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| scenario | runs | detected | cause right | median delay | cleared | false alarms | replay same |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for id in ids {
         let runs: Vec<&Outcome> = outcomes.iter().filter(|o| o.id == id).collect();
@@ -434,7 +470,7 @@ fn score(outcomes: &[Outcome]) -> String {
         let replayed = count(&|o| o.replayed == Some(true));
         let _ = writeln!(
             text,
-            "| {id} {} | {} | {} | {} | {} | {} | {} |",
+            "| {id} {} | {} | {} | {} | {} | {} | {} | {} |",
             runs[0].name,
             runs.len(),
             if expects {
@@ -448,6 +484,11 @@ fn score(outcomes: &[Outcome]) -> String {
                 "-".into()
             },
             median.map_or_else(|| "-".into(), |ms| format!("{ms} ms")),
+            if runs[0].cleared.is_some() {
+                share(count(&|o| o.cleared == Some(true)))
+            } else {
+                "-".into()
+            },
             runs.iter().map(|o| o.false_alarms).sum::<usize>(),
             if runs[0].replayed.is_some() {
                 share(replayed)

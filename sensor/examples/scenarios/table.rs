@@ -1,6 +1,7 @@
 //! The scenarios.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -103,6 +104,25 @@ impl Stage {
         if let Some(server) = &self.server {
             server.does(does);
         }
+    }
+
+    /// All is well again: what the onset did is undone, and of the loads only the usual ones go on.
+    pub fn mend(&mut self, scenario: &Scenario, usual: usize, directory: &Path) -> Result<()> {
+        self.floods.clear();
+        self.loads.truncate(usual);
+        self.world.mend()?;
+        let family = self.world.family;
+        if scenario.real {
+            // It may have marked its upstream as gone.
+            self.unbound = None;
+            self.other = None;
+            self.other = Some(Server::start(&self.world.other, family.other())?);
+            self.unbound = Some(Unbound::start(&self.world.server, family, directory)?);
+        } else if self.server.is_none() {
+            self.server = Some(Server::start(&self.world.server, family.server())?);
+        }
+        self.server_does(Does::Answer);
+        Ok(())
     }
 
     fn add(&mut self, clients: &[IpAddr], names: Names, rate: f64) -> Result<()> {

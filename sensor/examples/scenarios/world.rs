@@ -129,6 +129,36 @@ impl World {
             .route(server, self.family.bits(32, 128), action)?)
     }
 
+    /// Everything is as it was before something was done to it.
+    pub fn mend(&self) -> Result<()> {
+        for action in [
+            RouteAction::Prohibit,
+            RouteAction::Unreachable,
+            RouteAction::Blackhole,
+        ] {
+            // Only one of them is there, if any.
+            let _ = self
+                .router
+                .unroute(self.family.server(), self.family.bits(32, 128), action);
+        }
+        self.server.up("s0")?;
+        // It went with the device, if that was down; else it is still there.
+        let via = RouteAction::Via(self.family.gateway(2));
+        let _ = self.server.route(self.family.any(), 0, via);
+        let _ = self.router_has_no_rules();
+        Ok(())
+    }
+
+    fn router_has_no_rules(&self) -> Result<()> {
+        self.router.enter(|| {
+            std::process::Command::new("nft")
+                .args(["flush", "ruleset"])
+                .stderr(std::process::Stdio::null())
+                .status()
+        })??;
+        Ok(())
+    }
+
     /// A second way from the server to the clients, past the router.
     pub fn asymmetric(&self) -> Result<()> {
         self.server.connect("s1", &self.clients, "c1")?;

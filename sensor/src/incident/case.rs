@@ -440,7 +440,9 @@ impl Case {
             State::Quiet => true,
             State::Holds | State::Fires(_) => false,
             // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
-            State::Unknown(_) => !sign.rule.is_failure() || recovered || sign.adapted,
+            // Where queries stay away, those that still come were always answered.
+            State::Unknown(_) if sign.rule == Rule::Collapse => sign.adapted,
+            State::Unknown(_) => !sign.rule.is_failure() || recovered,
         };
         if !over {
             sign.calm_since = None;

@@ -181,6 +181,28 @@ impl Namespace {
         })
     }
 
+    /// Takes a route away again.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn unroute(
+        &self,
+        destination: IpAddr,
+        prefix: u8,
+        action: RouteAction,
+    ) -> Result<(), StageError> {
+        self.netlink(|handle| async move {
+            handle
+                .route()
+                .del(route_message(destination, prefix, action))
+                .execute()
+                .await
+                .map_err(StageError::netlink(format!(
+                    "remove the route for {destination}/{prefix}"
+                )))
+        })
+    }
+
     /// Writes a setting below /proc/sys/net.
     ///
     /// # Errors
