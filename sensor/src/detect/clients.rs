@@ -243,6 +243,11 @@ impl Clients {
         })
     }
 
+    /// Keeps [`Self::most`] as it is: those who stay away now are not forgotten for that.
+    pub fn keep_most(&mut self, now: Duration) {
+        self.most.1 = now;
+    }
+
     /// The only client, if there is only one.
     #[must_use]
     pub fn only(&self) -> Option<ServerKey> {

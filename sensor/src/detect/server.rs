@@ -186,6 +186,9 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
         let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.rises();
         let collapse = fires(Rule::Collapse) || self.is_low(rate, limits);
+        if fires(Rule::Collapse) {
+            self.clients.keep_most(tick.end);
+        }
         let usual = &mut self.usual;
         usual
             .rate_fast
