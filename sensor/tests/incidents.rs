@@ -235,8 +235,13 @@ fn no_traffic_ends_no_failure_and_makes_it_stale() {
 
 #[test]
 fn a_failure_that_ends_when_hardly_anybody_asks_is_over() {
+    // That hardly anybody asks is another sign.
+    let few = || Thresholds {
+        collapse_rate: 1_000.0,
+        ..Thresholds::default()
+    };
     for failure in [Server::IsDown, Server::IsSilent, Server::FailsHalf] {
-        let mut town = Town::new();
+        let mut town = Town::with(few());
         town.run(20, Server::Answers);
         town.run(30, failure);
         assert_eq!(town.told().first(), Some(&Change::Opened));
@@ -245,7 +250,7 @@ fn a_failure_that_ends_when_hardly_anybody_asks_is_over() {
         assert_eq!(town.told().last(), Some(&Change::Closed));
         // And while they are not, or half of them, it is not over.
         for still in [Server::IsSilent, Server::FailsHalf] {
-            let mut town = Town::new();
+            let mut town = Town::with(few());
             town.run(20, Server::Answers);
             town.run(30, failure);
             town.run_at(Duration::from_secs(12), 25, still);
