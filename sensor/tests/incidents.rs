@@ -253,7 +253,7 @@ fn a_failure_that_ends_when_hardly_anybody_asks_is_over() {
             let mut town = Town::with(few());
             town.run(20, Server::Answers);
             town.run(30, failure);
-            town.run_at(Duration::from_secs(12), 25, still);
+            town.run_at(Duration::from_secs(35), 14, still);
             assert_ne!(
                 town.told().last(),
                 Some(&Change::Closed),
