@@ -133,7 +133,7 @@ impl Town {
         match server_is {
             Server::IsDown => self.frame(&exchange.error(server, 50)),
             Server::IsSilent => {}
-            Server::FailsHalf if self.asked % 10 < 5 => {}
+            Server::FailsHalf if self.asked % 4 < 2 => {}
             Server::Answers | Server::FailsHalf => self.frame(&exchange.response()),
         }
     }
