@@ -550,7 +550,7 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
         "INCIDENT: 192.0.2.53, warning: service down",
         "# DNS incident: 192.0.2.53, service down",
         "udp port 53 unreachable",
-        "nothing listens on the DNS port (UDP) of this host",
+        "nothing listens on the server's address and the DNS port (UDP) of this host",
     ] {
         assert!(text.contains(fact), "{fact}: {text}");
     }
