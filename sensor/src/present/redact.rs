@@ -7,19 +7,6 @@ use serde_json::Value;
 
 use crate::incident::Record;
 
-/// Fields that name things of the sensor's own: no address and no name of others is in them.
-const OWN: [&str; 9] = [
-    "kind",
-    "stage",
-    "level",
-    "vantage",
-    "rule",
-    "title",
-    "cause",
-    "first_cause",
-    "what",
-];
-
 /// What stands for what.
 #[derive(Default)]
 struct Masks {
@@ -41,7 +28,7 @@ pub fn redact(record: &Record) -> serde_json::Result<Record> {
     record.id = format!("{}-redacted", record.detected_ms);
     for (number, party) in record.names.iter_mut().enumerate() {
         let mask = format!("name-{}", number + 1);
-        // One label alone may be any word of a sentence.
+        // One label alone may be any word of a sentence, or of the sensor's own.
         if party.who.contains('.') {
             masks.known.insert(party.who.clone(), mask.clone());
         }
@@ -57,10 +44,7 @@ impl Masks {
         match value {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item)),
-            Value::Object(fields) => fields
-                .iter_mut()
-                .filter(|(name, _)| !OWN.contains(&name.as_str()))
-                .for_each(|(_, field)| self.walk(field)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| self.walk(field)),
             _ => {}
         }
     }
