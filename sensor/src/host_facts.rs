@@ -268,6 +268,9 @@ mod tests {
         let after = facts(&reader.read(), "127.0.0.9");
         assert!(after.socket_drops > 100, "{after:?}");
         assert!(after.rcvbuf_errors >= after.socket_drops, "{after:?}");
+        let v6 = std::net::UdpSocket::bind("[::1]:0").expect("a socket");
+        let of_v6 = HostReader::new(&[v6.local_addr().expect("bound").port()]).read();
+        assert_eq!(of_v6.about(ip("::1"), &of_v6).udp_bound, Some(true));
         drop(socket);
         assert_eq!(facts(&reader.read(), "127.0.0.9").udp_bound, Some(false));
     }
