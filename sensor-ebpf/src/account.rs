@@ -125,7 +125,7 @@ fn attribute_query<A: Address, S: Store>(query: &Query, number: u64, store: &mut
         packet,
         is_flood,
     );
-    if query.question_is_read() {
+    if query.name != 0 {
         sketch::add_name(sketches, bank, query.name);
     }
     let entry = servers::entry(&mut shard.servers, server, server_hash);

@@ -467,6 +467,68 @@ fn light_sources_hold_their_places() {
     assert!(found >= 9, "{found} of ten");
 }
 
+/// Names as they are found, by their number.
+const NAMES: [(&str, fn(u32) -> String); 8] = [
+    ("numbers", |n| format!("{n}.example.com")),
+    ("numbered hosts", |n| {
+        format!("host-{n:06}.rack.example.org")
+    }),
+    ("hexadecimal", |n| {
+        let n = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        format!("{n:016x}.example.com")
+    }),
+    ("one letter after the other", |n| {
+        let letters = [n / 676, n / 26 % 26, n % 26].map(|at| char::from(b'a' + (at % 26) as u8));
+        format!(
+            "{}{}.example",
+            letters.iter().collect::<String>(),
+            n / 17_576
+        )
+    }),
+    ("many labels", |n| {
+        let [a, b, c] = [n % 7, n / 7 % 60, n / 420];
+        format!("{a}.{b}.{c}.example.net")
+    }),
+    ("reverse IPv4", |n| {
+        let [_, b, c, d] = n.to_be_bytes();
+        format!("{d}.{c}.{b}.10.in-addr.arpa")
+    }),
+    ("reverse IPv6", |n| {
+        let nibbles: Vec<String> = (0..8)
+            .map(|at| format!("{:x}", n >> (4 * at) & 15))
+            .collect();
+        format!("{}.0.0.8.b.d.0.1.0.0.2.ip6.arpa", nibbles.join("."))
+    }),
+    ("lengths", |n| {
+        format!("{}.{n}.example", "x".repeat(1 + n as usize % 12))
+    }),
+];
+
+#[test]
+fn any_names_are_counted_within_three_percent() {
+    const EACH: u32 = 20_000;
+    for (shape, name) in NAMES {
+        for key in [KEYS[1], KEYS[2]] {
+            let mut clocked = Clocked::keyed(key);
+            let asked = exchange(4);
+            let mut exact = HashSet::new();
+            for number in 0..EACH {
+                let name = name(number);
+                clocked.count(&asked.query(&name));
+                exact.insert(name);
+            }
+            assert_eq!(exact.len(), EACH as usize, "{shape}");
+            clocked.flush();
+            let counted = clocked.snapshot().all_names.estimate();
+            let off = counted.abs_diff(EACH.into());
+            assert!(
+                off * 100 < 3 * u64::from(EACH),
+                "{shape}: {counted} of {EACH}"
+            );
+        }
+    }
+}
+
 macro_rules! in_both_engines {
     ($($test:ident)*) => {
         mod on_the_host {

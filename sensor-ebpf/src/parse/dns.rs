@@ -33,7 +33,7 @@ struct Question {
     state: QuestionState,
     /// QTYPE; 0 unless `state` is [`QuestionState::Read`].
     qtype: u16,
-    /// See [`Query::name`]; 0 unless `state` is [`QuestionState::Read`].
+    /// See [`Query::name`].
     name: u64,
 }
 
@@ -103,6 +103,7 @@ fn question<P: Packet>(start: P, room: u32, secret: u64) -> Question {
     const MALFORMED: Question = Question::unread(QuestionState::Malformed);
     let mut cursor = start;
     let mut labels = 0;
+    let mut ends = true;
     loop {
         let Some(label) = cursor.byte() else {
             return MALFORMED;
@@ -115,24 +116,31 @@ fn question<P: Packet>(start: P, room: u32, secret: u64) -> Question {
             return MALFORMED;
         }
         if labels == MAX_LABELS {
-            return Question::unread(QuestionState::TooManyLabels);
+            ends = false;
+            break;
         }
         labels += 1;
         // In two steps: the first need not wait for the length.
         cursor = cursor.skip(1).skip(usize::from(label));
     }
     let name = cursor.since(start) + 1;
-    // QTYPE and QCLASS must lie inside the message too.
-    if name > MAX_NAME || (name + 4) as u32 > room {
-        return MALFORMED;
-    }
-    match start.skip(name).bytes::<4>() {
-        Some(fields) => Question {
-            state: QuestionState::Read,
-            qtype: be16(fields, 0),
-            name: name_hash(start, name, secret),
-        },
-        None => MALFORMED,
+    let (state, qtype) = if ends {
+        // QTYPE and QCLASS must lie inside the message too.
+        if name > MAX_NAME || (name + 4) as u32 > room {
+            return MALFORMED;
+        }
+        let fields = start.skip(name);
+        let Some(fields) = fields.bytes::<4>() else {
+            return MALFORMED;
+        };
+        (QuestionState::Read, be16(fields, 0))
+    } else {
+        (QuestionState::TooManyLabels, 0)
+    };
+    Question {
+        state,
+        qtype,
+        name: name_hash(start, name, secret),
     }
 }
 
@@ -153,6 +161,8 @@ fn name_hash<P: Packet>(start: P, name: usize, secret: u64) -> u64 {
 
 /// Bytes of a name that are kept.
 const NAME_BYTES: usize = 32;
+// So that a name of which not all labels are read is known by its first bytes.
+const _: () = assert!(MAX_LABELS * 2 >= NAME_BYTES);
 const NAME_WORDS: usize = NAME_BYTES / 8;
 
 /// Odd constants with no structure, from wyhash.

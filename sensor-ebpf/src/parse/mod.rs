@@ -64,6 +64,7 @@ pub struct Query {
     /// Receiver of the packet.
     pub server: Words,
     /// Keyed hash of the question's name, without regard to case: of its first 32 bytes.
+    /// 0 where no name can be read.
     pub name: u64,
     /// What it shares with a response.
     pub message: Message,
