@@ -255,6 +255,41 @@ impl Random {
     }
 }
 
+/// What else a host sends, so that time passes in a capture of it. Dropping it ends it.
+pub struct Chatter {
+    stop: Arc<AtomicBool>,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Chatter {
+    /// A few datagrams a second, from a host to a neighbour's port for what nobody wants (discard, RFC 863).
+    pub fn start(namespace: &Namespace, from: IpAddr, to: IpAddr) -> Result<Self> {
+        let socket = namespace.enter(|| UdpSocket::bind((from, 0)))??;
+        let stop = Arc::new(AtomicBool::new(false));
+        let until = stop.clone();
+        let worker = std::thread::spawn(move || {
+            while !until.load(Ordering::Relaxed) {
+                // Errors are about earlier ones (ICMP).
+                let _ = socket.send_to(b"x", (to, 9));
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        Ok(Self {
+            stop,
+            worker: Some(worker),
+        })
+    }
+}
+
+impl Drop for Chatter {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}
+
 /// What a flood of frames looks like.
 #[derive(Clone, Copy, Debug)]
 pub enum Frames {

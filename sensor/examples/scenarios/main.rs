@@ -199,6 +199,7 @@ fn in_directory(
         world,
         loads: Vec::new(),
         floods: Vec::new(),
+        chatter: None,
     };
     let thresholds = directory.join("thresholds.toml");
     std::fs::write(&thresholds, LEARNING)?;

@@ -9,7 +9,7 @@ use sensor::stage::namespace::Namespace;
 use sensor::stage::network::RouteAction;
 use sensor::stage::packet_socket::PacketSocket;
 
-use crate::load::{Does, Flood, Frames, Load, Names, Server};
+use crate::load::{Chatter, Does, Flood, Frames, Load, Names, Server};
 use crate::real::Unbound;
 use crate::world::{Family, World};
 
@@ -91,6 +91,7 @@ pub struct Stage {
     pub other: Option<Server>,
     pub loads: Vec<Load>,
     pub floods: Vec<Flood>,
+    pub chatter: Option<Chatter>,
 }
 
 impl Stage {
@@ -399,7 +400,12 @@ fn failures() -> Vec<Scenario> {
                 "cannot tell firewall drops from network path down",
             ]),
             seconds: (WARM, 14),
-            onset: |stage| stage.world.router_does(RouteAction::Blackhole),
+            onset: |stage| {
+                let family = stage.world.family;
+                let (from, to) = (family.server(), family.near_server(1));
+                stage.chatter = Some(Chatter::start(&stage.world.server, from, to)?);
+                stage.world.router_does(RouteAction::Blackhole)
+            },
             ..USUAL
         },
     ]

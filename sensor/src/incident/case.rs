@@ -327,7 +327,8 @@ impl Case {
         };
         let failures = of(&Rule::is_failure);
         if !failures.is_empty() {
-            let begun = first_sign(self.subject, &failures, detector, now);
+            let subject = self.subject;
+            let begun = || first_sign(subject, &failures, detector, now);
             go_on(&mut self.failure, begun, now, CALM);
         }
         let rises = self.server_state(detector).is_some_and(|state| {
@@ -339,7 +340,8 @@ impl Case {
         // The heaviest source is that of the last ten seconds: it may have ended since.
         let lasts = |reading: &Reading| reading.rule != Rule::OneSource || rises || !self.has_risen;
         if floods.iter().any(lasts) {
-            let begun = risen_since(self.subject, detector, now);
+            let subject = self.subject;
+            let begun = || risen_since(subject, detector, now);
             let brought_about = self.flood_came() == Some(Came::First);
             // What has brought a failure about may pause, and is no other flood for that.
             let pause = if brought_about {
@@ -656,12 +658,17 @@ impl Case {
 }
 
 /// Goes on with what may have paused for so long, or begins anew.
-fn go_on(course: &mut Option<Course>, begun: Duration, now: Duration, pause: Duration) {
+fn go_on(
+    course: &mut Option<Course>,
+    begun: impl FnOnce() -> Duration,
+    now: Duration,
+    pause: Duration,
+) {
     match course {
         Some(course) if now.saturating_sub(course.until) <= pause => course.until = now,
         _ => {
             *course = Some(Course {
-                since: begun,
+                since: begun(),
                 until: now,
             });
         }

@@ -179,15 +179,17 @@ pub fn summary(record: &Record) -> String {
     }
     let _ = write!(
         text,
-        "The DNS server {} (port {}, UDP) answered {} of {} queries in {:.0} s",
+        "The DNS server {} (port {}, UDP) ",
         subject(record),
-        ports(record),
-        during.answered,
-        during.decided(),
-        during.seconds
+        ports(record)
     );
+    let _ = match during.decided() {
+        0 => write!(text, "got {} queries", during.queries),
+        decided => write!(text, "answered {} of {decided} queries", during.answered),
+    };
+    let _ = write!(text, " in {:.0} s", during.seconds);
     let rest = during.queries.saturating_sub(during.decided());
-    if rest != 0 {
+    if rest != 0 && during.decided() != 0 {
         let _ = write!(text, " ({rest} more were repeated, or had no end yet)");
     }
     if before.decided() != 0 {
