@@ -62,8 +62,8 @@ const LEARNING: &str = "learning = \"8s\"\n";
 /// Live and replayed, an incident is detected within a tick of each other, but their ticks do not fall
 /// together, and frames are stamped later than they are counted.
 const TICK_MS: u64 = 2 * 250 + 50;
-/// Longest wait for the end of an incident: half a minute of calm, behind a minute of history.
-const CLEARED: Duration = Duration::from_secs(130);
+/// Longest wait for the end of an incident: half a minute of calm, behind two minutes of history where few ask.
+const CLEARED: Duration = Duration::from_secs(220);
 /// Before the sensor starts.
 const SETTLING: Duration = Duration::from_millis(2_500);
 
