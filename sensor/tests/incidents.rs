@@ -49,6 +49,8 @@ enum Server {
     IsSilent,
     /// Nothing to half of the queries.
     FailsHalf,
+    /// SERVFAIL.
+    CannotFind,
 }
 
 impl Town {
@@ -133,6 +135,12 @@ impl Town {
         match server_is {
             Server::IsDown => self.frame(&exchange.error(server, 50)),
             Server::IsSilent => {}
+            Server::CannotFind => {
+                let mut response = exchange.response();
+                // Behind Ethernet, IPv4 and UDP; RCODE 2 in the fourth byte.
+                response[14 + 20 + 8 + 3] |= 2;
+                self.frame(&response);
+            }
             Server::FailsHalf if self.asked % 4 < 2 => {}
             Server::Answers | Server::FailsHalf => self.frame(&exchange.response()),
         }
@@ -319,6 +327,26 @@ fn what_comes_after_an_outage_does_not_change_its_cause() {
 }
 
 #[test]
+fn what_lasts_longer_is_what_it_is_about() {
+    let fast = Duration::from_millis(25);
+    let mut town = Town::new();
+    town.run_at(fast, 800, Server::Answers);
+    // An upstream that is gone, and then the service itself.
+    town.run_at(fast, 800, Server::CannotFind);
+    assert_eq!(town.last().first_cause, "upstream failure");
+    town.run_at(fast, 1_600, Server::IsDown);
+    assert_eq!(town.last().first_cause, "service down");
+    // A service that comes back, and has to find its upstream again.
+    let mut town = Town::new();
+    town.run_at(fast, 800, Server::Answers);
+    town.run_at(fast, 4_000, Server::IsDown);
+    town.run_at(fast, 400, Server::CannotFind);
+    let (record, _) = town.monitor.finish().remove(0);
+    assert_eq!(record.first_cause, "service down", "{record:#?}");
+    assert!(record.during.servfail <= 40, "{:?}", record.during);
+}
+
+#[test]
 fn a_flood_that_is_over_did_not_bring_about_what_fails_later() {
     let mut limits = Thresholds::default();
     limits.source_rate.warning = 20.0;
@@ -459,7 +487,7 @@ fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told(
     assert_eq!(town.monitor.records(0, 1).len(), 64);
     assert_eq!(town.monitor.book().unfollowed(), 7);
     // They are asked no more, and another server fails.
-    town.idle(61);
+    town.idle(140);
     assert_eq!(town.monitor.book().unfollowed(), 0);
     town.run(20, Server::Answers);
     town.run(20, Server::IsDown);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
+use super::history::float;
 use crate::sighting::{Role, Sighting};
 use crate::sketch::Prefix;
 
@@ -85,6 +86,8 @@ pub struct Clients {
 
 /// A network that was not seen for so long has no streak.
 const FORGOTTEN: Duration = Duration::from_secs(130);
+/// Streaks of errors that may be by chance are none of a rejected network.
+const CHANCE: f64 = 1e-4;
 /// Ticks whose longest wait is kept.
 const WAITS: usize = 64;
 /// Queries that wait for an error.
@@ -209,12 +212,16 @@ impl Clients {
     }
 
     /// Client networks that have had so many errors and no answer, while others have had so many answers
-    /// between the first and the last of those errors.
-    pub fn rejected(&self, errors: u64, answers: u64) -> impl Iterator<Item = &Prefix> {
+    /// between the first and the last of those errors. Where this share of all queries fails, so many in a
+    /// row must not be by chance.
+    pub fn rejected(&self, errors: u64, answers: u64, fails: f64) -> impl Iterator<Item = &Prefix> {
+        let all = float(self.streaks.len() as u64);
+        let by_chance = move |queries: u64| all * fails.powf(float(queries));
         self.streaks
             .iter()
             .filter(move |(_, streak)| {
                 streak.errors >= errors
+                    && by_chance(streak.queries) <= CHANCE
                     && streak.queries >= errors
                     && streak.answered_since - streak.answered_before >= answers
             })

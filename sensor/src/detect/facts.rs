@@ -12,6 +12,10 @@ use super::{Detector, Level, Place, ServerState, Thresholds, Vantage};
 /// Length of `long`.
 pub const LONG: Duration = Duration::from_secs(10);
 
+/// Why nothing can be said of failures where traffic takes several ways.
+pub const ELSEWHERE: &str = "part of its answers may take another way: they have always been missing, and \
+                             nobody asks again";
+
 /// How much a server matters among all that are asked, while most of them answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -156,9 +160,7 @@ impl<'a> Facts<'a> {
         } else if self.standing == Standing::Minor {
             Some("it is one of very many servers that are asked, and rarely")
         } else if self.is_partly_elsewhere() {
-            Some(
-                "part of its answers may take another way: they have always been missing, and nobody asks again",
-            )
+            Some(ELSEWHERE)
         } else {
             None
         }
@@ -178,14 +180,15 @@ impl<'a> Facts<'a> {
     /// missed: where traffic takes several ways, that part takes another one.
     fn is_partly_elsewhere(&self) -> bool {
         let limits = self.limits;
-        let missing = share(self.long.failed(), self.long.decided());
+        let failed = self.long.failed() + self.overdue();
+        let missing = share(failed, failed + self.long.counters.transactions.answered);
         let transactions = &self.long.counters.transactions;
-        let (failed, decided) = self.state.outcomes;
+        let (known, decided) = self.state.outcomes;
         self.vantage == Vantage::Path
             && self.state.has_answered
             && (limits.partial_share.warning..ANOTHER_WAY).contains(&missing)
             && self.minute.matched(&REJECTIONS) == 0
-            && transactions.retransmitted * 10 < self.long.unanswered
-            && (decided < limits.partial_queries || share(failed, decided) * 2.0 >= missing)
+            && transactions.retransmitted * 10 < failed
+            && (decided < limits.partial_queries || share(known, decided) * 2.0 >= missing)
     }
 }

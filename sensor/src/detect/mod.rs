@@ -18,7 +18,7 @@ pub mod rules;
 pub mod server;
 pub mod thresholds;
 
-pub use facts::Facts;
+pub use facts::{ELSEWHERE, Facts};
 pub use network::Network;
 pub use rules::Rule;
 pub use server::{Sees, ServerState, Usual};
@@ -275,11 +275,9 @@ impl Detector {
 
     fn apply(&mut self, now: Duration, elapsed: Duration) {
         let vain = network::in_vain(&self.servers, &self.place, &self.thresholds);
-        let asked = self
-            .servers
-            .values()
-            .filter(|state| state.history.is_recent())
-            .count();
+        // What a scan asks in vain is not what people ask.
+        let is_asked = |state: &&ServerState| state.has_answered && state.history.is_recent();
+        let asked = self.servers.values().filter(is_asked).count();
         let keys: Vec<ServerKey> = self.servers.keys().copied().collect();
         for key in keys {
             let Some(state) = self.servers.get(&key) else {

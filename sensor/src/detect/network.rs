@@ -217,11 +217,16 @@ pub struct Vain {
 }
 
 impl Vain {
+    /// Whether a stranger scans a server, and nobody else asks it.
+    #[must_use]
+    pub fn is_scanned(&self, server: &ServerKey) -> bool {
+        self.scans.values().any(|servers| servers.contains(server))
+    }
+
     /// Whether a server does not answer, and that says nothing of it.
     #[must_use]
     pub fn has(&self, server: &ServerKey) -> bool {
-        self.scans.values().any(|servers| servers.contains(server))
-            || (self.own.contains(server) && !self.all)
+        self.is_scanned(server) || (self.own.contains(server) && !self.all)
     }
 }
 
@@ -254,7 +259,7 @@ pub(super) fn in_vain(
     });
     let (mut failed, mut decided) = (0, 0);
     for (server, state) in servers {
-        if vain.scans.values().any(|scanned| scanned.contains(server)) {
+        if vain.is_scanned(server) {
             continue;
         }
         for span in state.history.spans(LATELY) {

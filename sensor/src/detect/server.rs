@@ -1,5 +1,6 @@
 //! What is kept of one server.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::baseline::{Baseline, Cusum, FAST, SLOW};
@@ -7,6 +8,7 @@ use super::clients::Clients;
 use super::history::{History, Span, share};
 use super::{Reading, Rule, Thresholds};
 use crate::latency::Latency;
+use crate::sketch::Prefix;
 use crate::snapshot::Waiting;
 use crate::window::ServerWindow;
 
@@ -21,6 +23,8 @@ pub const REFUSED: usize = 5;
 const MINUTE: Duration = Duration::from_mins(1);
 /// An outage that began so long ago has become a sign.
 const SETTLED: Duration = Duration::from_secs(12);
+/// Queries of which a share is more than chance.
+const ENOUGH: u64 = 10;
 /// The longest time-out, and a second.
 const FIRST: Duration = Duration::from_secs(6);
 /// A reading of latency is made of so many answers, or of so long.
@@ -141,6 +145,21 @@ impl ServerState {
     #[must_use]
     pub fn rises(&self) -> bool {
         self.alarms & 7 != 0
+    }
+
+    /// Client networks that are rejected while others are served, and not by the chance by which any query
+    /// fails now.
+    #[must_use]
+    pub fn rejected(&self, limits: &Thresholds) -> BTreeSet<Prefix> {
+        // The worst of the last seconds: at first most of a longer time is from before.
+        let lately = [500, 2_000, 10_000].map(|ms| self.history.over(Duration::from_millis(ms)));
+        let enough = lately.iter().filter(|span| span.decided() >= ENOUGH);
+        let fails = enough
+            .map(|span| share(span.failed(), span.decided()))
+            .fold(0.0, f64::max);
+        let (errors, answers) = (limits.rejected_errors, limits.served_answers);
+        let rejected = self.clients.rejected(errors, answers, fails);
+        rejected.copied().collect()
     }
 
     fn read_latency(&mut self, now: Duration) {

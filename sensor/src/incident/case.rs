@@ -13,7 +13,9 @@ use crate::calendar::Calendar;
 use crate::detect::baseline::{Baseline, FROZEN};
 use crate::detect::clients::Tally;
 use crate::detect::history::{History, Span, share};
-use crate::detect::{Detector, Level, Reading, Rule, ServerState, State, Subject, Vantage};
+use crate::detect::{
+    Detector, ELSEWHERE, Level, Reading, Rule, ServerState, State, Subject, Vantage,
+};
 use crate::host_facts::HostReading;
 use crate::ip::{ip, prefix};
 use crate::sketch::Prefix;
@@ -59,6 +61,8 @@ struct OpenSign {
     worst: Level,
     now: Option<Level>,
     since: Duration,
+    /// When it last fired.
+    last: Duration,
     calm_since: Option<Duration>,
     until: Option<Duration>,
     value: f64,
@@ -100,8 +104,9 @@ pub struct Case {
     last_sign: Duration,
     /// When something other than the sensor's own question was last seen.
     last_active: Duration,
-    /// The failure and the flood, if there were any.
+    /// The failure, what a flood may bring about (a failure, or slowness), and the flood, if there were any.
     failure: Option<Course>,
+    harm: Option<Course>,
     flood: Option<Course>,
     /// The flood made the rate rise, and is over where it does not.
     has_risen: bool,
@@ -155,6 +160,7 @@ impl Case {
             last_sign: now,
             last_active: now,
             failure: None,
+            harm: None,
             flood: None,
             has_risen: false,
             host_first: None,
@@ -230,11 +236,7 @@ impl Case {
             }
         }
         let limits = detector.thresholds();
-        let rejected: Vec<String> = state
-            .clients
-            .rejected(limits.rejected_errors, limits.served_answers)
-            .map(prefix)
-            .collect();
+        let rejected: Vec<String> = state.rejected(limits).iter().map(prefix).collect();
         let served = |(network, tally): &(Prefix, _)| {
             let tally: &Tally = tally;
             tally.responses != 0 && !rejected.contains(&prefix(network))
@@ -269,12 +271,14 @@ impl Case {
                 changes.push(Change::Sign);
             }
         }
-        if readings.iter().any(|reading| reading.level().is_some()) {
+        let fires = |reading: &&Reading| reading.level().is_some();
+        self.follow(readings, detector, now);
+        let mut firing = readings.iter().filter(fires);
+        if firing.any(|reading| self.is_of_it(reading.rule)) {
             self.last_sign = now;
             let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
             self.evidence.during.add(&since_then);
             self.note(detector);
-            self.follow(readings, detector, now);
             self.weigh(detector);
         }
         let level = self.current_level();
@@ -331,6 +335,12 @@ impl Case {
             let begun = || first_sign(subject, &failures, detector, now);
             go_on(&mut self.failure, begun, now, CALM);
         }
+        let harms = of(&|rule| rule.is_failure() || rule == Rule::Slow);
+        if !harms.is_empty() {
+            let subject = self.subject;
+            let begun = || first_sign(subject, &harms, detector, now);
+            go_on(&mut self.harm, begun, now, CALM);
+        }
         let rises = self.server_state(detector).is_some_and(|state| {
             let lately = state.history.over(2 * MOMENT);
             lately.rate(lately.counters.queries) >= RISE * state.usual.rate.mean()
@@ -341,7 +351,11 @@ impl Case {
         let lasts = |reading: &Reading| reading.rule != Rule::OneSource || rises || !self.has_risen;
         if floods.iter().any(lasts) {
             let subject = self.subject;
-            let begun = || risen_since(subject, detector, now);
+            let flood = floods
+                .iter()
+                .find(|reading| reading.rule == Rule::QueryFlood);
+            let least = flood.map(|reading| reading.warning);
+            let begun = || risen_since(subject, least, detector, now);
             let brought_about = self.flood_came() == Some(Came::First);
             // What has brought a failure about may pause, and is no other flood for that.
             let pause = if brought_about {
@@ -409,6 +423,7 @@ impl Case {
                 worst: level,
                 now: Some(level),
                 since: now,
+                last: now,
                 calm_since: None,
                 until: None,
                 value: reading.value,
@@ -432,6 +447,7 @@ impl Case {
                 sign.said.clone_from(&reading.said);
             }
             sign.worst = sign.worst.max(level);
+            sign.last = now;
             // What was critical eases with the sign, not with a tick.
             sign.now = sign.now.max(Some(level));
             sign.calm_since = None;
@@ -444,6 +460,8 @@ impl Case {
             // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
             // Where queries stay away, those that still come were always answered.
             State::Unknown(_) if sign.rule == Rule::Collapse => sign.adapted,
+            // It was never there to be seen.
+            State::Unknown(ELSEWHERE) => true,
             State::Unknown(_) => !sign.rule.is_failure() || recovered,
         };
         if !over {
@@ -472,7 +490,8 @@ impl Case {
             Some(Vantage::Client) => "client",
             _ => "path",
         };
-        let signs = self.signs.iter().map(|sign| {
+        let signs = self.signs.iter().filter(|sign| self.is_of_it(sign.rule));
+        let signs = signs.map(|sign| {
             let after = sign.since.saturating_sub(first);
             (
                 sign.rule,
@@ -513,9 +532,29 @@ impl Case {
         (self.verdict, self.causes) = weigh(&situation);
     }
 
+    /// Whether a sign is of what the incident is about. Where there was a failure, what is wrong with answers
+    /// after it is of the recovery, and what was wrong with them before it is of something else, until it
+    /// has lasted longer than the failure.
+    fn is_of_it(&self, rule: Rule) -> bool {
+        let sign = self.signs.iter().find(|sign| sign.rule == rule);
+        let (Some(sign), Some(failure)) = (sign, self.failure) else {
+            return true;
+        };
+        let failed = failure.until.saturating_sub(failure.since);
+        if !rule.is_about_answers() {
+            true
+        } else if sign.since > failure.until {
+            sign.last.saturating_sub(sign.since) >= failed
+        } else if sign.since < failure.since {
+            failure.since.saturating_sub(sign.since) >= failed
+        } else {
+            true
+        }
+    }
+
     /// Which came first, the flood or the failure, where there are both.
     fn flood_came(&self) -> Option<Came> {
-        let (flood, failure) = (self.flood?, self.failure?);
+        let (flood, failure) = (self.flood?, self.harm?);
         let counters = &self.evidence.during.counters;
         let made_up = self.signs.iter().any(|sign| {
             let together = sign.since <= failure.since + TOGETHER;
@@ -733,8 +772,14 @@ fn first_sign(
     first.map_or(sudden, begun).min(now)
 }
 
-/// When a flood began, as far as its server's rate tells: from then on it was at least twice the usual one.
-fn risen_since(subject: Subject, detector: &Detector, now: Duration) -> Duration {
+/// When a flood began, as far as its server's rate tells: from then on it was at least this one, or twice
+/// the usual one.
+fn risen_since(
+    subject: Subject,
+    least: Option<f64>,
+    detector: &Detector,
+    now: Duration,
+) -> Duration {
     let sudden = now.saturating_sub(2 * MOMENT);
     let Subject::Server(key) = subject else {
         return sudden;
@@ -742,12 +787,12 @@ fn risen_since(subject: Subject, detector: &Detector, now: Duration) -> Duration
     let Some(state) = detector.server(&key) else {
         return sudden;
     };
-    let usual = state.usual.rate.mean();
+    let least = least.unwrap_or(RISE * state.usual.rate.mean());
     let spans: Vec<&Span> = state.history.spans(LOOK_BACK).collect();
     let risen = spans
         .iter()
         .rev()
-        .take_while(|span| span.rate(span.counters.queries) >= RISE * usual);
+        .take_while(|span| span.rate(span.counters.queries) >= least);
     risen
         .last()
         .map_or(sudden, |span| span.end.saturating_sub(span.elapsed))

@@ -146,6 +146,12 @@ impl Situation {
         signs.next().map(|(_, at)| *at)
     }
 
+    /// Whether most of the failures of a part of the queries are ICMP errors that say this.
+    fn fails_in_part_with(&self, errors: u64) -> bool {
+        let failed = self.decided.saturating_sub(self.answered);
+        self.has(Rule::PartialFailure) && errors != 0 && errors * 2 >= failed
+    }
+
     /// Whether part of the queries fails, and nothing else is the matter.
     fn only_partial(&self) -> bool {
         let mut signs = self.signs.iter().map(|(rule, _)| *rule);
@@ -271,7 +277,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
         s.answered, s.decided
     );
     let by_others = s.errors.saturating_sub(s.errors_from_server);
-    if s.has(Rule::PortUnreachable) {
+    if s.has(Rule::PortUnreachable) || s.fails_in_part_with(s.port) {
         let errors = format!(
             "{} ICMP port unreachable about queries that were seen",
             s.port
@@ -286,7 +292,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
             scales.put(ServiceDown, 15, failing);
         }
     }
-    if s.has(Rule::Prohibited) {
+    if s.has(Rule::Prohibited) || s.fails_in_part_with(s.prohibited) {
         let errors = format!(
             "{} ICMP \"administratively prohibited\", which only a filter sends",
             s.prohibited
@@ -302,7 +308,8 @@ fn rejected(s: &Situation, scales: &mut Scales) {
         scales.put(FirewallRejects, 90, networks.clone());
         scales.put(ServiceDown, -60, networks);
     }
-    if s.errors != 0 && (s.has(Rule::PortUnreachable) || s.has(Rule::PartialRejection)) {
+    let by_port = s.has(Rule::PortUnreachable) || s.fails_in_part_with(s.port);
+    if s.errors != 0 && (by_port || s.has(Rule::PartialRejection)) {
         if by_others == 0 {
             let own = "the errors come from the server's own address, so a middlebox is unlikely";
             scales.put(ServiceDown, 15, own);
@@ -318,7 +325,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
 /// Errors that say that the way is broken.
 fn unreachable(s: &Situation, scales: &mut Scales) {
     use Cause::{HostDown, NetworkPathDown};
-    if !s.has(Rule::HostUnreachable) {
+    if !s.has(Rule::HostUnreachable) && !s.fails_in_part_with(s.host + s.network) {
         return;
     }
     let errors = format!(
@@ -380,7 +387,10 @@ fn silent(s: &Situation, scales: &mut Scales) {
             scales.put(HostDown, -4, errors);
             alive(s, scales);
         }
-    } else if s.has(Rule::PartialFailure) && s.only_partial() {
+    } else if s.has(Rule::PartialFailure)
+        && s.only_partial()
+        && !s.fails_in_part_with(s.port + s.prohibited + s.host + s.network)
+    {
         let part = format!(
             "{} of {} queries were answered since",
             s.answered, s.decided

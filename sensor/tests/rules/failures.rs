@@ -67,6 +67,19 @@ fn fewer_errors_than_half_of_the_queries_hold_and_few_are_quiet() {
 }
 
 #[test]
+fn a_part_that_ends_in_icmp_errors_is_told_too() {
+    for kind in [ErrorKind::Port, ErrorKind::Prohibited] {
+        // All of one client network: no network is rejected alone.
+        let one = Load::of(100).clients(1);
+        let mut town = Town::new().used_to(one);
+        town.pass(one.failing(30, kind), seconds(5));
+        assert_eq!(town.says(Rule::PartialFailure), WARNING, "{kind:?}");
+        town.pass(one.failing(30, kind), seconds(8));
+        assert_eq!(town.says(Rule::PartialFailure), CRITICAL, "{kind:?}");
+    }
+}
+
+#[test]
 fn failures_need_five_queries() {
     let mut town = Town::on_client();
     town.pass(Load::of(4).failing(100, ErrorKind::Port), seconds(1));
@@ -324,7 +337,7 @@ fn a_rejection_of_all_is_not_one_of_a_part() {
 }
 
 #[test]
-fn a_part_is_rejected_from_the_third_error_on_and_only_by_what_rejects() {
+fn a_part_is_rejected_by_what_rejects_and_not_by_chance() {
     let two = |a_minute| Load {
         queries_a_minute: a_minute,
         ..Load::of(0).clients(2)
@@ -338,9 +351,12 @@ fn a_part_is_rejected_from_the_third_error_on_and_only_by_what_rejects() {
         State::Quiet,
         "two errors"
     );
-    town.pass(rejected, seconds(5));
+    // One of two clients, half of all queries: fifteen errors in a row are no chance.
+    town.pass(rejected, seconds(10));
+    assert_eq!(town.worst(Rule::PartialRejection), None);
+    town.pass(rejected, seconds(8));
     assert_eq!(town.says(Rule::PartialRejection), WARNING);
-    // Others are served nine times between its errors, one a second.
+    // Others are served nine times between its errors, one a second: five are enough.
     let ten = Load::of(10).clients(10);
     let mut town = Town::new().used_to(ten);
     town.pass(ten.failing(10, ErrorKind::Prohibited), seconds(2));
@@ -349,7 +365,7 @@ fn a_part_is_rejected_from_the_third_error_on_and_only_by_what_rejects() {
         State::Quiet,
         "two errors"
     );
-    town.tick();
+    town.pass(ten.failing(10, ErrorKind::Prohibited), seconds(4));
     assert_eq!(town.says(Rule::PartialRejection), WARNING);
     for fate in [Fate::Silence, Fate::Error(ErrorKind::TimeExceeded, 60_000)] {
         let mut town = Town::new().used_to(two(120));

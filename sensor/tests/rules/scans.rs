@@ -72,6 +72,24 @@ fn one_of_very_many_servers_may_fail_and_an_important_one_may_not() {
 }
 
 #[test]
+fn a_scan_makes_no_server_minor() {
+    let mut town = Town::new();
+    town.set(0, Load::of(2));
+    town.set(1, Load::of(200));
+    for number in 2..100 {
+        let scanned = Load {
+            queries_a_minute: 20,
+            ..Load::of(0).clients(1).silent(100)
+        };
+        town.set(number, scanned);
+    }
+    town.wait(seconds(40));
+    assert_eq!(town.says(Rule::Scan), WARNING);
+    town.pass(Load::of(2).failing(100, ErrorKind::Port), seconds(15));
+    assert_eq!(town.says(Rule::PortUnreachable), CRITICAL);
+}
+
+#[test]
 fn where_all_servers_fail_none_is_minor() {
     let mut town = Town::on_client();
     for number in 0..60 {

@@ -158,6 +158,15 @@ impl Rule {
         matches!(self, Self::Collapse | Self::QueryFlood | Self::OneSource)
     }
 
+    /// Whether it is about answers that come, and are bad or late.
+    #[must_use]
+    pub fn is_about_answers(self) -> bool {
+        matches!(
+            self,
+            Self::Servfail | Self::Refused | Self::Slow | Self::Truncation
+        )
+    }
+
     /// Whether it is about too much traffic.
     #[must_use]
     pub fn is_flood(self) -> bool {

@@ -1,4 +1,5 @@
-//! Some queries get no answer: loss, or a server at its limit.
+//! Some queries get no answer, or an ICMP error: loss, a server at its limit, or one of several behind an
+//! address.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let history = &facts.state.history;
     let span = history.over(limits.partial_window);
-    let part = share(span.unanswered, span.decided());
+    let part = share(span.failed(), span.decided());
     let levels = limits.partial_share;
     let reading = Reading::new(
         Rule::PartialFailure,
@@ -31,10 +32,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let lately = history.over(LATELY);
     let mut failing = history.spans(limits.partial_window);
-    let since = failing.find(|span| span.unanswered != 0);
+    let since = failing.find(|span| span.failed() != 0);
     let lasts = since
         .is_some_and(|since| facts.now.saturating_sub(since.end) + LATELY >= limits.partial_window)
-        && share(lately.unanswered, lately.decided()) >= levels.critical;
+        && share(lately.failed(), lately.decided()) >= levels.critical;
     let most = if lasts {
         facts.worst_failure()
     } else {
@@ -53,7 +54,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .only_if(is_part && is_new)
         .saying(|| {
             format!(
-                "{} of {} queries got no answer in {:.0} s",
+                "{} of {} queries failed in {:.0} s",
                 percent(part),
                 span.decided(),
                 span.elapsed.as_secs_f64()

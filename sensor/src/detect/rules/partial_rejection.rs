@@ -1,7 +1,5 @@
 //! Some client networks are rejected while others are served: a firewall rule, or an access list.
 
-use std::collections::BTreeSet;
-
 use super::REJECTIONS;
 use crate::detect::history::float;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
@@ -11,10 +9,7 @@ use crate::sketch::Prefix;
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let clients = &facts.state.clients;
-    let rejected: BTreeSet<Prefix> = clients
-        .rejected(limits.rejected_errors, limits.served_answers)
-        .copied()
-        .collect();
+    let rejected = facts.state.rejected(limits);
     let networks = clients.networks();
     let is_served = |network: &Prefix| !rejected.contains(network);
     let served = networks
