@@ -467,8 +467,11 @@ fn light_sources_hold_their_places() {
     assert!(found >= 9, "{found} of ten");
 }
 
-/// Names as they are found, by their number.
-const NAMES: [(&str, fn(u32) -> String); 8] = [
+/// What it is called, and its names by their number.
+type Shape = (&'static str, fn(u32) -> String);
+
+/// Names as they are found.
+const NAMES: [Shape; 8] = [
     ("numbers", |n| format!("{n}.example.com")),
     ("numbered hosts", |n| {
         format!("host-{n:06}.rack.example.org")

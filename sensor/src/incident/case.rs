@@ -455,13 +455,12 @@ impl Case {
             return false;
         }
         let over = match reading.state {
-            State::Quiet => true,
+            // Or what is missing was never there to be seen.
+            State::Quiet | State::Unknown(ELSEWHERE) => true,
             State::Holds | State::Fires(_) => false,
             // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
             // Where queries stay away, those that still come were always answered.
             State::Unknown(_) if sign.rule == Rule::Collapse => sign.adapted,
-            // It was never there to be seen.
-            State::Unknown(ELSEWHERE) => true,
             State::Unknown(_) => !sign.rule.is_failure() || recovered,
         };
         if !over {
