@@ -169,19 +169,15 @@ fn play(options: &Options, run: u32, scenario: &Scenario) -> Result<Outcome> {
     outcome
 }
 
-fn in_directory(
-    options: &Options,
-    run: u32,
-    scenario: &Scenario,
-    directory: &Path,
-) -> Result<Outcome> {
+/// The stage before anybody asks.
+fn set(scenario: &Scenario, directory: &Path) -> Result<Stage> {
     let (networks, each) = scenario.clients;
     let world = World::new(scenario.family, networks, each)?;
     if scenario.id == 25 {
         world.asymmetric()?;
     }
     let family = scenario.family;
-    let mut stage = Stage {
+    Ok(Stage {
         server: match scenario.server {
             Some(does) => {
                 let server = Server::start(&world.server, family.server())?;
@@ -200,7 +196,18 @@ fn in_directory(
         loads: Vec::new(),
         floods: Vec::new(),
         chatter: None,
-    };
+    })
+}
+
+fn in_directory(
+    options: &Options,
+    run: u32,
+    scenario: &Scenario,
+    directory: &Path,
+) -> Result<Outcome> {
+    let (networks, each) = scenario.clients;
+    let family = scenario.family;
+    let mut stage = set(scenario, directory)?;
     let thresholds = directory.join("thresholds.toml");
     std::fs::write(&thresholds, LEARNING)?;
     let thresholds = thresholds.display().to_string();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::baseline::{Baseline, Cusum, FAST, SLOW};
 use super::clients::Clients;
 use super::history::{History, Span, share};
-use super::{Reading, Rule, Thresholds};
+use super::{Reading, Rule, State, Thresholds};
 use crate::latency::Latency;
 use crate::sketch::Prefix;
 use crate::snapshot::Waiting;
@@ -213,9 +213,9 @@ impl ServerState {
             .rate_fast
             .learn(rate, elapsed, FAST, flood || collapse);
         usual.rate.learn(rate, elapsed, SLOW, flood || collapse);
-        let fails = readings
-            .iter()
-            .any(|reading| reading.rule.is_failure() && reading.level().is_some());
+        let fails = readings.iter().any(|reading| {
+            reading.rule.is_failure() && matches!(reading.state, State::Fires(_) | State::Holds)
+        });
         let failing = [
             Rule::PortUnreachable,
             Rule::Prohibited,
