@@ -274,7 +274,12 @@ impl Detector {
     }
 
     fn apply(&mut self, now: Duration, elapsed: Duration) {
-        let vain = network::in_vain(&self.servers, &self.place, &self.thresholds);
+        let vain = network::in_vain(&self.servers, &self.place, &self.thresholds, now);
+        for server in vain.scans.values().flatten() {
+            if let Some(state) = self.servers.get_mut(server) {
+                state.scanned_at = Some(now);
+            }
+        }
         // What a scan asks in vain is not what people ask.
         let is_asked = |state: &&ServerState| state.has_answered && state.history.is_recent();
         let asked = self.servers.values().filter(is_asked).count();

@@ -210,6 +210,8 @@ impl Network {
 pub struct Vain {
     /// Servers that a stranger scans, by that stranger.
     pub scans: BTreeMap<ServerKey, BTreeSet<ServerKey>>,
+    /// Servers that were scanned lately: what failed then is still looked back on.
+    lately: BTreeSet<ServerKey>,
     /// Servers that one of our own sources asks in vain: a resolver always knows some that are gone.
     own: BTreeSet<ServerKey>,
     /// Most of all that is asked fails, scans apart.
@@ -220,7 +222,8 @@ impl Vain {
     /// Whether a stranger scans a server, and nobody else asks it.
     #[must_use]
     pub fn is_scanned(&self, server: &ServerKey) -> bool {
-        self.scans.values().any(|servers| servers.contains(server))
+        self.lately.contains(server)
+            || self.scans.values().any(|servers| servers.contains(server))
     }
 
     /// Whether a server does not answer, and that says nothing of it.
@@ -238,11 +241,16 @@ pub(super) fn in_vain(
     servers: &BTreeMap<ServerKey, ServerState>,
     place: &Place,
     limits: &Thresholds,
+    now: Duration,
 ) -> Vain {
     let mut vain = Vain::default();
     for (server, state) in servers {
         if state.has_answered {
             continue;
+        }
+        let lately = |at: Duration| now.saturating_sub(at) <= limits.failed_back + LATELY;
+        if state.scanned_at.is_some_and(lately) && state.clients.addresses() < 2 {
+            vain.lately.insert(*server);
         }
         if let Some(source) = state.clients.only() {
             vain.scans.entry(source).or_default().insert(*server);

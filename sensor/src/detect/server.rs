@@ -89,6 +89,8 @@ pub struct ServerState {
     /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
     /// are signs.
     pub outcomes: (u64, u64),
+    /// When it was last one of those that a stranger scans.
+    pub scanned_at: Option<Duration>,
     /// When most of its queries last failed.
     pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
@@ -112,6 +114,7 @@ impl ServerState {
             has_errors: false,
             asked_from_here: false,
             outcomes: (0, 0),
+            scanned_at: None,
             failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),

@@ -41,6 +41,22 @@ fn no_server_is_down_because_it_was_scanned() {
 }
 
 #[test]
+fn no_server_is_down_because_a_scan_is_over() {
+    let mut town = Town::new();
+    for number in 0..40 {
+        let scanned = Load::of(4).clients(1).failing(100, ErrorKind::Host);
+        town.set(number, scanned);
+    }
+    town.wait(seconds(8));
+    for number in 0..40 {
+        town.set(number, Load::of(0));
+    }
+    town.wait(seconds(150));
+    let fired: Vec<Rule> = town.fired().into_iter().collect();
+    assert_eq!(fired, [Rule::Scan]);
+}
+
+#[test]
 fn servers_that_answer_are_not_scanned() {
     let mut town = Town::new();
     for number in 0..20 {
