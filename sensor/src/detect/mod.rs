@@ -275,7 +275,7 @@ impl Detector {
 
     fn apply(&mut self, now: Duration, elapsed: Duration) {
         let vain = network::in_vain(&self.servers, &self.place, &self.thresholds, now);
-        for server in vain.scans.values().flatten() {
+        for server in vain.scans.values().flatten().chain(&vain.unseen) {
             if let Some(state) = self.servers.get_mut(server) {
                 state.scanned_at = Some(now);
             }

@@ -210,6 +210,9 @@ impl Network {
 pub struct Vain {
     /// Servers that a stranger scans, by that stranger.
     pub scans: BTreeMap<ServerKey, BTreeSet<ServerKey>>,
+    /// Servers that never answered, of whose queries none was sampled, while there is a scan: a scan comes in
+    /// bursts, of which not all is sampled.
+    pub unseen: BTreeSet<ServerKey>,
     /// Servers that were scanned lately: what failed then is still looked back on.
     lately: BTreeSet<ServerKey>,
     /// Servers that one of our own sources asks in vain: a resolver always knows some that are gone.
@@ -223,6 +226,7 @@ impl Vain {
     #[must_use]
     pub fn is_scanned(&self, server: &ServerKey) -> bool {
         self.lately.contains(server)
+            || self.unseen.contains(server)
             || self.scans.values().any(|servers| servers.contains(server))
     }
 
@@ -252,6 +256,9 @@ pub(super) fn in_vain(
         if state.scanned_at.is_some_and(lately) && state.clients.addresses() < 2 {
             vain.lately.insert(*server);
         }
+        if state.clients.addresses() == 0 {
+            vain.unseen.insert(*server);
+        }
         if let Some(source) = state.clients.only() {
             vain.scans.entry(source).or_default().insert(*server);
         }
@@ -265,6 +272,9 @@ pub(super) fn in_vain(
         }
         !own
     });
+    if vain.scans.is_empty() {
+        vain.unseen.clear();
+    }
     let (mut failed, mut decided) = (0, 0);
     for (server, state) in servers {
         if vain.is_scanned(server) {
