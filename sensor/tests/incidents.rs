@@ -344,6 +344,12 @@ fn what_lasts_longer_is_what_it_is_about() {
     let (record, _) = town.monitor.finish().remove(0);
     assert_eq!(record.first_cause, "service down", "{record:#?}");
     assert!(record.during.servfail <= 40, "{:?}", record.during);
+    // One that waits for its upstream, and then says so.
+    let mut town = Town::new();
+    town.run_at(fast, 800, Server::Answers);
+    town.run_at(fast, 520, Server::IsSilent);
+    town.run_at(fast, 280, Server::CannotFind);
+    assert_eq!(town.monitor.finish()[0].0.first_cause, "upstream failure");
 }
 
 #[test]

@@ -540,7 +540,15 @@ impl Case {
             return true;
         };
         let failed = failure.until.saturating_sub(failure.since);
-        if !rule.is_about_answers() {
+        // A server that waits for its upstream is silent before it says so.
+        let errors = [
+            Rule::PortUnreachable,
+            Rule::Prohibited,
+            Rule::HostUnreachable,
+        ];
+        let says_why = matches!(rule, Rule::Servfail | Rule::Refused)
+            && !self.signs.iter().any(|sign| errors.contains(&sign.rule));
+        if !rule.is_about_answers() || says_why {
             true
         } else if sign.since > failure.until {
             sign.last.saturating_sub(sign.since) >= failed
