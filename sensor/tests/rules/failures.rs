@@ -67,6 +67,15 @@ fn fewer_errors_than_half_of_the_queries_hold_and_few_are_quiet() {
 }
 
 #[test]
+fn what_an_outage_leaves_behind_is_no_failure_of_a_part() {
+    let mut town = used_to(60);
+    town.pass(Load::of(60).silent(100), seconds(4));
+    assert_eq!(town.says(Rule::Silent), WARNING);
+    town.pass(Load::of(60), seconds(20));
+    assert_eq!(town.worst(Rule::PartialFailure), None);
+}
+
+#[test]
 fn a_part_that_ends_in_icmp_errors_is_told_too() {
     for kind in [ErrorKind::Port, ErrorKind::Prohibited] {
         // All of one client network: no network is rejected alone.
