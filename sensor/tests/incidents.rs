@@ -454,6 +454,7 @@ fn an_incident_of_a_server_that_is_forgotten_ends_too() {
     }
     let id = town.last().id.clone();
     // Its sign is on for two minutes more: others give way first, though they were seen later.
+    town.idle(2);
     for number in 1_000..1_300 {
         town.ask(other(number), Server::Answers);
     }

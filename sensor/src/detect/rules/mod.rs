@@ -34,7 +34,7 @@ pub enum Rule {
     HostUnreachable,
     /// Queries fail, and nothing comes back.
     Silent,
-    /// Some queries get no answer.
+    /// Some queries fail.
     PartialFailure,
     /// Some client networks are rejected while others are served.
     PartialRejection,
@@ -120,7 +120,7 @@ impl Rule {
             Self::Prohibited => "queries fail with ICMP administratively prohibited",
             Self::HostUnreachable => "queries fail with ICMP host or network unreachable",
             Self::Silent => "queries get no answer and no error",
-            Self::PartialFailure => "part of the queries gets no answer",
+            Self::PartialFailure => "part of the queries fails",
             Self::PartialRejection => "some client networks are rejected while others are served",
             Self::Servfail => "SERVFAIL storm",
             Self::Refused => "REFUSED storm",
