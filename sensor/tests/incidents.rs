@@ -348,6 +348,7 @@ fn what_lasts_longer_is_what_it_is_about() {
     let mut town = Town::new();
     town.run_at(fast, 800, Server::Answers);
     town.run_at(fast, 520, Server::IsSilent);
+    town.run_at(fast, 120, Server::Answers);
     town.run_at(fast, 280, Server::CannotFind);
     assert_eq!(town.monitor.finish()[0].0.first_cause, "upstream failure");
 }
