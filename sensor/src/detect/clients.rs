@@ -8,7 +8,7 @@ use std::time::Duration;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
-use super::history::float;
+use super::history::{float, share};
 use crate::sighting::{Role, Sighting};
 use crate::sketch::Prefix;
 
@@ -50,7 +50,9 @@ impl Tally {
 #[derive(Clone, Default)]
 struct Period {
     networks: BTreeMap<Prefix, Tally>,
+    /// Queries in the sample, by address, and of all addresses.
     addresses: BTreeMap<ServerKey, u64>,
+    queries: u64,
 }
 
 /// What a client network has had since its last answer.
@@ -88,6 +90,8 @@ pub struct Clients {
 const FORGOTTEN: Duration = Duration::from_secs(130);
 /// Streaks of errors that may be by chance are none of a rejected network.
 const CHANCE: f64 = 1e-4;
+/// A share of fewer queries is by chance.
+const FEW: u64 = 50;
 /// Ticks whose longest wait is kept.
 const WAITS: usize = 64;
 /// Queries that wait for an error.
@@ -190,6 +194,7 @@ impl Clients {
     }
 
     fn count_address(&mut self, client: ServerKey) {
+        self.now.queries += 1;
         let addresses = &mut self.now.addresses;
         let full = addresses.len() == ADDRESSES;
         match addresses.entry(client) {
@@ -248,6 +253,19 @@ impl Clients {
         [&self.now, &self.before].into_iter().any(|period| {
             period.addresses.contains_key(client) || period.addresses.len() == ADDRESSES
         })
+    }
+
+    /// An address' share of the queries of the last seconds, or of as much longer as there are few; 0 where it
+    /// is not known among too many.
+    #[must_use]
+    pub fn part_of(&self, client: &ServerKey) -> f64 {
+        let of = |period: &Period| period.addresses.get(client).copied().unwrap_or(0);
+        let (mut some, mut all) = (of(&self.now), self.now.queries);
+        if all < FEW {
+            some += of(&self.before);
+            all += self.before.queries;
+        }
+        share(some, all)
     }
 
     /// Keeps [`Self::most`] as it is: those who stay away now are not forgotten for that.

@@ -117,7 +117,7 @@ fn a_source_that_asks_another_server_is_not_named() {
     town.wait(seconds(15));
     let another = State::Unknown("the heaviest source asks another server");
     assert_eq!(town.says(Rule::OneSource), another);
-    assert_eq!(town.worst(Rule::OneSource), None);
+    assert_eq!(town.says_of(1, Rule::OneSource), CRITICAL);
 }
 
 #[test]
@@ -174,14 +174,44 @@ fn a_trusted_source_or_one_of_ours_never_floods() {
 }
 
 #[test]
-fn one_source_is_about_the_server_that_gets_most() {
+fn one_source_is_about_the_server_that_gets_most_or_of_which_it_asks_most() {
     let mut town = used_to(Load::of(100));
-    town.set(1, Load::of(300));
+    town.set(1, Load::of(800));
     town.wait(seconds(30));
-    town.set(0, Load::of(50).flooder(150));
+    town.set(0, Load::of(400).flooder(350));
     town.wait(seconds(15));
     let others = State::Unknown("most queries are for other servers");
     assert_eq!(town.says(Rule::OneSource), others);
+    town.set(0, Load::of(100).flooder(600));
+    town.wait(seconds(10));
+    assert_eq!(town.says(Rule::OneSource), CRITICAL);
+}
+
+#[test]
+fn one_source_that_floods_several_servers_is_told_at_each() {
+    let mut town = Town::new();
+    for server in 0..3 {
+        town.set(server, Load::of(50));
+    }
+    town.wait(seconds(60));
+    for server in 0..3 {
+        town.set(server, Load::of(50).flooder(320));
+    }
+    town.wait(seconds(15));
+    for server in 0..3 {
+        assert_eq!(town.says_of(server, Rule::OneSource), CRITICAL, "{server}");
+    }
+    // What it asks of a server counts there, not what it asks of all.
+    let mut town = Town::new();
+    for server in 0..3 {
+        town.set(server, Load::of(50));
+    }
+    town.wait(seconds(60));
+    for server in 0..3 {
+        town.set(server, Load::of(50).flooder(150));
+    }
+    town.wait(seconds(15));
+    assert_eq!(town.says(Rule::OneSource), State::Holds);
 }
 
 #[test]

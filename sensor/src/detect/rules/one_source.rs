@@ -6,34 +6,37 @@ use crate::detect::history::share;
 use crate::detect::{Facts, Reading, Rule, Unit};
 use crate::ip::ip;
 
+/// More than half.
+const MOST: f64 = 0.5;
+
 /// See the module. Counts of sources are from the sketches.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let network = facts.network;
     let (warning, critical) = (limits.source_rate.warning, limits.source_rate.critical);
     let found = network.heaviest(facts.place);
-    let rate = found.map_or(0.0, |(_, rate, _)| rate);
-    let reading = Reading::new(
-        Rule::OneSource,
-        Unit::PerSecond,
-        rate,
-        warning,
-        Some(critical),
-    );
-    let Some((heavy, rate, part)) = found else {
-        return reading;
-    };
-    // Sources are counted of the whole network: it is about the server that gets most of the queries.
-    if network.share(&facts.long, LONG) <= 0.5 {
-        return Reading::new(
+    let reading = |rate| {
+        Reading::new(
             Rule::OneSource,
             Unit::PerSecond,
-            0.0,
+            rate,
             warning,
             Some(critical),
         )
-        .unknown("most queries are for other servers");
+    };
+    let Some((heavy, mut rate, mut part)) = found else {
+        return reading(0.0);
+    };
+    // Sources are counted of the whole network. Where this server does not get most of the queries, the
+    // sample tells how many of its own are of that source.
+    if network.share(&facts.long, LONG) <= MOST {
+        part = facts.state.clients.part_of(&heavy.source.address);
+        if part <= MOST {
+            return reading(0.0).unknown("most queries are for other servers");
+        }
+        rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
     }
+    let reading = reading(rate);
     if !facts.state.clients.may_have(&heavy.source.address) {
         return reading.unknown("the heaviest source asks another server");
     }
