@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use sensor_common::class::ERROR_KINDS;
+
 use super::baseline::{Baseline, Cusum, FAST, SLOW};
 use super::clients::Clients;
 use super::history::{History, Span, share};
@@ -84,6 +86,10 @@ pub struct ServerState {
     pub has_answered: bool,
     /// Whether an ICMP error about a query that was seen ever was.
     pub has_errors: bool,
+    /// ICMP errors about queries that were seen, by [`ErrorKind`], since the last answer.
+    ///
+    /// [`ErrorKind`]: sensor_common::class::ErrorKind
+    pub errors_since_answer: [u64; ERROR_KINDS],
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
     /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
@@ -112,6 +118,7 @@ impl ServerState {
             latency: None,
             has_answered: false,
             has_errors: false,
+            errors_since_answer: [0; ERROR_KINDS],
             asked_from_here: false,
             outcomes: (0, 0),
             scanned_at: None,
@@ -126,7 +133,14 @@ impl ServerState {
     /// Adds a tick in which something happened.
     pub(super) fn push(&mut self, span: &Span, window: &ServerWindow) {
         self.has_answered |= span.counters.responses != 0;
-        self.has_errors |= span.counters.errors_matched.iter().any(|count| *count != 0);
+        let errors = &span.counters.errors_matched;
+        self.has_errors |= errors.iter().any(|count| *count != 0);
+        if span.counters.transactions.answered != 0 {
+            self.errors_since_answer = [0; ERROR_KINDS];
+        }
+        for (sum, count) in self.errors_since_answer.iter_mut().zip(errors) {
+            *sum += count;
+        }
         self.waiting = window.waiting;
         self.history.push(*span);
         self.collected.merge(&window.latency);

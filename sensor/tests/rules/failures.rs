@@ -138,6 +138,20 @@ fn an_icmp_error_tells_why_for_ten_seconds() {
 }
 
 #[test]
+fn icmp_errors_that_cease_while_nothing_is_answered_still_tell_why() {
+    let mut town = used_to(50);
+    town.pass(Load::of(50).failing(100, ErrorKind::Prohibited), seconds(2));
+    town.pass(Load::of(50).silent(100), seconds(150));
+    assert_eq!(town.says(Rule::Prohibited), CRITICAL);
+    assert_eq!(town.worst(Rule::Silent), None);
+    // What fails after an answer does so for a reason of its own.
+    town.pass(Load::of(50), seconds(20));
+    town.pass(Load::of(50).silent(100), seconds(15));
+    assert_eq!(town.says(Rule::Silent), CRITICAL);
+    assert_eq!(town.says(Rule::Prohibited), State::Holds);
+}
+
+#[test]
 fn two_queries_a_minute_to_a_dead_server_are_enough() {
     let rare = Load {
         queries_a_minute: 2,

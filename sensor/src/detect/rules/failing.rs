@@ -54,10 +54,15 @@ fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {
     read(facts, rule, facts.overdue(), errors(facts, kinds) != 0)
 }
 
-/// Matched errors as far back as the queries, and at least ten seconds.
+/// Matched errors as far back as the queries, at least ten seconds, and since the last answer. A router may send
+/// some at first and then none for as long as it is asked: Linux takes two limits from one budget (`ip_error` and
+/// `icmp_send`).
 fn errors(facts: &Facts<'_>, kinds: &[ErrorKind]) -> u64 {
     let back = facts.decided.elapsed.max(ERRORS);
-    facts.state.history.over(back).matched(kinds)
+    let since = &facts.state.errors_since_answer;
+    let of = |kind: &ErrorKind| since[kind.index()];
+    let since_answer: u64 = kinds.iter().map(of).sum();
+    since_answer.max(facts.state.history.over(back).matched(kinds))
 }
 
 fn read(facts: &Facts<'_>, rule: Rule, overdue: u64, has_its_errors: bool) -> Reading {
