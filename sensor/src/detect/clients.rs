@@ -310,3 +310,37 @@ pub fn is_rejection(kind: ErrorKind) -> bool {
         ErrorKind::Port | ErrorKind::Prohibited | ErrorKind::Host | ErrorKind::Network
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::ip::key;
+
+    fn query(from: u8) -> Sighting {
+        Sighting {
+            time: 0,
+            client: key(IpAddr::V4(Ipv4Addr::new(10, 0, 0, from))),
+            server: key(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53))),
+            tuple: (1, 1),
+            length: 40,
+            role: Role::Query { any: false },
+        }
+    }
+
+    #[test]
+    fn a_part_is_of_the_last_seconds_where_they_are_enough() {
+        let mut clients = Clients::default();
+        let (before, now) = (query(1), query(2));
+        let at = PERIOD * 3 / 2;
+        clients.turn(PERIOD);
+        (0..60).for_each(|_| clients.add(at, &before, 1.0));
+        clients.turn(2 * PERIOD);
+        clients.add(2 * PERIOD, &now, 1.0);
+        assert!(clients.part_of(&now.client) < 0.02, "one of 61");
+        (1..FEW).for_each(|_| clients.add(2 * PERIOD, &now, 1.0));
+        assert!(clients.part_of(&now.client) > 0.99, "all of 50");
+        assert!(clients.part_of(&before.client) < 0.01);
+    }
+}
