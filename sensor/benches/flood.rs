@@ -79,7 +79,7 @@ fn run() -> Result<bool> {
     let (rounds, frames) = if arguments.quick {
         (3, 300_000)
     } else {
-        (7, 2_000_000)
+        (7, 10_000_000)
     };
     let lab = Lab::new()?;
     if arguments.output == Format::Text {
