@@ -58,10 +58,15 @@ impl Distinct {
         reason = "not negative, and far below 2^64"
     )]
     pub fn estimate(&self) -> u64 {
-        let mut counts = [0.0; HIGHEST_RANK + 1];
-        for rank in &self.ranks {
-            counts[usize::from(*rank).min(HIGHEST_RANK)] += 1.0;
+        // Most unions are of nothing.
+        if self.ranks.iter().all(|rank| *rank == 0) {
+            return 0;
         }
+        let mut counts = [0_u32; HIGHEST_RANK + 1];
+        for rank in &self.ranks {
+            counts[usize::from(*rank).min(HIGHEST_RANK)] += 1;
+        }
+        let counts = counts.map(f64::from);
         #[expect(clippy::cast_precision_loss, reason = "16,384 is exact")]
         let registers = REGISTERS as f64;
         let mut z = registers * tau(1.0 - counts[HIGHEST_RANK] / registers);
@@ -69,9 +74,6 @@ impl Distinct {
             z = 0.5 * (z + count);
         }
         z += registers * sigma(counts[0] / registers);
-        if z.is_infinite() {
-            return 0;
-        }
         (registers * registers / (2.0 * std::f64::consts::LN_2 * z)).round() as u64
     }
 }

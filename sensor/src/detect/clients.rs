@@ -255,8 +255,8 @@ impl Clients {
         })
     }
 
-    /// An address' share of the queries of the last seconds, or of as much longer as there are few; 0 where it
-    /// is not known among too many.
+    /// An address' share of the queries of the last seconds, or of as much longer as there are few; 0 where
+    /// these are few too, or it is not known among too many.
     #[must_use]
     pub fn part_of(&self, client: &ServerKey) -> f64 {
         let of = |period: &Period| period.addresses.get(client).copied().unwrap_or(0);
@@ -265,7 +265,7 @@ impl Clients {
             some += of(&self.before);
             all += self.before.queries;
         }
-        share(some, all)
+        if all < FEW { 0.0 } else { share(some, all) }
     }
 
     /// Keeps [`Self::most`] as it is: those who stay away now are not forgotten for that.

@@ -1,5 +1,6 @@
 //! All that a rule may know of a server at a moment.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -63,6 +64,7 @@ pub struct Facts<'a> {
     /// Time for an answer.
     pub timeout: Duration,
     slot: Duration,
+    servers: &'a BTreeMap<ServerKey, ServerState>,
 }
 
 impl<'a> Facts<'a> {
@@ -109,7 +111,15 @@ impl<'a> Facts<'a> {
             limits,
             timeout: detector.timeout,
             slot: detector.slot,
+            servers: &detector.servers,
         }
+    }
+
+    /// Whether an address is that of a server that was ever seen to answer.
+    #[must_use]
+    pub fn is_server(&self, address: &ServerKey) -> bool {
+        let known = self.servers.get(address);
+        known.is_some_and(|server| server.has_answered)
     }
 
     /// Queries that have waited for longer than this.

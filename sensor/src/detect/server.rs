@@ -7,7 +7,7 @@ use sensor_common::class::ERROR_KINDS;
 
 use super::baseline::{Baseline, Cusum, FAST, SLOW};
 use super::clients::Clients;
-use super::history::{History, Span, share};
+use super::history::{History, KEPT, Span, share};
 use super::{Reading, Rule, State, Thresholds};
 use crate::latency::Latency;
 use crate::sketch::Prefix;
@@ -86,10 +86,13 @@ pub struct ServerState {
     pub has_answered: bool,
     /// Whether an ICMP error about a query that was seen ever was.
     pub has_errors: bool,
-    /// ICMP errors about queries that were seen, by [`ErrorKind`], since the last answer.
+    /// ICMP errors about queries that were seen, by [`ErrorKind`], since the last answer, and of this outage:
+    /// not of one that was over for as long as the history is.
     ///
     /// [`ErrorKind`]: sensor_common::class::ErrorKind
     pub errors_since_answer: [u64; ERROR_KINDS],
+    /// When the last of those came.
+    error_at: Option<Duration>,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
     /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
@@ -119,6 +122,7 @@ impl ServerState {
             has_answered: false,
             has_errors: false,
             errors_since_answer: [0; ERROR_KINDS],
+            error_at: None,
             asked_from_here: false,
             outcomes: (0, 0),
             scanned_at: None,
@@ -133,18 +137,31 @@ impl ServerState {
     /// Adds a tick in which something happened.
     pub(super) fn push(&mut self, span: &Span, window: &ServerWindow) {
         self.has_answered |= span.counters.responses != 0;
-        let errors = &span.counters.errors_matched;
-        self.has_errors |= errors.iter().any(|count| *count != 0);
-        if span.counters.transactions.answered != 0 {
-            self.errors_since_answer = [0; ERROR_KINDS];
-        }
-        for (sum, count) in self.errors_since_answer.iter_mut().zip(errors) {
-            *sum += count;
-        }
+        self.collect_errors(span);
         self.waiting = window.waiting;
         self.history.push(*span);
         self.collected.merge(&window.latency);
         self.read_latency(span.end);
+    }
+
+    fn collect_errors(&mut self, span: &Span) {
+        let transactions = &span.counters.transactions;
+        let is_recent = |at: &Duration| span.end.saturating_sub(*at) <= KEPT;
+        let goes_on = [self.error_at, self.failed_at]
+            .iter()
+            .flatten()
+            .any(is_recent);
+        if !goes_on || transactions.answered + transactions.late != 0 {
+            self.errors_since_answer = [0; ERROR_KINDS];
+        }
+        let errors = &span.counters.errors_matched;
+        if errors.iter().any(|count| *count != 0) {
+            self.has_errors = true;
+            self.error_at = Some(span.end);
+        }
+        for (sum, count) in self.errors_since_answer.iter_mut().zip(errors) {
+            *sum += count;
+        }
     }
 
     /// Adds a tick in which nothing did.

@@ -22,8 +22,10 @@ use crate::upkeep::{State, TICK, Upkeep};
 
 /// Samples that wait to be read.
 const SAMPLES: usize = 1024;
-/// Ticks that are made up for after a silence; more would change nothing.
-const MOST_TICKS: u32 = 64;
+/// Ticks that are made up for at the begin of a silence, until every query before it has its end, and at its
+/// end; more would change nothing.
+const FIRST_TICKS: u32 = 40;
+const LAST_TICKS: u32 = 24;
 
 /// The state that the kernel engine has in maps.
 struct Memory {
@@ -212,10 +214,10 @@ impl PacketClock {
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         let next = first.saturating_add(TICK.saturating_mul(passed));
         self.next_tick = Some(next);
-        let made_up = passed.min(MOST_TICKS);
-        let ticks = (0..made_up)
-            .rev()
-            .map(move |before| next.saturating_sub(TICK * (before + 1)));
+        let begin = passed.min(FIRST_TICKS);
+        let end = (passed - begin).min(LAST_TICKS);
+        let ticks = (0..begin).chain(passed - end..passed);
+        let ticks = ticks.map(move |number| first.saturating_add(TICK.saturating_mul(number)));
         (ticks, self.now)
     }
 }
@@ -355,12 +357,11 @@ mod tests {
         assert_eq!(at(10_750), (vec![10_250, 10_500, 10_750], 10_750));
         // A packet of another CPU, a little behind.
         assert_eq!(at(10_700), (vec![], 10_750));
-        // A long silence.
+        // A long silence: what was before it ends when it did.
         let (ticks, now) = at(10_000_000);
-        assert_eq!(
-            (ticks.len(), ticks.last(), now),
-            (64, Some(&10_000_000), 10_000_000)
-        );
+        assert_eq!((ticks[0], ticks[39]), (11_000, 20_750));
+        assert_eq!((ticks[40], ticks[63]), (9_994_250, 10_000_000));
+        assert_eq!((ticks.len(), now), (64, 10_000_000));
         // Another capture behind the first.
         assert_eq!(at(5_000), (vec![5_000], 5_000));
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rules::ERRORS_OF_ALL;
 use crate::detect::{Rule, Vantage};
 
 use super::record::Range;
@@ -146,6 +147,13 @@ impl Situation {
         signs.next().map(|(_, at)| *at)
     }
 
+    /// Whether ICMP errors of a kind tell why queries fail. One or two, and then none while queries go on to fail,
+    /// may be of one client's own network.
+    fn is_told_by(&self, rule: Rule, errors: u64) -> bool {
+        let of_all = errors >= ERRORS_OF_ALL || (errors != 0 && !self.has(Rule::Silent));
+        (self.has(rule) && of_all) || self.fails_in_part_with(errors)
+    }
+
     /// Whether most of the failures of a part of the queries are ICMP errors that say this.
     fn fails_in_part_with(&self, errors: u64) -> bool {
         let failed = self.decided.saturating_sub(self.answered);
@@ -277,7 +285,8 @@ fn rejected(s: &Situation, scales: &mut Scales) {
         s.answered, s.decided
     );
     let by_others = s.errors.saturating_sub(s.errors_from_server);
-    if s.has(Rule::PortUnreachable) || s.fails_in_part_with(s.port) {
+    let by_port = s.is_told_by(Rule::PortUnreachable, s.port);
+    if by_port {
         let errors = format!(
             "{} ICMP port unreachable about queries that were seen",
             s.port
@@ -292,7 +301,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
             scales.put(ServiceDown, 15, failing);
         }
     }
-    if s.has(Rule::Prohibited) || s.fails_in_part_with(s.prohibited) {
+    if s.is_told_by(Rule::Prohibited, s.prohibited) {
         let errors = format!(
             "{} ICMP \"administratively prohibited\", which only a filter sends",
             s.prohibited
@@ -308,7 +317,6 @@ fn rejected(s: &Situation, scales: &mut Scales) {
         scales.put(FirewallRejects, 90, networks.clone());
         scales.put(ServiceDown, -60, networks);
     }
-    let by_port = s.has(Rule::PortUnreachable) || s.fails_in_part_with(s.port);
     if s.errors != 0 && (by_port || s.has(Rule::PartialRejection)) {
         if by_others == 0 {
             let own = "the errors come from the server's own address, so a middlebox is unlikely";
@@ -325,7 +333,7 @@ fn rejected(s: &Situation, scales: &mut Scales) {
 /// Errors that say that the way is broken.
 fn unreachable(s: &Situation, scales: &mut Scales) {
     use Cause::{HostDown, NetworkPathDown};
-    if !s.has(Rule::HostUnreachable) && !s.fails_in_part_with(s.host + s.network) {
+    if !s.is_told_by(Rule::HostUnreachable, s.host + s.network) {
         return;
     }
     let errors = format!(
@@ -365,8 +373,13 @@ fn unreachable(s: &Situation, scales: &mut Scales) {
 fn silent(s: &Situation, scales: &mut Scales) {
     use Cause::{FirewallDrops, HostDown, NetworkPathDown, Overload, ServiceDown};
     if s.has(Rule::Silent) {
+        let why = match s.port + s.prohibited + s.host + s.network {
+            0 => "no ICMP error tells why".into(),
+            few @ 1..ERRORS_OF_ALL => format!("ICMP errors are too few to tell why ({few})"),
+            _ => "of those without an ICMP error nothing tells why".into(),
+        };
         let nothing = format!(
-            "{} of {} queries were answered since, and no ICMP error tells why",
+            "{} of {} queries were answered since, and {why}",
             s.answered, s.decided
         );
         if s.is_on_server() {

@@ -14,6 +14,10 @@ use crate::detect::{Facts, Level, Reading, Rule, Unit};
 /// Errors are looked for at least so far back: a limit of one a second is common.
 const ERRORS: Duration = Duration::from_secs(10);
 
+/// So many errors, since the last answer, are about the queries of all: one or two may be of one client's own
+/// network.
+pub const ERRORS_OF_ALL: u64 = 3;
+
 /// Kinds of errors that say that a query was not let through or not taken.
 pub const REJECTIONS: [ErrorKind; 4] = [
     ErrorKind::Port,
@@ -54,15 +58,18 @@ fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {
     read(facts, rule, facts.overdue(), errors(facts, kinds) != 0)
 }
 
-/// Matched errors as far back as the queries, at least ten seconds, and since the last answer. A router may send
-/// some at first and then none for as long as it is asked: Linux takes two limits from one budget (`ip_error` and
-/// `icmp_send`).
+/// Matched errors as far back as the queries, at least ten seconds; where there are none, those since the last
+/// answer. A router may send some at first and then none for as long as it is asked: Linux takes two limits from
+/// one budget (`ip_error` and `icmp_send`).
 fn errors(facts: &Facts<'_>, kinds: &[ErrorKind]) -> u64 {
     let back = facts.decided.elapsed.max(ERRORS);
     let since = &facts.state.errors_since_answer;
     let of = |kind: &ErrorKind| since[kind.index()];
     let since_answer: u64 = kinds.iter().map(of).sum();
-    since_answer.max(facts.state.history.over(back).matched(kinds))
+    match facts.state.history.over(back).matched(kinds) {
+        0 if since_answer >= ERRORS_OF_ALL => since_answer,
+        lately => lately,
+    }
 }
 
 fn read(facts: &Facts<'_>, rule: Rule, overdue: u64, has_its_errors: bool) -> Reading {

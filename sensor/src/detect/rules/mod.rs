@@ -20,6 +20,7 @@ mod slow;
 mod spoofed;
 mod truncation;
 
+pub use failing::ERRORS_OF_ALL;
 pub(super) use failing::REJECTIONS;
 
 /// Every rule.

@@ -27,20 +27,30 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let Some((heavy, mut rate, mut part)) = found else {
         return reading(0.0);
     };
+    let source = &heavy.source.address;
+    if *source == facts.server {
+        return reading(0.0).unknown("the heaviest source is this server, which asks others");
+    }
+    let (mut whole, mut usually) = ("all queries", "");
     // Sources are counted of the whole network. Where this server does not get most of the queries, the
     // sample tells how many of its own are of that source.
     if network.share(&facts.long, LONG) <= MOST {
-        part = facts.state.clients.part_of(&heavy.source.address);
+        part = facts.state.clients.part_of(source);
         if part <= MOST {
             return reading(0.0).unknown("most queries are for other servers");
         }
+        // A resolver asks a server all that it is asked, and asks it again where it does not answer.
+        if facts.is_server(source) {
+            return reading(0.0).unknown("the heaviest source is a server itself");
+        }
+        (whole, usually) = ("what this server is asked", " of all servers");
         rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
     }
     let reading = reading(rate);
-    if !facts.state.clients.may_have(&heavy.source.address) {
+    if !facts.state.clients.may_have(source) {
         return reading.unknown("the heaviest source asks another server");
     }
-    let Some(usual) = network.usual_of(&heavy.source.address, limits) else {
+    let Some(usual) = network.usual_of(source, limits) else {
         return reading.unknown("what is usual is not known yet");
     };
     let others = network.mean_of_others();
@@ -55,8 +65,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .only_if(rises && matters && (stands_out || has_most))
         .saying(|| {
             format!(
-                "{} asks {rate:.0} times a second, {} of all; usually {usual:.0}",
-                ip(&heavy.source.address),
+                "{} asks {rate:.0} times a second, {} of {whole}; usually {usual:.0}{usually}",
+                ip(source),
                 percent(part)
             )
         })
