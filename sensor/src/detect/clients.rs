@@ -342,5 +342,8 @@ mod tests {
         (1..FEW).for_each(|_| clients.add(2 * PERIOD, &now, 1.0));
         assert!(clients.part_of(&now.client) > 0.99, "all of 50");
         assert!(clients.part_of(&before.client) < 0.01);
+        let mut clients = Clients::default();
+        (1..FEW).for_each(|_| clients.add(PERIOD, &now, 1.0));
+        assert!(clients.part_of(&now.client) < 0.01, "by chance");
     }
 }

@@ -822,6 +822,26 @@ mod tests {
                 never: &[ServiceDown],
             },
             Case {
+                name: "silence, and one client whose own network rejects",
+                situation: Situation {
+                    port: 2,
+                    errors: 2,
+                    ..failing(&[port, Rule::Silent], Vantage::Path)
+                },
+                first: "cannot tell firewall drops from network path down",
+                never: &[ServiceDown, FirewallRejects],
+            },
+            Case {
+                name: "a router that sends no more ICMP errors after its first ones",
+                situation: Situation {
+                    prohibited: 5,
+                    errors: 5,
+                    ..failing(&[Rule::Prohibited, Rule::Silent], Vantage::Path)
+                },
+                first: "firewall rejects",
+                never: &[ServiceDown],
+            },
+            Case {
                 name: "silence over UDP while TCP is accepted",
                 situation: Situation {
                     tcp_accepted: 3,

@@ -152,6 +152,47 @@ fn icmp_errors_that_cease_while_nothing_is_answered_still_tell_why() {
 }
 
 #[test]
+fn icmp_errors_of_an_outage_that_is_over_tell_nothing_of_the_next() {
+    // Too few for a sign, and then nobody asks for longer than is looked back on.
+    let few = Load::of(1).failing(100, ErrorKind::Prohibited);
+    let mut town = used_to(1);
+    for load in [Load::of(0), few, Load::of(0)] {
+        let time = if load.queries_a_minute == 0 { 140 } else { 4 };
+        town.pass(load, seconds(time));
+    }
+    assert!(town.fired().is_empty());
+    town.pass(Load::of(50).silent(100), seconds(15));
+    assert_eq!(town.says(Rule::Silent), CRITICAL);
+    assert_eq!(town.worst(Rule::Prohibited), None);
+    // The server lives: it only answers too late.
+    let mut town = used_to(50);
+    town.pass(Load::of(50).failing(100, ErrorKind::Port), seconds(5));
+    let late = Load {
+        late: 50,
+        ..Load::of(50).silent(100)
+    };
+    town.pass(late, seconds(15));
+    assert_eq!(town.says(Rule::Silent), CRITICAL);
+    assert_eq!(town.says(Rule::PortUnreachable), State::Holds);
+}
+
+#[test]
+fn an_icmp_error_or_two_do_not_tell_why_an_outage_goes_on() {
+    let mut town = used_to(50);
+    let fate = Fate::Error(ErrorKind::Port, 60);
+    town.pass(
+        Load {
+            fate,
+            ..Load::of(50).silent(100)
+        },
+        seconds(2),
+    );
+    assert_eq!(town.says(Rule::PortUnreachable), WARNING);
+    town.pass(Load::of(50).silent(100), seconds(15));
+    assert_eq!(town.says(Rule::Silent), CRITICAL);
+}
+
+#[test]
 fn two_queries_a_minute_to_a_dead_server_are_enough() {
     let rare = Load {
         queries_a_minute: 2,

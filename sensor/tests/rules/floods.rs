@@ -4,7 +4,7 @@ use sensor::detect::server::NXDOMAIN;
 use sensor::detect::{Level, Place, Rule, State, Thresholds};
 use sensor::sketch::Prefix;
 
-use crate::town::{CRITICAL, Load, TICK, Town, WARNING, flooder, seconds};
+use crate::town::{CRITICAL, Load, TICK, Town, WARNING, flooder, seconds, server};
 
 const NOT_YET: State = State::Unknown("what is usual is not known yet");
 
@@ -212,6 +212,23 @@ fn one_source_that_floods_several_servers_is_told_at_each() {
     }
     town.wait(seconds(15));
     assert_eq!(town.says(Rule::OneSource), State::Holds);
+}
+
+#[test]
+fn a_resolver_is_no_attacker_of_those_it_asks_nor_of_itself() {
+    // Its clients ask it, and it asks a server what it does not know.
+    let mut town = Town::new();
+    town.flooder = server(0);
+    town.set(0, Load::of(500));
+    town.set(1, Load::of(0).flooder(60));
+    town.wait(seconds(60));
+    town.set(1, Load::of(0).flooder(400));
+    town.wait(seconds(15));
+    let resolver = State::Unknown("the heaviest source is a server itself");
+    assert_eq!(town.says_of(1, Rule::OneSource), resolver);
+    let itself = State::Unknown("the heaviest source is this server, which asks others");
+    assert_eq!(town.says(Rule::OneSource), itself);
+    assert!(town.fired().is_empty(), "{:?}", town.fired());
 }
 
 #[test]

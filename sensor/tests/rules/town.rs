@@ -91,6 +91,8 @@ pub struct Load {
     pub backscatter: u64,
     /// Queries a second that are sent again.
     pub repeated: u64,
+    /// Answers a second that come after the time-out.
+    pub late: u64,
 }
 
 impl Load {
@@ -115,6 +117,7 @@ impl Load {
             too_big: 0,
             backscatter: 0,
             repeated: 0,
+            late: 0,
         }
     }
 
@@ -158,6 +161,7 @@ struct Open {
 
 struct Server {
     load: Load,
+    flooder: ServerKey,
     sent: u64,
     answered: u64,
     sampled: u64,
@@ -180,6 +184,8 @@ pub struct Town {
     second: Second,
     seconds: VecDeque<Second>,
     signs: BTreeSet<(Subject, Rule, Level)>,
+    /// The one source of a flood.
+    pub flooder: ServerKey,
     /// Ticks from one reading of the heaviest sources to the next.
     pub sources_every: u64,
     /// One packet in so many is sampled, of those that could be, by chance.
@@ -240,6 +246,7 @@ impl Town {
             second: Second::default(),
             seconds: VecDeque::new(),
             signs: BTreeSet::new(),
+            flooder: flooder(),
             sources_every: TICKS_A_SECOND,
             sampled_one_in: 1,
             chance: 1,
@@ -263,6 +270,7 @@ impl Town {
         while self.servers.len() <= server {
             self.servers.push(Server {
                 load: Load::of(0),
+                flooder: self.flooder,
                 sent: 0,
                 answered: 0,
                 sampled: 0,
@@ -417,7 +425,7 @@ impl Town {
         let each = |number| heavy(client(number), (queries - flood) / clients);
         let mut addresses: Vec<Heavy> = (0..clients.min(9)).map(each).collect();
         if flood != 0 {
-            addresses.push(heavy(flooder(), flood));
+            addresses.push(heavy(self.flooder, flood));
         }
         addresses.sort_by_key(|heavy| std::cmp::Reverse(heavy.at_least));
         let sources = Sources {
@@ -469,7 +477,8 @@ impl Server {
         self.wait_for(tick, queries - failing, Some(tick + delay));
         let (answered, unanswered) = self.end(tick);
         let unmatched = in_tick(load.unmatched * 60, tick);
-        let responses = answered + unmatched;
+        let late = in_tick(load.late * 60, tick);
+        let responses = answered + unmatched + late;
         counters.queries = queries;
         counters.responses = responses;
         counters.query_bytes = queries * u64::from(load.query_bytes);
@@ -487,6 +496,7 @@ impl Server {
         counters.backscatter = in_tick(load.backscatter * 60, tick);
         counters.transactions.sent = queries;
         counters.transactions.answered = answered;
+        counters.transactions.late = late;
         counters.transactions.errored = errored;
         counters.transactions.retransmitted = in_tick(load.repeated * 60, tick);
         counters.transactions.unmatched = unmatched;
@@ -568,7 +578,7 @@ impl Server {
             let mut sighting = Sighting {
                 time: u64::try_from(TICK.as_nanos()).expect("short") * tick,
                 client: if floods {
-                    flooder()
+                    self.flooder
                 } else {
                     client(load.first_client + one_of)
                 },
