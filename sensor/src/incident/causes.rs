@@ -832,6 +832,12 @@ mod tests {
                 never: &[ServiceDown, FirewallRejects],
             },
             Case {
+                name: "a sign of errors that came before the first failure that is known",
+                situation: failing(&[port], Vantage::Path),
+                first: "unknown",
+                never: &[ServiceDown, FirewallRejects],
+            },
+            Case {
                 name: "a router that sends no more ICMP errors after its first ones",
                 situation: Situation {
                     prohibited: 5,

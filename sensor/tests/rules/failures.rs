@@ -153,17 +153,19 @@ fn icmp_errors_that_cease_while_nothing_is_answered_still_tell_why() {
 
 #[test]
 fn icmp_errors_of_an_outage_that_is_over_tell_nothing_of_the_next() {
-    // Too few for a sign, and then nobody asks for longer than is looked back on.
+    // Too few for a sign, and then nobody asks for as long as is looked back on, or for longer.
     let few = Load::of(1).failing(100, ErrorKind::Prohibited);
-    let mut town = used_to(1);
-    for load in [Load::of(0), few, Load::of(0)] {
-        let time = if load.queries_a_minute == 0 { 140 } else { 4 };
-        town.pass(load, seconds(time));
+    for (pause, of_it) in [(120, true), (140, false)] {
+        let mut town = used_to(1);
+        town.pass(Load::of(0), seconds(140));
+        town.pass(few, seconds(4));
+        town.pass(Load::of(0), seconds(pause));
+        assert!(town.fired().is_empty());
+        town.pass(Load::of(50).silent(100), seconds(15));
+        assert_eq!(town.says(Rule::Silent) == CRITICAL, !of_it, "{pause} s");
+        assert_eq!(town.says(Rule::Prohibited) == CRITICAL, of_it, "{pause} s");
+        assert_eq!(town.worst(Rule::Prohibited).is_some(), of_it, "{pause} s");
     }
-    assert!(town.fired().is_empty());
-    town.pass(Load::of(50).silent(100), seconds(15));
-    assert_eq!(town.says(Rule::Silent), CRITICAL);
-    assert_eq!(town.worst(Rule::Prohibited), None);
     // The server lives: it only answers too late.
     let mut town = used_to(50);
     town.pass(Load::of(50).failing(100, ErrorKind::Port), seconds(5));

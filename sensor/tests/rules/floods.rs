@@ -229,6 +229,19 @@ fn a_resolver_is_no_attacker_of_those_it_asks_nor_of_itself() {
     let itself = State::Unknown("the heaviest source is this server, which asks others");
     assert_eq!(town.says(Rule::OneSource), itself);
     assert!(town.fired().is_empty(), "{:?}", town.fired());
+    // One that is asked and never answers is no server.
+    let mut town = Town::new();
+    town.flooder = server(2);
+    for number in 0..2 {
+        town.set(number, Load::of(50));
+    }
+    town.set(2, Load::of(1).silent(100));
+    town.wait(seconds(60));
+    for number in 0..2 {
+        town.set(number, Load::of(50).flooder(400));
+    }
+    town.wait(seconds(15));
+    assert_eq!(town.says_of(1, Rule::OneSource), CRITICAL);
 }
 
 #[test]
