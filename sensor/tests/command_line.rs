@@ -63,6 +63,17 @@ fn query() -> Vec<u8> {
     packet
 }
 
+/// The server's host says that nobody listens.
+fn port_unreachable() -> Vec<u8> {
+    let mut packet = vec![
+        0x45, 0, 0, 0, 0, 1, 0, 0, 64, 1, 0, 0, 192, 0, 2, 53, 192, 0, 2, 7,
+    ];
+    packet.extend([3, 3, 0, 0, 0, 0, 0, 0]);
+    packet.extend(query());
+    packet[3] = packet.len() as u8;
+    packet
+}
+
 fn replayed(path: &std::path::Path) -> serde_json::Value {
     let output = sensor(&["replay", "--output", "json", &path.display().to_string()]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -161,6 +172,23 @@ fn each_server_of_a_capture_has_an_object() {
     assert_eq!(server["address"], "192.0.2.53");
     assert_eq!(server["queries"], 3);
     assert_eq!(last_object(&output)["complete"], true);
+}
+
+#[test]
+fn the_last_packets_of_a_capture_are_looked_at() {
+    // Five failures are enough, and nothing comes after the fifth.
+    for (failures, code) in [(4, 0), (5, 3)] {
+        let mut bytes = pcap(101);
+        for number in 0..failures {
+            let at = 1_000 + number * 29_000;
+            for (ms, sent) in [(at, query()), (at + 1, port_unreachable())] {
+                packet_at(ms, &mut bytes, &sent, sent.len() as u32);
+            }
+        }
+        let path = file(&format!("last-{failures}.pcap"), &bytes);
+        let output = sensor(&["replay", "--fail-on-incident", &path.display().to_string()]);
+        assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
+    }
 }
 
 /// A pcapng block: type, body, and the length around it.

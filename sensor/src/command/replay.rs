@@ -28,6 +28,7 @@ use crate::present::{details, report};
 use crate::samples::Names;
 use crate::settings::{for_ports, set_timeout};
 use crate::snapshot::Snapshot;
+use crate::upkeep::TICK;
 use crate::window::{Sources, Window};
 
 /// Longer than the ticks that a time-out is told in, and together with it shorter than what the ring
@@ -84,6 +85,13 @@ impl Engine {
         }
     }
 
+    /// Hands over the tick that the last packets lie in.
+    fn end_tick(&mut self, sight: &mut Sight) {
+        if sight.monitor.is_some() {
+            self.set_time(sight.latest + TICK, sight);
+        }
+    }
+
     /// All that was seen.
     fn finish(&mut self, at: Duration) -> Snapshot {
         match self {
@@ -130,6 +138,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
             refused.get_or_insert(error);
         }
     });
+    engine.end_tick(&mut sight);
     // The last queries could be answered until then.
     let end = sight.latest + arguments.timeout + SETTLED;
     // What happens to queries behind the end of the capture is not known, and no sign of anything.
@@ -189,6 +198,7 @@ pub fn monitor(path: &Path, ports: &[u16], arguments: &DetectionArguments) -> Re
         // The host engine takes every frame.
         let _ = engine.count(&frame);
     })?;
+    engine.end_tick(&mut sight);
     sight
         .monitor
         .context("the capture has no packet with a time")
