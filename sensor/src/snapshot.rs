@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytemuck::Zeroable;
-use sensor_common::server::{ServerCounters, ServerKey, ServerTable};
+use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::settings::Direction;
 use sensor_common::shard::Histogram;
 use sensor_common::totals::Totals;
@@ -191,26 +191,6 @@ impl Snapshot {
     #[must_use]
     pub fn totals(&self) -> Totals {
         sum(&self.lanes)
-    }
-
-    /// Adds the table of one CPU.
-    pub fn add_table(&mut self, cpu: u32, table: &ServerTable) {
-        self.other.add(&table.other.counters);
-        self.evicted += table.evicted;
-        self.refused += table.refused;
-        for set in &table.sets {
-            for (tag, entry) in set.tags.iter().zip(&set.entries) {
-                if *tag != 0 {
-                    let place = Place {
-                        counters: entry.counters,
-                        error_sender: entry.error_sender,
-                        unanswered: 0,
-                        waiting: Waiting::default(),
-                    };
-                    self.places.insert((cpu, entry.key), place);
-                }
-            }
-        }
     }
 
     /// Counters of each server, summed over CPUs.

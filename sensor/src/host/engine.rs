@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytemuck::{Zeroable, bytes_of, cast_slice, cast_slice_mut, zeroed_box};
+use bytemuck::{Zeroable, cast_slice, cast_slice_mut, zeroed_box};
 use sensor_common::class::{IcmpType, Quoted};
 use sensor_common::sample::{SAMPLE_BYTES, Sample};
-use sensor_common::server::ServerTable;
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -18,7 +17,7 @@ use sensor_ebpf::store::{Shared, Store};
 
 use crate::settings::is_dns_port;
 use crate::snapshot::{Lane, Snapshot};
-use crate::upkeep::{State, TICK, Upkeep};
+use crate::upkeep::{Servers, State, TICK, Upkeep};
 
 /// Samples that wait to be read.
 const SAMPLES: usize = 1024;
@@ -166,10 +165,8 @@ impl State for Memory {
         shard[offset / 8..][..words.len()].copy_from_slice(words);
     }
 
-    fn table(&self, _: u32) -> Box<ServerTable> {
-        let mut table: Box<ServerTable> = zeroed_box();
-        bytemuck::bytes_of_mut(&mut *table).copy_from_slice(bytes_of(&self.shard.servers));
-        table
+    fn servers(&self, _: u32) -> Servers {
+        Servers::of(&self.shard.servers)
     }
 
     fn control(&self) -> Control {

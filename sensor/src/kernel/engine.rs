@@ -7,7 +7,7 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
 use sensor_common::names;
 use sensor_common::sample::Sample;
-use sensor_common::server::{SETS, ServerKey, ServerTable, WAYS};
+use sensor_common::server::{SETS, ServerKey, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -22,7 +22,7 @@ use crate::calendar::Calendar;
 use crate::counters::Counters;
 use crate::settings::{SettingsError, slots};
 use crate::snapshot::{Lane, Snapshot};
-use crate::upkeep::{State, Upkeep};
+use crate::upkeep::{Servers, State, Upkeep};
 
 /// Why interfaces cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -99,8 +99,8 @@ impl State for Shards {
         self.memory.write(cpu, offset, words);
     }
 
-    fn table(&self, cpu: u32) -> Box<ServerTable> {
-        self.memory.table(cpu)
+    fn servers(&self, cpu: u32) -> Servers {
+        self.memory.servers(cpu)
     }
 
     fn control(&self) -> Control {

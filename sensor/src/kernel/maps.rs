@@ -10,8 +10,10 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use bytemuck::AnyBitPattern;
 use memmap2::{MmapOptions, MmapRaw};
-use sensor_common::server::{ServerEntry, ServerSet, ServerTable, WAYS};
+use sensor_common::server::{SETS, ServerSet, ServerTable, WAYS};
 use sensor_common::shard::Shard;
+
+use crate::upkeep::Servers;
 
 /// Times that a set is read again while it is being written; then the newest reading is taken.
 const RETRIES: usize = 8;
@@ -89,40 +91,49 @@ impl<T: bytemuck::Pod> MappedArray<T> {
 }
 
 impl MappedArray<Shard> {
-    /// A copy of the server table of a CPU. Sets that nobody uses are not read.
+    /// What is in the server table of a CPU. Sets that nobody uses are not read.
     #[must_use]
-    pub fn table(&self, cpu: u32) -> Box<ServerTable> {
-        let mut table = self.read_table(cpu);
+    pub fn servers(&self, cpu: u32) -> Servers {
+        let servers = self.read_servers(cpu);
         // If a server lost its place meanwhile, its counts may be missing or there twice. Once more, and
         // not until it is quiet: in a scan of many servers it never is.
         let evicted = SERVERS + offset_of!(ServerTable, evicted);
-        if self.part::<u64>(cpu, evicted) != table.evicted {
-            table = self.read_table(cpu);
+        if self.part::<u64>(cpu, evicted) == servers.evicted {
+            servers
+        } else {
+            self.read_servers(cpu)
         }
-        table
     }
 
-    fn read_table(&self, cpu: u32) -> Box<ServerTable> {
-        let mut table: Box<ServerTable> = bytemuck::zeroed_box();
-        table.evicted = self.part(cpu, SERVERS + offset_of!(ServerTable, evicted));
-        table.refused = self.part(cpu, SERVERS + offset_of!(ServerTable, refused));
-        table.other = self.part::<ServerEntry>(cpu, SERVERS + offset_of!(ServerTable, other));
-        for (at, set) in table.sets.iter_mut().enumerate() {
+    fn read_servers(&self, cpu: u32) -> Servers {
+        let mut servers = Servers {
+            evicted: self.part(cpu, SERVERS + offset_of!(ServerTable, evicted)),
+            refused: self.part(cpu, SERVERS + offset_of!(ServerTable, refused)),
+            other: self.part(cpu, SERVERS + offset_of!(ServerTable, other)),
+            places: Vec::new(),
+        };
+        for at in 0..SETS {
             let offset = SERVERS + offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
             let tags: [u64; WAYS] = self.part(cpu, offset);
             if tags.iter().all(|tag| *tag == 0) {
                 continue;
             }
-            for _ in 0..RETRIES {
-                let before: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
-                *set = self.part(cpu, offset);
-                let after: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
-                if before == after && before.is_multiple_of(2) {
-                    break;
-                }
+            servers.add(&self.set(cpu, offset));
+        }
+        servers
+    }
+
+    fn set(&self, cpu: u32, offset: usize) -> ServerSet {
+        let mut tries = 0;
+        loop {
+            let before: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
+            let set: ServerSet = self.part(cpu, offset);
+            let after: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
+            tries += 1;
+            if tries == RETRIES || (before == after && before.is_multiple_of(2)) {
+                return set;
             }
         }
-        table
     }
 }
 

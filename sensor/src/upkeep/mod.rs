@@ -7,6 +7,7 @@
 mod epochs;
 mod outcomes;
 mod sampling;
+mod servers;
 
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -14,7 +15,6 @@ use std::time::Duration;
 
 use bytemuck::{Pod, cast_slice_mut, zeroed_box};
 use sensor_common::sample::SAMPLES_PER_TICK;
-use sensor_common::server::ServerTable;
 use sensor_common::settings::Settings;
 use sensor_common::shard::{Following, Histograms, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
@@ -25,6 +25,7 @@ use crate::snapshot::{HistogramReading, OwnCost, Snapshot};
 use epochs::Epochs;
 use outcomes::Outcomes;
 use sampling::Sampling;
+pub use servers::Servers;
 
 /// Where the counters of following lie in a shard.
 const FOLLOWING: usize = offset_of!(Shard, following);
@@ -43,8 +44,8 @@ pub trait State {
     /// Writes words of a shard.
     fn write(&mut self, cpu: u32, offset: usize, words: &[u64]);
 
-    /// A copy of the server table of a CPU.
-    fn table(&self, cpu: u32) -> Box<ServerTable>;
+    /// What is in the server table of a CPU.
+    fn servers(&self, cpu: u32) -> Servers;
 
     /// As the programs see it now.
     fn control(&self) -> Control;
@@ -134,7 +135,7 @@ impl Upkeep {
         let mut addresses = Counts::default();
         let mut prefixes = Counts::default();
         for cpu in 0..state.cpus() {
-            snapshot.add_table(cpu, &state.table(cpu));
+            state.servers(cpu).add_to(snapshot, cpu);
             let sketches = offset_of!(Shard, sketches);
             for (counts, offset) in [
                 (&mut addresses, offset_of!(Sketches, addresses)),

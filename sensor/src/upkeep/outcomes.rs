@@ -79,36 +79,27 @@ impl Outcomes {
         // query and its answer met different ones, the sum is right only if both close the same ticks.
         let tick = state.clock() >> self.tick_bits;
         for cpu in 0..state.cpus() {
-            let table = state.table(cpu);
+            let servers = state.servers(cpu);
             let other = self.other.entry(cpu).or_default();
-            for set in &table.sets {
-                for (tag, entry) in set.tags.iter().zip(&set.entries) {
-                    if *tag == 0 {
-                        continue;
+            for entry in &servers.places {
+                let key = (cpu, entry.key);
+                let known = match before.remove(&key) {
+                    Some((ring, counters)) if !entry.counters.went_back(&counters) => ring,
+                    lost => {
+                        forget(other, lost.as_ref());
+                        Ring::default()
                     }
-                    let key = (cpu, entry.key);
-                    let known = match before.remove(&key) {
-                        Some((ring, counters)) if !entry.counters.went_back(&counters) => ring,
-                        lost => {
-                            forget(other, lost.as_ref());
-                            Ring::default()
-                        }
-                    };
-                    self.places.insert(key, (known, entry.counters));
-                }
+                };
+                self.places.insert(key, (known, entry.counters));
             }
             let lost: Vec<_> = before.range((cpu, FIRST)..(cpu + 1, FIRST)).collect();
             for (_, lost) in lost {
                 forget(other, Some(lost));
             }
-            other.observe(&table.other.open, tick, self.timeout_ticks);
-            for set in &table.sets {
-                for (tag, entry) in set.tags.iter().zip(&set.entries) {
-                    if *tag != 0
-                        && let Some((ring, _)) = self.places.get_mut(&(cpu, entry.key))
-                    {
-                        ring.observe(&entry.open, tick, self.timeout_ticks);
-                    }
+            other.observe(&servers.other.open, tick, self.timeout_ticks);
+            for entry in &servers.places {
+                if let Some((ring, _)) = self.places.get_mut(&(cpu, entry.key)) {
+                    ring.observe(&entry.open, tick, self.timeout_ticks);
                 }
             }
         }
@@ -162,10 +153,11 @@ fn forget(other: &mut Ring, lost: Option<&(Ring, ServerCounters)>) {
 mod tests {
     use std::cell::Cell;
 
-    use bytemuck::{bytes_of, bytes_of_mut, zeroed_box};
-    use sensor_common::server::ServerTable;
+    use bytemuck::Zeroable;
+    use sensor_common::server::ServerEntry;
     use sensor_common::transactions::Control;
 
+    use super::super::Servers;
     use super::*;
 
     #[test]
@@ -198,15 +190,10 @@ mod tests {
         assert_eq!(ring.unanswered, 6);
     }
 
-    fn copy(table: &ServerTable) -> Box<ServerTable> {
-        let mut copy: Box<ServerTable> = zeroed_box();
-        bytes_of_mut(&mut *copy).copy_from_slice(bytes_of(table));
-        copy
-    }
-
     /// Two CPUs: one counted a query, the other its answer. The clock moves on whenever it is read.
     struct TwoCpus {
-        tables: [Box<ServerTable>; 2],
+        /// A server's open transactions.
+        open: [u32; 2],
         clock: Cell<u64>,
         tick: u64,
     }
@@ -220,8 +207,16 @@ mod tests {
 
         fn write(&mut self, _: u32, _: usize, _: &[u64]) {}
 
-        fn table(&self, cpu: u32) -> Box<ServerTable> {
-            copy(&self.tables[cpu as usize])
+        fn servers(&self, cpu: u32) -> Servers {
+            let mut entry = ServerEntry::zeroed();
+            entry.key.family = 4;
+            entry.open[3] = self.open[cpu as usize];
+            Servers {
+                evicted: 0,
+                refused: 0,
+                other: ServerEntry::zeroed(),
+                places: vec![entry],
+            }
         }
 
         fn control(&self) -> Control {
@@ -239,17 +234,10 @@ mod tests {
     fn all_cpus_close_the_same_ticks() {
         let settings = Settings::DEFAULT;
         let tick = 1 << (settings.tick_bits + UNIT_BITS);
-        let mut tables: [Box<ServerTable>; 2] = [zeroed_box(), zeroed_box()];
-        for (table, open) in tables.iter_mut().zip([14_u32, 14_u32.wrapping_neg()]) {
-            let set = &mut table.sets[0];
-            set.tags[0] = 1;
-            set.entries[0].key.family = 4;
-            set.entries[0].open[3] = open;
-        }
         let mut outcomes = Outcomes::new(&settings);
         for at in 4..16 {
             let state = TwoCpus {
-                tables: [copy(&tables[0]), copy(&tables[1])],
+                open: [14, 14_u32.wrapping_neg()],
                 clock: Cell::new(at * tick),
                 tick,
             };

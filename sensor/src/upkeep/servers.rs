@@ -1,0 +1,56 @@
+//! The server table of one CPU, as it was read.
+
+use sensor_common::server::{ServerEntry, ServerSet, ServerTable};
+
+use crate::counters::Counters;
+use crate::snapshot::{Place, Snapshot, Waiting};
+
+/// Places that are in use, and what is counted beside them. Most places never are.
+pub struct Servers {
+    /// Servers that lost their place to another.
+    pub evicted: u64,
+    /// Packets of servers that were not given a place.
+    pub refused: u64,
+    /// Of servers that lost their place or never had one.
+    pub other: ServerEntry,
+    /// In the order of the table.
+    pub places: Vec<ServerEntry>,
+}
+
+impl Servers {
+    /// All of a table.
+    #[must_use]
+    pub fn of(table: &ServerTable) -> Self {
+        let mut servers = Self {
+            evicted: table.evicted,
+            refused: table.refused,
+            other: table.other,
+            places: Vec::new(),
+        };
+        table.sets.iter().for_each(|set| servers.add(set));
+        servers
+    }
+
+    /// Adds the places of a set that are in use.
+    pub fn add(&mut self, set: &ServerSet) {
+        let places = set.tags.iter().zip(&set.entries);
+        let used = places.filter(|(tag, _)| **tag != 0);
+        self.places.extend(used.map(|(_, entry)| *entry));
+    }
+
+    /// Adds them to a snapshot, as those of a CPU.
+    pub(super) fn add_to(&self, snapshot: &mut Snapshot, cpu: u32) {
+        snapshot.other.add(&self.other.counters);
+        snapshot.evicted += self.evicted;
+        snapshot.refused += self.refused;
+        for entry in &self.places {
+            let place = Place {
+                counters: entry.counters,
+                error_sender: entry.error_sender,
+                unanswered: 0,
+                waiting: Waiting::default(),
+            };
+            snapshot.places.insert((cpu, entry.key), place);
+        }
+    }
+}
