@@ -54,3 +54,22 @@ impl Servers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_places_in_use_are_read() {
+        let mut table: Box<ServerTable> = bytemuck::zeroed_box();
+        for (set, way, queries) in [(3, 1, 5), (500, 0, 7)] {
+            table.sets[set].tags[way] = 1;
+            table.sets[set].entries[way].counters.queries = queries;
+        }
+        // It was used before.
+        table.sets[500].entries[1].counters.queries = 9;
+        let servers = Servers::of(&table);
+        let queries: Vec<u64> = servers.places.iter().map(|p| p.counters.queries).collect();
+        assert_eq!(queries, [5, 7]);
+    }
+}
