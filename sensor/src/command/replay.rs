@@ -88,7 +88,7 @@ impl Engine {
     /// Hands over the tick that the last packets lie in.
     fn end_tick(&mut self, sight: &mut Sight) {
         if sight.monitor.is_some() {
-            self.set_time(sight.latest + TICK, sight);
+            self.set_time(sight.latest.saturating_add(TICK), sight);
         }
     }
 
@@ -140,7 +140,7 @@ pub fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     });
     engine.end_tick(&mut sight);
     // The last queries could be answered until then.
-    let end = sight.latest + arguments.timeout + SETTLED;
+    let end = sight.latest.saturating_add(arguments.timeout + SETTLED);
     // What happens to queries behind the end of the capture is not known, and no sign of anything.
     sight.is_over = true;
     engine.set_time(end, &mut sight);
@@ -239,7 +239,7 @@ impl Sight {
 
     /// The time from which on detection counts. What was learnt means nothing once the clock is set back.
     fn origin(&mut self, time: Duration) -> Duration {
-        let goes_back = time + DISORDER < self.latest;
+        let goes_back = time.saturating_add(DISORDER) < self.latest;
         if self.monitor.is_none() || goes_back {
             self.restarts += u64::from(goes_back);
             self.end();

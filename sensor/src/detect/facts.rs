@@ -115,11 +115,13 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether an address is that of a server that was ever seen to answer.
+    /// Queries a second that an address itself is asked, if it is a server that answers.
     #[must_use]
-    pub fn is_server(&self, address: &ServerKey) -> bool {
+    pub fn asked_itself(&self, address: &ServerKey) -> f64 {
         let known = self.servers.get(address);
-        known.is_some_and(|server| server.has_answered)
+        let long = known.map(|server| server.history.over(LONG));
+        long.filter(|long| long.counters.transactions.answered != 0)
+            .map_or(0.0, |long| long.rate(long.counters.queries))
     }
 
     /// Queries that have waited for longer than this.

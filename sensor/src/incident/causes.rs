@@ -147,8 +147,8 @@ impl Situation {
         signs.next().map(|(_, at)| *at)
     }
 
-    /// Whether ICMP errors of a kind tell why queries fail. One or two, and then none while queries go on to fail,
-    /// may be of one client's own network.
+    /// Whether ICMP errors of a kind tell why queries fail. One, and then none while queries go on to fail, may be
+    /// of one client's own network.
     fn is_told_by(&self, rule: Rule, errors: u64) -> bool {
         let of_all = errors >= ERRORS_OF_ALL || (errors != 0 && !self.has(Rule::Silent));
         (self.has(rule) && of_all) || self.fails_in_part_with(errors)
@@ -374,9 +374,9 @@ fn silent(s: &Situation, scales: &mut Scales) {
     use Cause::{FirewallDrops, HostDown, NetworkPathDown, Overload, ServiceDown};
     if s.has(Rule::Silent) {
         let why = match s.port + s.prohibited + s.host + s.network {
-            0 => "no ICMP error tells why".into(),
-            few @ 1..ERRORS_OF_ALL => format!("ICMP errors are too few to tell why ({few})"),
-            _ => "of those without an ICMP error nothing tells why".into(),
+            0 => "no ICMP error tells why",
+            1..ERRORS_OF_ALL => "a single ICMP error does not tell why",
+            _ => "of those without an ICMP error nothing tells why",
         };
         let nothing = format!(
             "{} of {} queries were answered since, and {why}",
@@ -396,8 +396,10 @@ fn silent(s: &Situation, scales: &mut Scales) {
             scales.put(FirewallDrops, 40, nothing.clone());
             scales.put(NetworkPathDown, 38, nothing.clone());
             scales.put(HostDown, 32, nothing);
-            let errors = "a router would usually report a host that is down";
-            scales.put(HostDown, -4, errors);
+            if s.host == 0 {
+                let errors = "a router would usually report a host that is down";
+                scales.put(HostDown, -4, errors);
+            }
             alive(s, scales);
         }
     } else if s.has(Rule::PartialFailure)
@@ -824,8 +826,8 @@ mod tests {
             Case {
                 name: "silence, and one client whose own network rejects",
                 situation: Situation {
-                    port: 2,
-                    errors: 2,
+                    port: 1,
+                    errors: 1,
                     ..failing(&[port, Rule::Silent], Vantage::Path)
                 },
                 first: "cannot tell firewall drops from network path down",
@@ -840,8 +842,8 @@ mod tests {
             Case {
                 name: "a router that sends no more ICMP errors after its first ones",
                 situation: Situation {
-                    prohibited: 5,
-                    errors: 5,
+                    prohibited: 2,
+                    errors: 2,
                     ..failing(&[Rule::Prohibited, Rule::Silent], Vantage::Path)
                 },
                 first: "firewall rejects",

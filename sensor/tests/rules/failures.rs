@@ -179,7 +179,7 @@ fn icmp_errors_of_an_outage_that_is_over_tell_nothing_of_the_next() {
 }
 
 #[test]
-fn an_icmp_error_or_two_do_not_tell_why_an_outage_goes_on() {
+fn a_single_icmp_error_does_not_tell_why_an_outage_goes_on() {
     let mut town = used_to(50);
     let fate = Fate::Error(ErrorKind::Port, 60);
     town.pass(
@@ -187,9 +187,21 @@ fn an_icmp_error_or_two_do_not_tell_why_an_outage_goes_on() {
             fate,
             ..Load::of(50).silent(100)
         },
-        seconds(2),
+        seconds(1),
     );
     assert_eq!(town.says(Rule::PortUnreachable), WARNING);
+    town.pass(Load::of(50).silent(100), seconds(15));
+    assert_eq!(town.says(Rule::Silent), CRITICAL);
+    // One of each of several kinds: none of them tells, and so it is silent.
+    let mut town = used_to(50);
+    for kind in [ErrorKind::Port, ErrorKind::Prohibited, ErrorKind::Host] {
+        let fate = Fate::Error(kind, 60);
+        let load = Load {
+            fate,
+            ..Load::of(50).silent(100)
+        };
+        town.pass(load, seconds(1));
+    }
     town.pass(Load::of(50).silent(100), seconds(15));
     assert_eq!(town.says(Rule::Silent), CRITICAL);
 }

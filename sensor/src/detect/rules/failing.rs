@@ -14,9 +14,9 @@ use crate::detect::{Facts, Level, Reading, Rule, Unit};
 /// Errors are looked for at least so far back: a limit of one a second is common.
 const ERRORS: Duration = Duration::from_secs(10);
 
-/// So many errors, since the last answer, are about the queries of all: one or two may be of one client's own
-/// network.
-pub const ERRORS_OF_ALL: u64 = 3;
+/// So many errors, since the last answer, are about the queries of all: one may be of one client's own network.
+/// Two are all that a Linux router sends to a lone client of a `prohibit` or `unreachable` route.
+pub const ERRORS_OF_ALL: u64 = 2;
 
 /// Kinds of errors that say that a query was not let through or not taken.
 pub const REJECTIONS: [ErrorKind; 4] = [
@@ -26,32 +26,34 @@ pub const REJECTIONS: [ErrorKind; 4] = [
     ErrorKind::Network,
 ];
 
+/// Of them, those that one rule asks for.
+const PORT: &[ErrorKind] = &[ErrorKind::Port];
+const PROHIBITED: &[ErrorKind] = &[ErrorKind::Prohibited];
+const HOST: &[ErrorKind] = &[ErrorKind::Host, ErrorKind::Network];
+
 /// ICMP port unreachable (IPv4 3/3, IPv6 1/4).
 pub fn port_unreachable(facts: &Facts<'_>) -> Reading {
-    with_errors(facts, Rule::PortUnreachable, &[ErrorKind::Port])
+    with_errors(facts, Rule::PortUnreachable, PORT)
 }
 
 /// ICMP administratively prohibited (IPv4 3/9, 3/10, 3/13; IPv6 1/1, 1/5, 1/6).
 pub fn prohibited(facts: &Facts<'_>) -> Reading {
-    with_errors(facts, Rule::Prohibited, &[ErrorKind::Prohibited])
+    with_errors(facts, Rule::Prohibited, PROHIBITED)
 }
 
 /// ICMP host or network unreachable (IPv4 3/0, 3/1, 3/6, 3/7; IPv6 1/0, 1/3).
 pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
-    let kinds = [ErrorKind::Host, ErrorKind::Network];
-    with_errors(facts, Rule::HostUnreachable, &kinds)
+    with_errors(facts, Rule::HostUnreachable, HOST)
 }
 
 /// Neither an answer nor an error.
 pub fn silent(facts: &Facts<'_>) -> Reading {
     let wait = facts.timeout.mul_f64(facts.limits.silent_timeout_share);
     let overdue = facts.overdue_since(wait);
-    read(
-        facts,
-        Rule::Silent,
-        overdue,
-        errors(facts, &REJECTIONS) == 0,
-    )
+    // Where none of the other rules has its errors: few of each would silence all of them.
+    let none = |kinds: &&[ErrorKind]| errors(facts, kinds) == 0;
+    let is_silent = [PORT, PROHIBITED, HOST].iter().all(none);
+    read(facts, Rule::Silent, overdue, is_silent)
 }
 
 fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {

@@ -8,6 +8,8 @@ use crate::ip::ip;
 
 /// More than half.
 const MOST: f64 = 0.5;
+/// Queries that a resolver sends for each that it is asked, at worst.
+const AGAIN: f64 = 10.0;
 
 /// See the module. Counts of sources are from the sketches.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -39,12 +41,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         if part <= MOST {
             return reading(0.0).unknown("most queries are for other servers");
         }
-        // A resolver asks a server all that it is asked, and asks it again where it does not answer.
-        if facts.is_server(source) {
-            return reading(0.0).unknown("the heaviest source is a server itself");
-        }
-        (whole, usually) = ("what this server is asked", " of all servers");
         rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
+        // A resolver asks a server all that it is asked, and asks it again where it does not answer.
+        if rate <= AGAIN * facts.asked_itself(source) {
+            return reading(0.0).unknown("the heaviest source is a server that is asked as much");
+        }
+        (whole, usually) = ("what this server is asked", " a second at all servers");
     }
     let reading = reading(rate);
     if !facts.state.clients.may_have(source) {
