@@ -42,7 +42,7 @@ pub fn run() -> Result<()> {
 }
 
 fn install_compiler() -> Result<()> {
-    if apt_has(PACKAGES[0]) {
+    if apt_has_packages() {
         return install_packages();
     }
     if output(Command::new("rustup").arg("--version")).is_some() {
@@ -66,9 +66,14 @@ fn install_compiler() -> Result<()> {
     )
 }
 
-/// Whether apt knows the package; reads the package lists first if they are missing.
-fn apt_has(package: &str) -> bool {
-    let known = || output(Command::new("apt-cache").args(["show", package])).is_some();
+/// Whether apt knows all packages; reads the package lists first if they are missing, or so old that
+/// only some are in them.
+fn apt_has_packages() -> bool {
+    let known = || {
+        PACKAGES
+            .iter()
+            .all(|package| output(Command::new("apt-cache").args(["show", package])).is_some())
+    };
     if known() {
         return true;
     }
