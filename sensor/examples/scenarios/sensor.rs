@@ -136,7 +136,12 @@ impl Recording {
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
-            Ok(capture)
+            match socket.lost()? {
+                0 => Ok(capture),
+                lost => bail!(
+                    "the capture lacks {lost} frames, so a replay would tell nothing: the machine is too busy"
+                ),
+            }
         });
         Ok(Self { stop, worker })
     }

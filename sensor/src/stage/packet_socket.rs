@@ -4,11 +4,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrLike, bind, recv,
-    send, socket,
+    send, setsockopt, socket, sockopt,
 };
 
 use super::StageError;
 use super::namespace::Namespace;
+
+/// Bytes of frames that wait to be received: those of seconds, on a busy machine.
+const BUFFER: usize = 16 << 20;
 
 /// Sends and receives frames of one device, with their Ethernet headers.
 pub struct PacketSocket {
@@ -31,6 +34,7 @@ impl PacketSocket {
                 SockProtocol::EthAll,
             )
             .map_err(failed())?;
+            setsockopt(&socket, sockopt::RcvBufForce, &BUFFER).map_err(failed())?;
             bind(socket.as_raw_fd(), &link_address(index)).map_err(failed())?;
             Ok(Self { socket })
         })?
@@ -53,6 +57,31 @@ impl PacketSocket {
         let length = recv(self.socket.as_raw_fd(), &mut frame, MsgFlags::empty()).ok()?;
         frame.truncate(length);
         Some(frame)
+    }
+
+    /// Frames that found the buffer full, since the last time that this was asked (`PACKET_STATISTICS`).
+    ///
+    /// # Errors
+    /// The kernel does not tell.
+    pub fn lost(&self) -> Result<u32, StageError> {
+        let mut told = libc::tpacket_stats {
+            tp_packets: 0,
+            tp_drops: 0,
+        };
+        let mut length = size_of_val(&told) as libc::socklen_t;
+        // SAFETY: a record of the option's type, and its length.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                (&raw mut told).cast(),
+                &raw mut length,
+            )
+        };
+        nix::errno::Errno::result(result)
+            .map_err(StageError::system("ask a packet socket what it lost"))?;
+        Ok(told.tp_drops)
     }
 }
 
