@@ -1,8 +1,6 @@
 //! What to add where. Every packet adds one to exactly one class.
 //!
-//! Counting a message is one function for each kind ([`query`], [`response`], [`icmp_error`], [`tcp`]), so that the
-//! kernel's binary half can make calls of them: the verifier then follows them once, and not once for
-//! each way through the parser.
+//! Counting a message is one function for each kind: [`query`], [`response`], [`icmp_error`], [`tcp`].
 
 use sensor_common::class::{
     Class, ERROR_KINDS, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
@@ -12,11 +10,11 @@ use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
 use crate::address::{Address, V4, V6};
-use crate::outcomes;
 use crate::packet::Packet;
 use crate::parse::{
     Carriage, Connection, Flags, IcmpError, Link, Outcome, Query, Response, Sink, parse,
 };
+use crate::rare::Rare;
 use crate::servers;
 use crate::sketch;
 use crate::store::{Shared, Store};
@@ -80,7 +78,7 @@ fn count_header(totals: &mut Totals, flags: Flags) {
 
 /// Counts a DNS query. Whether a sample of the packet is wanted.
 #[inline(always)]
-pub fn query<S: Store>(query: &Query, store: &mut S) -> bool {
+pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> bool {
     let totals = store.totals();
     count_carriage(totals, query.message.carriage);
     count_header(totals, query.message.flags);
@@ -99,7 +97,11 @@ pub fn query<S: Store>(query: &Query, store: &mut S) -> bool {
 }
 
 #[inline(always)]
-fn attribute_query<A: Address, S: Store>(query: &Query, number: u64, store: &mut S) -> bool {
+fn attribute_query<A: Address, S: Store<Shared: Rare>>(
+    query: &Query,
+    number: u64,
+    store: &mut S,
+) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
@@ -128,20 +130,20 @@ fn attribute_query<A: Address, S: Store>(query: &Query, number: u64, store: &mut
     if query.name != 0 {
         sketch::add_name(sketches, bank, query.name);
     }
-    let entry = servers::entry(&mut shard.servers, server, server_hash);
+    let entry = servers::entry(&mut shard.servers, server, server_hash, table);
     entry.counters.queries += 1;
     entry.counters.query_bytes += u64::from(query.message.length);
     // What is rare comes last: a call in between would have everything else kept in memory.
     if transactions::follows_query(table, transaction) {
         let (following, histograms) = (&mut shard.following, &mut shard.histograms);
-        outcomes::follow_query(table, following, histograms, entry, transaction);
+        table.follow_query(following, histograms, entry, transaction);
     }
     take_token(&mut shard.samples)
 }
 
 /// Counts a DNS response. Whether a sample of the packet is wanted.
 #[inline(always)]
-pub fn response<S: Store>(response: &Response, store: &mut S) -> bool {
+pub fn response<S: Store<Shared: Rare>>(response: &Response, store: &mut S) -> bool {
     let totals = store.totals();
     let flags = response.message.flags;
     count_carriage(totals, response.message.carriage);
@@ -156,7 +158,10 @@ pub fn response<S: Store>(response: &Response, store: &mut S) -> bool {
 }
 
 #[inline(always)]
-fn attribute_response<A: Address, S: Store>(response: &Response, store: &mut S) -> bool {
+fn attribute_response<A: Address, S: Store<Shared: Rare>>(
+    response: &Response,
+    store: &mut S,
+) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
@@ -166,7 +171,7 @@ fn attribute_response<A: Address, S: Store>(response: &Response, store: &mut S) 
     let port = response.message.client_port;
     let tuple = transactions::tuple(client.hash(secret), server_hash, port);
     let transaction = transactions::transaction(tuple, response.message.id);
-    let entry = servers::entry(&mut shard.servers, server, server_hash);
+    let entry = servers::entry(&mut shard.servers, server, server_hash, table);
     let counters = &mut entry.counters;
     counters.responses += 1;
     counters.response_bytes += u64::from(response.message.length);
@@ -176,7 +181,7 @@ fn attribute_response<A: Address, S: Store>(response: &Response, store: &mut S) 
         counters.truncated += 1;
     }
     if transactions::may_have_followed(table, transaction) {
-        outcomes::follow_response(table, &mut shard.histograms, entry, transaction);
+        table.follow_response(&mut shard.histograms, entry, transaction);
     }
     take_token(&mut shard.samples)
 }
@@ -193,7 +198,7 @@ fn take_token(tokens: &mut u64) -> bool {
 
 /// Counts a TCP segment that opens or refuses a connection to a DNS server.
 #[inline(always)]
-pub fn tcp<S: Store>(connection: &Connection, store: &mut S) {
+pub fn tcp<S: Store<Shared: Rare>>(connection: &Connection, store: &mut S) {
     let event = connection.event as usize & (TCP_EVENTS - 1);
     store.totals().tcp[event] += 1;
     if connection.family == u32::from(FAMILY_V4) {
@@ -204,18 +209,23 @@ pub fn tcp<S: Store>(connection: &Connection, store: &mut S) {
 }
 
 #[inline(always)]
-fn attribute_tcp<A: Address, S: Store>(connection: &Connection, event: usize, store: &mut S) {
+fn attribute_tcp<A: Address, S: Store<Shared: Rare>>(
+    connection: &Connection,
+    event: usize,
+    store: &mut S,
+) {
     let secret = store.hash_key();
-    if let Some((shard, _)) = store.state() {
+    if let Some((shard, table)) = store.state() {
         let server = A::new(connection.server);
-        let entry = servers::entry(&mut shard.servers, server, server.hash(secret));
+        let hash = server.hash(secret);
+        let entry = servers::entry(&mut shard.servers, server, hash, table);
         entry.counters.tcp[event] += 1;
     }
 }
 
 /// Counts an ICMP error. Whether a sample of the packet is wanted.
 #[inline(always)]
-pub fn icmp_error<S: Store>(error: &IcmpError, store: &mut S) -> bool {
+pub fn icmp_error<S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> bool {
     let totals = store.totals();
     count_icmp_error(totals, error.icmp_type, error.code, error.quoted);
     if error.verifiable == 0 {
@@ -240,7 +250,7 @@ pub fn count_icmp_error(totals: &mut Totals, icmp_type: u8, code: u8, quoted: u8
 }
 
 #[inline(always)]
-fn attribute_error<A: Address, S: Store>(error: &IcmpError, store: &mut S) -> bool {
+fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> bool {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
         return false;
@@ -251,12 +261,12 @@ fn attribute_error<A: Address, S: Store>(error: &IcmpError, store: &mut S) -> bo
         let client = A::new(error.client);
         let tuple = transactions::tuple(client.hash(secret), server_hash, error.client_port);
         let recent = transactions::is_recent(table, tuple);
-        let entry = servers::entry(&mut shard.servers, server, server_hash);
+        let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         let transaction = transactions::transaction(tuple, error.id);
         let mut matched = u64::from(recent);
         if error.verifiable != 0 && transactions::may_have_followed(table, transaction) {
             let histograms = &mut shard.histograms;
-            matched |= outcomes::follow_error(table, histograms, entry, transaction);
+            matched |= table.follow_error(histograms, entry, transaction);
         }
         entry.error_sender = A::new(error.sender).key();
         let counters = &mut entry.counters;
@@ -270,7 +280,7 @@ fn attribute_error<A: Address, S: Store>(error: &IcmpError, store: &mut S) -> bo
             counters.errors_unverifiable += 1;
         }
     } else {
-        let entry = servers::entry(&mut shard.servers, server, server_hash);
+        let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         entry.counters.backscatter += 1;
     }
     take_token(&mut shard.samples)

@@ -17,10 +17,12 @@
 
 pub mod account;
 pub mod address;
+pub mod eviction;
 pub mod hash;
 pub mod outcomes;
 pub mod packet;
 pub mod parse;
+pub mod rare;
 pub mod servers;
 pub mod sketch;
 pub mod store;

@@ -14,9 +14,8 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 
 mod kernel;
 
-use kernel::calls::{
-    again_egress, again_ingress, again_xdp, packet_egress, packet_ingress, packet_xdp,
-};
+use kernel::hook::{again_egress, again_ingress, again_xdp, packet};
+use sensor_common::settings::Direction;
 
 const TC_ACT_UNSPEC: i32 = -1;
 
@@ -24,7 +23,7 @@ const TC_ACT_UNSPEC: i32 = -1;
 #[xdp(frags)]
 #[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
-    let malformed = packet_xdp(context.ctx);
+    let malformed = packet(context.ctx, Direction::Ingress);
     if malformed != 0 {
         again_xdp(context.ctx, malformed);
     }
@@ -35,7 +34,7 @@ fn sensor_xdp(context: XdpContext) -> u32 {
 #[classifier]
 #[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
-    let malformed = packet_ingress(context.skb.skb);
+    let malformed = packet(context.skb.skb, Direction::Ingress);
     if malformed != 0 {
         again_ingress(context.skb.skb, malformed);
     }
@@ -46,7 +45,7 @@ fn sensor_ingress(context: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn sensor_egress(context: TcContext) -> i32 {
-    let malformed = packet_egress(context.skb.skb);
+    let malformed = packet(context.skb.skb, Direction::Egress);
     if malformed != 0 {
         again_egress(context.skb.skb, malformed);
     }

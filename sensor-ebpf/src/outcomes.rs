@@ -12,8 +12,8 @@ use crate::transactions::{self, Event, kind};
 /// Most that a histogram's credit grows to: so many answers of others take it from an idle server.
 const MAX_CREDIT: u32 = 4096;
 
-/// Follows a query, and counts that for its server. A call, because it is rare and reads the clock.
-#[inline(never)]
+/// Follows a query, and counts that for its server. See [`crate::rare::Rare`].
+#[inline(always)]
 pub fn follow_query<S: Shared>(
     table: &mut S,
     following: &mut Following,
@@ -26,7 +26,7 @@ pub fn follow_query<S: Shared>(
 }
 
 /// The same for a response.
-#[inline(never)]
+#[inline(always)]
 pub fn follow_response<S: Shared>(
     table: &mut S,
     histograms: &mut Histograms,
@@ -38,7 +38,7 @@ pub fn follow_response<S: Shared>(
 }
 
 /// The same for an ICMP error; 1 if it ended a transaction.
-#[inline(never)]
+#[inline(always)]
 pub fn follow_error<S: Shared>(
     table: &mut S,
     histograms: &mut Histograms,

@@ -1,30 +1,26 @@
-//! Look-up and eviction in the server table.
+//! Look-up in the server table.
 //!
 //! Kernel LRU maps cost three times as much and evict without telling. This table is 4-way
-//! set-associative with a second chance for places used since the last eviction, and what an
-//! evicted server had counted is added to `other`. Where all four places are taken, three of four
-//! packets of newcomers count in `other` at once: a scan of many addresses cannot drive out the
-//! servers that are in use, and pays for an eviction only every fourth time.
+//! set-associative; see [`crate::eviction`] for who has a place.
 
-use sensor_common::server::{
-    SETS, ServerCounters, ServerEntry, ServerKey, ServerSet, ServerTable, WAYS,
-};
-
-use sensor_common::transactions::TransactionCounters;
+use sensor_common::server::{ServerEntry, ServerTable, WAYS};
 
 use crate::address::Address;
-
-const SET_BITS: u32 = SETS.trailing_zeros();
-/// Newcomers' packets of which one takes a place in a full set.
-const ADMIT_ONE_IN: u64 = 4;
+use crate::eviction::set_of;
+use crate::rare::Rare;
 
 /// The entry of a server, or `other`. Takes a place for the server if it has none. `hash` is the
 /// server's own.
 #[inline(always)]
-pub fn entry<A: Address>(table: &mut ServerTable, server: A, hash: u64) -> &mut ServerEntry {
+pub fn entry<'t, A: Address, S: Rare>(
+    table: &'t mut ServerTable,
+    server: A,
+    hash: u64,
+    shared: &mut S,
+) -> &'t mut ServerEntry {
     // 0 marks an unused place.
     let tag = hash | 1;
-    let at = (tag >> (64 - SET_BITS)) as usize;
+    let at = set_of(tag);
     let set = &mut table.sets[at];
     // The tag alone would do but for collisions, which can be sought by whoever learns the secret.
     let holds = |way: usize| set.tags[way] == tag && server.is(&set.entries[way].key);
@@ -37,7 +33,7 @@ pub fn entry<A: Address>(table: &mut ServerTable, server: A, hash: u64) -> &mut 
     } else if holds(3) {
         3
     } else {
-        match take(table, tag, &server.key()) as usize {
+        match shared.take_place(table, tag, &server.key()) as usize {
             way if way < WAYS => way,
             _ => return &mut table.other,
         }
@@ -45,136 +41,4 @@ pub fn entry<A: Address>(table: &mut ServerTable, server: A, hash: u64) -> &mut 
     let set = &mut table.sets[at];
     set.used[way] = 1;
     &mut set.entries[way]
-}
-
-/// Gives a place to a new server: its way, or [`WAYS`] if it gets none. A call, because it is rare and
-/// would otherwise stand in the program once for each kind of packet.
-#[inline(never)]
-fn take(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
-    let set = &mut table.sets[(tag >> (64 - SET_BITS)) as usize];
-    if set.tags.iter().all(|tag| *tag != 0) {
-        table.refused += 1;
-        if !table.refused.is_multiple_of(ADMIT_ONE_IN) {
-            return WAYS as u64;
-        }
-    }
-    // Masked where the compiler cannot drop the mask, so that the verifier has a bound.
-    let way = core::hint::black_box(victim(set)) & (WAYS - 1);
-    if set.tags[way] != 0 {
-        table.evicted += 1;
-    }
-    // A reader in userspace that sees an odd or a changed sequence reads the set again.
-    set.sequence = set.sequence.wrapping_add(1);
-    barrier();
-    let entry = &mut set.entries[way];
-    if set.tags[way] != 0 {
-        drain(&mut table.other, entry);
-    }
-    set.tags[way] = tag;
-    entry.key = *key;
-    entry.error_sender.family = 0;
-    entry.histogram = 0;
-    barrier();
-    set.sequence = set.sequence.wrapping_add(1);
-    way as u64
-}
-
-/// The first place not used since the hand last passed; if all were, all lose their mark.
-#[inline(always)]
-fn victim(set: &mut ServerSet) -> usize {
-    for way in 0..WAYS - 1 {
-        if set.used[way] == 0 {
-            return way;
-        }
-    }
-    for way in 0..WAYS - 1 {
-        set.used[way] = 0;
-    }
-    WAYS - 1
-}
-
-/// Keeps the compiler from moving stores of an eviction across its sequence numbers. x86 keeps the
-/// order of stores by itself; on other CPUs a reader may at worst take one torn entry for a tick.
-#[inline(always)]
-fn barrier() {
-    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
-}
-
-/// Moves what one server had counted to a sum.
-#[inline(always)]
-fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
-    for (sum, of) in sum.open.iter_mut().zip(&mut of.open) {
-        *sum = sum.wrapping_add(core::mem::take(of));
-    }
-    barrier();
-    let (sum, of) = (&mut sum.counters, &mut of.counters);
-    take_all(&mut sum.rcode, &mut of.rcode);
-    take_all(&mut sum.tcp, &mut of.tcp);
-    take_all(&mut sum.errors, &mut of.errors);
-    take_all(&mut sum.errors_matched, &mut of.errors_matched);
-    take_all(&mut sum.latency, &mut of.latency);
-    // All fields are named, so that a new one is not forgotten.
-    let ServerCounters {
-        queries,
-        responses,
-        query_bytes,
-        response_bytes,
-        rcode: _,
-        truncated,
-        tcp: _,
-        errors: _,
-        errors_from_server,
-        errors_unverifiable,
-        backscatter,
-        errors_matched: _,
-        transactions,
-        latency: _,
-    } = of;
-    let TransactionCounters {
-        sent,
-        answered,
-        late,
-        errored,
-        untracked,
-        retransmitted,
-        duplicate,
-        unmatched,
-        obscured,
-    } = transactions;
-    for (sum, of) in [
-        (&mut sum.queries, queries),
-        (&mut sum.responses, responses),
-        (&mut sum.query_bytes, query_bytes),
-        (&mut sum.response_bytes, response_bytes),
-        (&mut sum.truncated, truncated),
-        (&mut sum.errors_from_server, errors_from_server),
-        (&mut sum.errors_unverifiable, errors_unverifiable),
-        (&mut sum.backscatter, backscatter),
-    ] {
-        *sum += core::mem::take(of);
-    }
-    barrier();
-    let sum = &mut sum.transactions;
-    for (sum, of) in [
-        (&mut sum.sent, sent),
-        (&mut sum.answered, answered),
-        (&mut sum.late, late),
-        (&mut sum.errored, errored),
-        (&mut sum.untracked, untracked),
-        (&mut sum.retransmitted, retransmitted),
-        (&mut sum.duplicate, duplicate),
-        (&mut sum.unmatched, unmatched),
-        (&mut sum.obscured, obscured),
-    ] {
-        *sum += core::mem::take(of);
-    }
-}
-
-/// The fence keeps the compiler from clearing everything at the end in one loop of single bytes.
-#[inline(always)]
-fn take_all<const N: usize>(sums: &mut [u64; N], of: &mut [u64; N]) {
-    for (sum, of) in sums.iter_mut().zip(of) {
-        *sum += core::mem::take(of);
-    }
-    barrier();
 }

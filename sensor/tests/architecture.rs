@@ -117,23 +117,25 @@ const LOADER: [(&str, &[&str]); 25] = [
     ("lib.rs", &[]),
 ];
 
-const PROGRAM: [(&str, &[&str]); 11] = [
+const PROGRAM: [(&str, &[&str]); 13] = [
     ("packet.rs", &[]),
     ("hash.rs", &[]),
     ("address.rs", &["hash", "packet"]),
     ("parse", &["address", "hash", "packet", "parse"]),
     ("store.rs", &[]),
     ("transactions.rs", &["hash", "store"]),
-    ("servers.rs", &["address"]),
+    ("eviction.rs", &[]),
     ("sketch.rs", &["address", "hash"]),
     ("outcomes.rs", &["hash", "packet", "store", "transactions"]),
+    ("rare.rs", &["eviction", "outcomes", "store"]),
+    ("servers.rs", &["address", "eviction", "rare"]),
     (
         "account.rs",
         &[
             "address",
-            "outcomes",
             "packet",
             "parse",
+            "rare",
             "servers",
             "sketch",
             "store",

@@ -1,9 +1,10 @@
 //! The binding of the library to the kernel: packets over the XDP and TC contexts, counters over
 //! maps.
 
-pub mod calls;
 pub mod flood;
 pub mod frame;
+pub mod hook;
 pub mod maps;
+mod rare;
 pub mod sample;
 pub mod store;

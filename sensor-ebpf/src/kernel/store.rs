@@ -1,6 +1,6 @@
 //! Counters in maps.
 
-use core::hint::black_box;
+use core::arch::asm;
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use sensor_common::class::{IcmpType, Quoted};
@@ -8,11 +8,10 @@ use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
-use sensor_ebpf::account::count_icmp_error;
+use sensor_ebpf::account;
 use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
 use sensor_ebpf::store::{Shared, Store};
 
-use super::calls::{account_icmp_error, account_query, account_response, account_tcp};
 use super::frame::Context;
 use super::maps::{CONTROL, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting};
 
@@ -28,12 +27,13 @@ pub struct Maps {
     /// Current CPU.
     pub cpu: u32,
     slot: u32,
-    /// Interface that the packet came in through, if it now leaves; else 0.
-    received_on: u32,
+    /// Current CPU, or [`NO_SHARD`].
+    shard: u32,
     /// Not 0: a sample of the packet is wanted. A number, as all that paths of the program meet with.
     pub wants_sample: u32,
     /// Where its DNS header begins.
     pub dns_offset: u32,
+    table: Table,
 }
 
 impl Maps {
@@ -51,17 +51,19 @@ impl Maps {
         let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
         let lane = slot * 2 + direction as u32;
         let totals = TOTALS.get_ptr_mut(cpu * setting!(lanes) + lane)?;
+        let is_forwarded = match direction {
+            Direction::Ingress => false,
+            Direction::Egress => received_by_us(C::received_on(context)),
+        };
         Some(Self {
             // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
             totals: unsafe { &mut *totals },
             cpu,
             slot,
-            received_on: match direction {
-                Direction::Ingress => 0,
-                Direction::Egress => C::received_on(context),
-            },
+            shard: if is_forwarded { NO_SHARD } else { cpu },
             wants_sample: 0,
             dns_offset: 0,
+            table: Table,
         })
     }
 
@@ -82,15 +84,6 @@ impl Maps {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         self.totals.copied += 1;
         Some(scratch.cast())
-    }
-
-    #[inline(always)]
-    fn shard(&self) -> u32 {
-        if received_by_us(self.received_on) {
-            NO_SHARD
-        } else {
-            self.cpu
-        }
     }
 }
 
@@ -130,45 +123,50 @@ impl Sink for Maps {
 
     #[inline(always)]
     fn query(&mut self, query: &Query) {
-        self.wants_sample = account_query(query, self.totals, self.shard());
+        self.wants_sample = u32::from(account::query(query, self));
         self.dns_offset = query.message.offset;
     }
 
     #[inline(always)]
     fn response(&mut self, response: &Response) {
-        self.wants_sample = account_response(response, self.totals, self.shard());
+        self.wants_sample = u32::from(account::response(response, self));
         self.dns_offset = response.message.offset;
     }
 
     #[inline(always)]
     fn tcp(&mut self, connection: &Connection) {
-        account_tcp(connection, self.totals, self.shard());
+        account::tcp(connection, self);
     }
 
     #[inline(always)]
     fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
-        let (icmp_type, quoted) = (black_box(icmp_type as u8), black_box(quoted as u8));
-        count_icmp_error(self.totals, icmp_type, code, quoted);
+        let (icmp_type, quoted) = (opaque(icmp_type as u8), opaque(quoted as u8));
+        account::count_icmp_error(self.totals, icmp_type, code, quoted);
     }
 
     #[inline(always)]
     fn icmp_error(&mut self, error: &IcmpError) {
-        self.wants_sample = account_icmp_error(error, self.totals, self.shard());
+        let error = IcmpError {
+            icmp_type: opaque(error.icmp_type),
+            quoted: opaque(error.quoted),
+            ..*error
+        };
+        self.wants_sample = u32::from(account::icmp_error(&error, self));
         self.dns_offset = error.offset;
     }
 }
 
-/// The same, where a call has led to.
-pub struct Counts<'a> {
-    /// See [`Maps`].
-    pub totals: &'a mut Totals,
-    /// CPU, or [`NO_SHARD`].
-    pub shard: u32,
-    /// What all CPUs share.
-    pub table: Table,
+/// The same number, of which the compiler no longer knows which enum it comes from: it would drop the
+/// masks that the verifier needs.
+#[inline(always)]
+fn opaque(number: u8) -> u8 {
+    let mut number = u64::from(number);
+    // SAFETY: moves a register to itself.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack)) };
+    number as u8
 }
 
-impl Store for Counts<'_> {
+impl Store for Maps {
     type Shared = Table;
 
     #[inline(always)]

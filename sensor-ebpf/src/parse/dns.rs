@@ -66,7 +66,6 @@ pub(super) fn parse<P: Packet, S: Sink>(
         client_port: header.source_port,
         family: u16::from(datagram.family),
         carriage: datagram.carriage,
-        reserved: 0,
     };
     if flags.is_response() {
         message.client_port = header.destination_port;
@@ -92,7 +91,6 @@ pub(super) fn parse<P: Packet, S: Sink>(
         message,
         qtype: question.qtype,
         question_state: question.state as u16,
-        reserved: 0,
     });
     Class::DnsQuery.into()
 }

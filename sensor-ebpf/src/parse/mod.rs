@@ -55,9 +55,8 @@ pub trait Sink {
     fn icmp_error(&mut self, error: &IcmpError);
 }
 
-/// A DNS query over UDP. Without padding, because the kernel passes it by address.
+/// A DNS query over UDP.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct Query {
     /// Sender of the packet.
     pub client: Words,
@@ -72,13 +71,10 @@ pub struct Query {
     pub qtype: u16,
     /// Index of a [`QuestionState`].
     pub question_state: u16,
-    /// Always 0.
-    pub reserved: u32,
 }
 
 /// A DNS response over UDP. Its question is not read.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct Response {
     /// Receiver of the packet.
     pub client: Words,
@@ -90,7 +86,6 @@ pub struct Response {
 
 /// What queries and responses share.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct Message {
     /// Bytes of the message, by the UDP length.
     pub length: u32,
@@ -106,14 +101,11 @@ pub struct Message {
     pub family: u16,
     /// How the packet came.
     pub carriage: Carriage,
-    /// Always 0.
-    pub reserved: u32,
 }
 
 /// How a packet came, apart from its content. Numbers, because the verifier follows each value of a `bool`
 /// on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
 pub struct Carriage {
     /// Not 0: with a VLAN tag.
     pub tagged: u16,
@@ -141,7 +133,6 @@ impl Query {
 
 /// A TCP segment that opens or refuses a connection.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct Connection {
     /// Address of the DNS server.
     pub server: Words,
@@ -185,9 +176,8 @@ impl Flags {
     }
 }
 
-/// An ICMP error and what it quotes. Without padding, as [`Query`].
+/// An ICMP error and what it quotes.
 #[derive(Clone, Copy, Debug)]
-#[repr(C)]
 pub struct IcmpError {
     /// Who sent the error: the server's host, a router or a firewall.
     pub sender: Words,

@@ -13,6 +13,7 @@ use sensor_common::transactions::{CELLS, Control, TUPLES};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::Bytes;
 use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
+use sensor_ebpf::rare::Rare;
 use sensor_ebpf::store::{Shared, Store};
 
 use crate::settings::is_dns_port;
@@ -97,6 +98,8 @@ impl Store for Memory {
         Some((&mut self.shard, &mut self.table))
     }
 }
+
+impl Rare for Table {}
 
 impl Shared for Table {
     fn shift(&self) -> u32 {

@@ -1,0 +1,94 @@
+//! A packet at a hook: a first look in the program itself, a second in a function of its own.
+//!
+//! Nothing on the way of a whole packet is a call: where the kernel guards returns against speculation
+//! (Safe RET on AMD), each costs 8 ns. The second look, which few packets need, is a global function: the
+//! kernel verifies it by itself and not once for each way that leads there.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_log_ebpf::debug;
+use sensor_common::settings::Direction;
+use sensor_ebpf::account;
+use sensor_ebpf::parse::{Outcome, Sink};
+
+use super::frame::{Context, Linear, Scratch};
+use super::sample;
+use super::store::Maps;
+
+/// Counts a packet by what can be read directly; its outcome if that is malformed, and 0 otherwise.
+#[inline(always)]
+pub fn packet<C: Context>(context: *const C, direction: Direction) -> u32 {
+    let Some(mut store) = Maps::of(context, direction) else {
+        return 0;
+    };
+    store.totals().seen += 1;
+    let (link, tagged) = (store.link(), C::tagged(context));
+    let outcome = account::account(Linear::new(context), link, tagged, &mut store);
+    if outcome.is_malformed() {
+        return outcome.0;
+    }
+    sample::take(context, direction, &store);
+    0
+}
+
+/// Counts a packet that was found malformed: with more of it, if there is more.
+#[inline(always)]
+fn again<C: Context>(
+    log: &impl EbpfContext,
+    context: *const C,
+    direction: Direction,
+    outcome: u32,
+) -> u32 {
+    let Some(mut store) = Maps::of(context, direction) else {
+        return 0;
+    };
+    let (link, tagged) = (store.link(), C::tagged(context));
+    let outcome = match Scratch::copy(context, &mut store) {
+        Some(whole) => account::account(whole, link, tagged, &mut store),
+        None => Outcome(outcome),
+    };
+    if outcome.is_malformed() {
+        account::count_malformed(outcome, store.totals());
+        debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
+    } else {
+        sample::take(context, direction, &store);
+    }
+    0
+}
+
+/// [`again`] for XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn again_xdp(context: *mut xdp_md, outcome: u32) -> u32 {
+    again(
+        &XdpContext::new(context),
+        context,
+        Direction::Ingress,
+        outcome,
+    )
+}
+
+/// [`again`] for received packets at TC.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn again_ingress(context: *mut __sk_buff, outcome: u32) -> u32 {
+    again(
+        &TcContext::new(context),
+        context,
+        Direction::Ingress,
+        outcome,
+    )
+}
+
+/// [`again`] for sent packets.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn again_egress(context: *mut __sk_buff, outcome: u32) -> u32 {
+    again(
+        &TcContext::new(context),
+        context,
+        Direction::Egress,
+        outcome,
+    )
+}
