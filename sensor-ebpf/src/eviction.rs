@@ -21,7 +21,8 @@ pub fn set_of(tag: u64) -> usize {
     (tag >> (64 - SET_BITS)) as usize
 }
 
-/// Gives a place to a new server: its way, or [`WAYS`] if it gets none. See [`crate::rare::Rare`].
+/// Gives a place to a new server: its way, or [`WAYS`] if it gets none. Rare: the kernel's half makes
+/// it a function of its own.
 #[inline(always)]
 pub fn take_place(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
     let set = &mut table.sets[set_of(tag)];

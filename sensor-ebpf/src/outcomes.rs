@@ -12,7 +12,8 @@ use crate::transactions::{self, Event, kind};
 /// Most that a histogram's credit grows to: so many answers of others take it from an idle server.
 const MAX_CREDIT: u32 = 4096;
 
-/// Follows a query, and counts that for its server. See [`crate::rare::Rare`].
+/// Follows a query, and counts that for its server. Rare: the kernel's half makes it a function of
+/// its own.
 #[inline(always)]
 pub fn follow_query<S: Shared>(
     table: &mut S,

@@ -3,8 +3,9 @@
 use sensor_common::server::{ServerEntry, ServerKey, ServerTable};
 use sensor_common::shard::{Following, Histograms};
 
+use crate::eviction;
+use crate::outcomes;
 use crate::store::Shared;
-use crate::{eviction, outcomes};
 
 /// Work for few packets. The kernel's half makes each a function that is verified by itself: the verifier
 /// would otherwise follow it anew from each place in the program.
