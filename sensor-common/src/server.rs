@@ -94,18 +94,17 @@ pub const WAYS: usize = 4;
 /// Sets in a table; a power of two.
 pub const SETS: usize = 512;
 
-/// One set: what shares a hash index. The tags come first so that a look-up reads one cache line.
+/// One set: what shares a hash index. Apart from the places, so that those of all sets stay in the caches
+/// when a scan of many servers meets them in turn.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct ServerSet {
     /// Keyed 64-bit hash of the key in each place; 0 while unused.
     pub tags: [u64; WAYS],
     /// 1 where a place was used since the hand last passed (second-chance eviction).
-    pub used: [u32; WAYS],
+    pub used: [u8; WAYS],
     /// Odd while a place is being given to another server: a reader tries again.
-    pub sequence: u64,
-    /// The places.
-    pub entries: [ServerEntry; WAYS],
+    pub sequence: u32,
 }
 
 /// The table of one CPU.
@@ -124,6 +123,8 @@ pub struct ServerTable {
     pub other: ServerEntry,
     /// The sets.
     pub sets: [ServerSet; SETS],
+    /// The places of each set.
+    pub places: [[ServerEntry; WAYS]; SETS],
 }
 
 const _: () = assert!(size_of::<ServerKey>() == 24);

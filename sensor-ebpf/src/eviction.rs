@@ -21,17 +21,21 @@ pub fn set_of(tag: u64) -> usize {
     (tag >> (64 - SET_BITS)) as usize
 }
 
-/// Gives a place to a new server: its way, or [`WAYS`] if it gets none. Rare: the kernel's half makes
-/// it a function of its own.
+/// Whether a packet of a newcomer gives it no place in a set, because all are taken.
+#[inline(always)]
+pub fn refuses(table: &mut ServerTable, set: usize) -> bool {
+    if table.sets[set].tags.contains(&0) {
+        return false;
+    }
+    table.refused += 1;
+    !table.refused.is_multiple_of(ADMIT_ONE_IN)
+}
+
+/// Gives a place to a new server: its way. Rare: the kernel's half makes it a function of its own.
 #[inline(always)]
 pub fn take_place(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
-    let set = &mut table.sets[set_of(tag)];
-    if set.tags.iter().all(|tag| *tag != 0) {
-        table.refused += 1;
-        if !table.refused.is_multiple_of(ADMIT_ONE_IN) {
-            return WAYS as u64;
-        }
-    }
+    let at = set_of(tag);
+    let set = &mut table.sets[at];
     // Masked where the compiler cannot drop the mask, so that the verifier has a bound.
     let way = core::hint::black_box(victim(set)) & (WAYS - 1);
     if set.tags[way] != 0 {
@@ -40,7 +44,7 @@ pub fn take_place(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
     // A reader in userspace that sees an odd or a changed sequence reads the set again.
     set.sequence = set.sequence.wrapping_add(1);
     barrier();
-    let entry = &mut set.entries[way];
+    let entry = &mut table.places[at][way];
     if set.tags[way] != 0 {
         drain(&mut table.other, entry);
     }

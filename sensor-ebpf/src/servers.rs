@@ -6,7 +6,7 @@
 use sensor_common::server::{ServerEntry, ServerTable, WAYS};
 
 use crate::address::Address;
-use crate::eviction::set_of;
+use crate::eviction::{self, set_of};
 use crate::rare::Rare;
 
 /// The entry of a server, or `other`. Takes a place for the server if it has none. `hash` is the
@@ -21,9 +21,9 @@ pub fn entry<'t, A: Address, S: Rare>(
     // 0 marks an unused place.
     let tag = hash | 1;
     let at = set_of(tag);
-    let set = &mut table.sets[at];
+    let (set, places) = (&table.sets[at], &table.places[at]);
     // The tag alone would do but for collisions, which can be sought by whoever learns the secret.
-    let holds = |way: usize| set.tags[way] == tag && server.is(&set.entries[way].key);
+    let holds = |way: usize| set.tags[way] == tag && server.is(&places[way].key);
     let way = if holds(0) {
         0
     } else if holds(1) {
@@ -32,13 +32,14 @@ pub fn entry<'t, A: Address, S: Rare>(
         2
     } else if holds(3) {
         3
+    } else if eviction::refuses(table, at) {
+        return &mut table.other;
     } else {
         match shared.take_place(table, tag, &server.key()) as usize {
             way if way < WAYS => way,
             _ => return &mut table.other,
         }
     };
-    let set = &mut table.sets[at];
-    set.used[way] = 1;
-    &mut set.entries[way]
+    table.sets[at].used[way] = 1;
+    &mut table.places[at][way]
 }

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use bytemuck::AnyBitPattern;
 use memmap2::{MmapOptions, MmapRaw};
-use sensor_common::server::{SETS, ServerSet, ServerTable, WAYS};
+use sensor_common::server::{SETS, ServerEntry, ServerSet, ServerTable, WAYS};
 use sensor_common::shard::Shard;
 
 use crate::upkeep::Servers;
@@ -114,24 +114,29 @@ impl MappedArray<Shard> {
         };
         for at in 0..SETS {
             let offset = SERVERS + offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
-            let tags: [u64; WAYS] = self.part(cpu, offset);
-            if tags.iter().all(|tag| *tag == 0) {
+            let set: ServerSet = self.part(cpu, offset);
+            if set.tags.iter().all(|tag| *tag == 0) {
                 continue;
             }
-            servers.add(&self.set(cpu, offset));
+            let (set, places) = self.set(cpu, at);
+            servers.add(&set, &places);
         }
         servers
     }
 
-    fn set(&self, cpu: u32, offset: usize) -> ServerSet {
+    fn set(&self, cpu: u32, at: usize) -> (ServerSet, [ServerEntry; WAYS]) {
+        let set_at = SERVERS + offset_of!(ServerTable, sets) + at * size_of::<ServerSet>();
+        let places_at =
+            SERVERS + offset_of!(ServerTable, places) + at * size_of::<[ServerEntry; WAYS]>();
         let mut tries = 0;
         loop {
-            let before: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
-            let set: ServerSet = self.part(cpu, offset);
-            let after: u64 = self.part(cpu, offset + offset_of!(ServerSet, sequence));
+            let before: ServerSet = self.part(cpu, set_at);
+            let places = self.part(cpu, places_at);
+            let after: ServerSet = self.part(cpu, set_at);
             tries += 1;
-            if tries == RETRIES || (before == after && before.is_multiple_of(2)) {
-                return set;
+            let still = before.sequence == after.sequence && before.tags == after.tags;
+            if tries == RETRIES || (still && after.sequence.is_multiple_of(2)) {
+                return (after, places);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The server table of one CPU, as it was read.
 
-use sensor_common::server::{ServerEntry, ServerSet, ServerTable};
+use sensor_common::server::{ServerEntry, ServerSet, ServerTable, WAYS};
 
 use crate::counters::Counters;
 use crate::snapshot::{Place, Snapshot, Waiting};
@@ -27,13 +27,14 @@ impl Servers {
             other: table.other,
             places: Vec::new(),
         };
-        table.sets.iter().for_each(|set| servers.add(set));
+        let sets = table.sets.iter().zip(&table.places);
+        sets.for_each(|(set, places)| servers.add(set, places));
         servers
     }
 
     /// Adds the places of a set that are in use.
-    pub fn add(&mut self, set: &ServerSet) {
-        let places = set.tags.iter().zip(&set.entries);
+    pub fn add(&mut self, set: &ServerSet, places: &[ServerEntry; WAYS]) {
+        let places = set.tags.iter().zip(places);
         let used = places.filter(|(tag, _)| **tag != 0);
         self.places.extend(used.map(|(_, entry)| *entry));
     }
@@ -64,10 +65,10 @@ mod tests {
         let mut table: Box<ServerTable> = bytemuck::zeroed_box();
         for (set, way, queries) in [(3, 1, 5), (500, 0, 7)] {
             table.sets[set].tags[way] = 1;
-            table.sets[set].entries[way].counters.queries = queries;
+            table.places[set][way].counters.queries = queries;
         }
         // It was used before.
-        table.sets[500].entries[1].counters.queries = 9;
+        table.places[500][1].counters.queries = 9;
         let servers = Servers::of(&table);
         let queries: Vec<u64> = servers.places.iter().map(|p| p.counters.queries).collect();
         assert_eq!(queries, [5, 7]);
