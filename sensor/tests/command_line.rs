@@ -434,7 +434,12 @@ fn where_alerts_cannot_go_is_told_at_once() {
             all.extend(["--state", &state]);
         }
         all.extend(arguments);
-        let output = sensor(&all);
+        // What is not refused watches until it is told to end.
+        let output = Command::new("timeout")
+            .args(["10", SENSOR])
+            .args(&all)
+            .output()
+            .expect("sensor runs");
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
     }
