@@ -220,6 +220,7 @@ impl Detector {
                     unanswered: server.unanswered,
                 },
                 server,
+                self.timeout,
             );
         }
         for (key, state) in &mut self.servers {

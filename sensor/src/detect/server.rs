@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sensor_common::class::ERROR_KINDS;
+use sensor_common::class::{ERROR_KINDS, ErrorKind};
 
 use super::baseline::{Baseline, Cusum, FAST, SLOW};
 use super::clients::Clients;
@@ -88,10 +88,10 @@ pub struct ServerState {
     pub has_errors: bool,
     /// ICMP errors about queries that were seen, by [`ErrorKind`], since the last answer, and of this outage:
     /// not of one that was over for as long as the history is.
-    ///
-    /// [`ErrorKind`]: sensor_common::class::ErrorKind
-    pub errors_since_answer: [u64; ERROR_KINDS],
-    /// When the last of those came.
+    errors_since_answer: [u64; ERROR_KINDS],
+    /// Those before it, and when they tell no more: until then queries of that time fail.
+    errors_before: ([u64; ERROR_KINDS], Option<Duration>),
+    /// When the last of both came.
     error_at: Option<Duration>,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
@@ -122,6 +122,7 @@ impl ServerState {
             has_answered: false,
             has_errors: false,
             errors_since_answer: [0; ERROR_KINDS],
+            errors_before: ([0; ERROR_KINDS], None),
             error_at: None,
             asked_from_here: false,
             outcomes: (0, 0),
@@ -135,33 +136,49 @@ impl ServerState {
     }
 
     /// Adds a tick in which something happened.
-    pub(super) fn push(&mut self, span: &Span, window: &ServerWindow) {
+    pub(super) fn push(&mut self, span: &Span, window: &ServerWindow, timeout: Duration) {
         self.has_answered |= span.counters.responses != 0;
-        self.collect_errors(span);
+        self.collect_errors(span, timeout);
         self.waiting = window.waiting;
         self.history.push(*span);
         self.collected.merge(&window.latency);
         self.read_latency(span.end);
     }
 
-    fn collect_errors(&mut self, span: &Span) {
+    fn collect_errors(&mut self, span: &Span, timeout: Duration) {
         let transactions = &span.counters.transactions;
         let is_recent = |at: &Duration| span.end.saturating_sub(*at) <= KEPT;
         let goes_on = [self.error_at, self.failed_at]
             .iter()
             .flatten()
             .any(is_recent);
-        if !goes_on || transactions.answered + transactions.late != 0 {
-            self.errors_since_answer = [0; ERROR_KINDS];
+        let (before, until) = &mut self.errors_before;
+        if !goes_on || until.is_some_and(|until| until <= span.end) {
+            (*before, *until) = ([0; ERROR_KINDS], None);
+        }
+        let since = std::mem::take(&mut self.errors_since_answer);
+        if transactions.answered + transactions.late == 0 {
+            self.errors_since_answer = if goes_on { since } else { [0; ERROR_KINDS] };
+        } else if goes_on {
+            add(before, &since);
+            until.get_or_insert(span.end + timeout);
         }
         let errors = &span.counters.errors_matched;
         if errors.iter().any(|count| *count != 0) {
             self.has_errors = true;
             self.error_at = Some(span.end);
         }
-        for (sum, count) in self.errors_since_answer.iter_mut().zip(errors) {
-            *sum += count;
-        }
+        add(&mut self.errors_since_answer, errors);
+    }
+
+    /// ICMP errors of these kinds that tell why queries fail now: since the last answer, or before it while
+    /// queries of that time fail.
+    #[must_use]
+    pub fn errors_that_tell(&self, kinds: &[ErrorKind]) -> u64 {
+        let of = |kind: &ErrorKind| {
+            self.errors_since_answer[kind.index()] + self.errors_before.0[kind.index()]
+        };
+        kinds.iter().map(of).sum()
     }
 
     /// Adds a tick in which nothing did.
@@ -301,5 +318,11 @@ impl ServerState {
     fn is_low(&self, rate: f64, limits: &Thresholds) -> bool {
         let usual = self.usual.rate_fast.mean();
         usual >= limits.collapse_rate && rate < limits.collapse_share * usual
+    }
+}
+
+fn add(sums: &mut [u64; ERROR_KINDS], counts: &[u64; ERROR_KINDS]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += count;
     }
 }

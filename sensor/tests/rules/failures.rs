@@ -144,8 +144,10 @@ fn icmp_errors_that_cease_while_nothing_is_answered_still_tell_why() {
     town.pass(Load::of(50).silent(100), seconds(150));
     assert_eq!(town.says(Rule::Prohibited), CRITICAL);
     assert_eq!(town.worst(Rule::Silent), None);
-    // What fails after an answer does so for a reason of its own.
+    // Answers come again, while the last queries of before time out.
     town.pass(Load::of(50), seconds(20));
+    assert_eq!(town.worst(Rule::Silent), None);
+    // What fails after that does so for a reason of its own.
     town.pass(Load::of(50).silent(100), seconds(15));
     assert_eq!(town.says(Rule::Silent), CRITICAL);
     assert_eq!(town.says(Rule::Prohibited), State::Holds);

@@ -65,9 +65,7 @@ fn with_errors(facts: &Facts<'_>, rule: Rule, kinds: &[ErrorKind]) -> Reading {
 /// one budget (`ip_error` and `icmp_send`).
 fn errors(facts: &Facts<'_>, kinds: &[ErrorKind]) -> u64 {
     let back = facts.decided.elapsed.max(ERRORS);
-    let since = &facts.state.errors_since_answer;
-    let of = |kind: &ErrorKind| since[kind.index()];
-    let since_answer: u64 = kinds.iter().map(of).sum();
+    let since_answer = facts.state.errors_that_tell(kinds);
     match facts.state.history.over(back).matched(kinds) {
         0 if since_answer >= ERRORS_OF_ALL => since_answer,
         lately => lately,
