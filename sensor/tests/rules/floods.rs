@@ -229,10 +229,6 @@ fn a_resolver_is_no_attacker_of_those_it_asks_nor_of_itself() {
     let itself = State::Unknown("the heaviest source is this server, which asks others");
     assert_eq!(town.says(Rule::OneSource), itself);
     assert!(town.fired().is_empty(), "{:?}", town.fired());
-    // Nor where that server gets most of all queries, because it does not answer and is asked again.
-    town.set(1, Load::of(0).flooder(900).silent(100));
-    town.wait(seconds(15));
-    assert_eq!(town.says_of(1, Rule::OneSource), resolver);
     // One that is asked and never answers is no server, and one that is asked far less is no resolver.
     for load in [Load::of(100).silent(100), Load::of(20)] {
         let mut town = Town::new();

@@ -42,11 +42,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             return reading(0.0).unknown("most queries are for other servers");
         }
         rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
+        // A resolver asks a server all that it is asked, and asks it again where it does not answer.
+        if rate <= AGAIN * facts.asked_itself(source) {
+            return reading(0.0).unknown("the heaviest source is a server that is asked as much");
+        }
         (whole, usually) = ("what this server is asked", " a second at all servers");
-    }
-    // A resolver asks a server all that it is asked, and asks it again where it does not answer.
-    if rate <= AGAIN * facts.asked_itself(source) {
-        return reading(0.0).unknown("the heaviest source is a server that is asked as much");
     }
     let reading = reading(rate);
     if !facts.state.clients.may_have(source) {
