@@ -122,7 +122,10 @@ impl Recording {
         let until = stop.clone();
         let worker = std::thread::spawn(move || {
             let mut capture = PcapHeader::new().to_vec()?;
-            while !until.load(std::sync::atomic::Ordering::Relaxed) {
+            let mut ends = false;
+            while !ends {
+                // What has come before the end is taken after it.
+                ends = until.load(std::sync::atomic::Ordering::Relaxed);
                 while let Some(frame) = socket.receive() {
                     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
                     let mut block = LegacyPcapBlock {
