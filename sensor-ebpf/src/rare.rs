@@ -1,4 +1,4 @@
-//! What few packets need.
+//! What few packets need in a flood. At a low rate every transaction is followed.
 
 use sensor_common::server::{ServerEntry, ServerKey, ServerTable};
 use sensor_common::shard::{Following, Histograms};
@@ -7,7 +7,7 @@ use crate::eviction;
 use crate::outcomes;
 use crate::store::Shared;
 
-/// Work for few packets. The kernel's half makes each a function that is verified by itself: the verifier
+/// The kernel's half makes each a function that is verified by itself: the verifier
 /// would otherwise follow it anew from each place in the program.
 pub trait Rare: Shared + Sized {
     /// See [`eviction::take_place`].

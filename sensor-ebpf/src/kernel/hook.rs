@@ -1,7 +1,7 @@
 //! A packet at a hook: a first look in the program itself, a second in a function of its own.
 //!
-//! Nothing on the way of a whole packet is a call: where the kernel guards returns against speculation
-//! (Safe RET on AMD), each costs 8 ns. The second look, which few packets need, is a global function: the
+//! Nothing that every packet needs is a call: where the kernel guards returns against speculation (Safe
+//! RET on AMD), each costs 8 ns. The second look, which few packets need, is a global function: the
 //! kernel verifies it by itself and not once for each way that leads there.
 
 use aya_ebpf::EbpfContext;

@@ -1,4 +1,4 @@
-//! What few packets need, as functions.
+//! What few packets need in a flood, as functions.
 //!
 //! Functions with a name of their own are global to the kernel: it verifies them by themselves, for any
 //! argument, and not again wherever they are called. What they are given by address may be null
