@@ -2,7 +2,9 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::class::{CLASSES, ICMP_TYPES, MALFORMED, QUESTION_STATES, QUOTED, TCP_EVENTS};
+use crate::class::{
+    CLASSES, ICMP_TYPES, MALFORMED, QUESTION_STATES, QUOTED, QuestionState, TCP_EVENTS,
+};
 
 /// Question types with a counter of their own: 0 to `QTYPES - 2`. All assigned types that are not
 /// in the private or historic range lie below (IANA DNS parameters); the last slot is for the rest.
@@ -26,10 +28,10 @@ pub struct Totals {
     pub opcode: [u64; HEADER_CODES],
     /// DNS responses by rcode.
     pub rcode: [u64; HEADER_CODES],
-    /// DNS queries by question type.
+    /// DNS queries by question type, where their question is read.
     pub qtype: [u64; QTYPES],
-    /// DNS queries by [`crate::class::QuestionState`].
-    pub question: [u64; QUESTION_STATES],
+    /// The other DNS queries by [`QuestionState`].
+    pub unread: [u64; QUESTION_STATES],
     /// DNS messages with the TC bit, queries and responses.
     pub truncated: u64,
     /// DNS packets over UDP that carry a VLAN tag.
@@ -48,6 +50,17 @@ pub struct Totals {
     pub unverifiable: u64,
     /// Packets whose start had to be copied because it was outside the linear part.
     pub copied: u64,
+}
+
+impl Totals {
+    /// DNS queries whose question is in this state.
+    #[must_use]
+    pub fn questions(&self, state: QuestionState) -> u64 {
+        match state {
+            QuestionState::Read => self.qtype.iter().sum(),
+            other => self.unread[other.index()],
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Totals>().is_multiple_of(8) && align_of::<Totals>() == 8);

@@ -70,6 +70,10 @@ fn count_carriage(totals: &mut Totals, carriage: Carriage) {
 
 #[inline(always)]
 fn count_header(totals: &mut Totals, flags: Flags) {
+    if flags.is_plain() {
+        totals.opcode[0] += 1;
+        return;
+    }
     totals.opcode[flags.opcode()] += 1;
     if flags.is_truncated() {
         totals.truncated += 1;
@@ -83,9 +87,10 @@ pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> bool {
     count_carriage(totals, query.message.carriage);
     count_header(totals, query.message.flags);
     totals.query_bytes += u64::from(query.message.length);
-    totals.question[usize::from(query.question_state) & (QUESTION_STATES - 1)] += 1;
     if query.question_is_read() {
         totals.qtype[usize::from(query.qtype).min(QTYPES - 1)] += 1;
+    } else {
+        totals.unread[usize::from(query.question_state) & (QUESTION_STATES - 1)] += 1;
     }
     // Of queries alone: with all packets, those that alternate with responses would have even numbers.
     let number = totals.classes[Class::DnsQuery.index()];
@@ -111,30 +116,22 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
     let tuple = transactions::tuple(client_hash, server_hash, query.message.client_port);
     let transaction = transactions::transaction(tuple, query.message.id);
     transactions::remember(table, tuple);
-    let sketches = &mut shard.sketches;
-    let bank = table.bank();
-    let is_flood = table.shift() != 0;
-    let packet = sketch::Random {
+    let shift = table.shift();
+    let source = sketch::Source {
+        address: client,
+        hash: client_hash,
+        prefix_hash: client.prefix_hash(secret),
+        name: query.name,
         transaction,
         number,
+        is_flood: shift != 0,
     };
-    sketch::add_source(
-        sketches,
-        bank,
-        client,
-        client_hash,
-        secret,
-        packet,
-        is_flood,
-    );
-    if query.name != 0 {
-        sketch::add_name(sketches, bank, query.name);
-    }
+    sketch::add(&mut shard.sketches, table.bank(), source);
     let entry = servers::entry(&mut shard.servers, server, server_hash, table);
     entry.counters.queries += 1;
     entry.counters.query_bytes += u64::from(query.message.length);
     // What is rare comes last: a call in between would have everything else kept in memory.
-    if transactions::follows_query(table, transaction) {
+    if transactions::passes(transaction, shift) {
         let (following, histograms) = (&mut shard.following, &mut shard.histograms);
         table.follow_query(following, histograms, entry, transaction);
     }

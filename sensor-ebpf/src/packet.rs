@@ -13,6 +13,12 @@ pub trait Packet: Copy {
     #[must_use]
     fn skip(self, n: usize) -> Self;
 
+    /// The cursor behind a label: a byte that holds its length, and so many bytes.
+    #[must_use]
+    fn skip_label(self, length: u8) -> Self {
+        self.skip(1 + usize::from(length))
+    }
+
     /// The `N` bytes before the cursor, or `None` where the packet has none there.
     fn before<const N: usize>(&self) -> Option<&[u8; N]>;
 

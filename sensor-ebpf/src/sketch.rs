@@ -1,7 +1,7 @@
 //! What a query adds to the sketches.
 
 use sensor_common::sketch::{
-    BANKS, Bank, CANDIDATES, COLUMN_BITS, COLUMNS, Candidate, CountMin, REGISTERS, ROWS, Registers,
+    BANKS, CANDIDATES, COLUMN_BITS, COLUMNS, Candidate, CountMin, REGISTERS, ROWS, Registers,
     Sketches,
 };
 
@@ -13,61 +13,55 @@ const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
 /// Counts that halve the chance of decay.
 const DECAY: u32 = 8;
 
-/// What differs from packet to packet.
+/// A query as the sketches see it.
 #[derive(Clone, Copy)]
-pub struct Random {
+pub struct Source<A> {
+    /// Who asks.
+    pub address: A,
+    /// Hash of the address.
+    pub hash: u64,
+    /// Hash of its network.
+    pub prefix_hash: u64,
+    /// Hash of the name that is asked for; 0 where there is none.
+    pub name: u64,
     /// Hash of the transaction.
     pub transaction: u64,
     /// Number of the query.
     pub number: u64,
+    /// There are too many for each to be looked at closely.
+    pub is_flood: bool,
 }
 
-/// Adds the source of a query. `hash` is the source's own, and `is_flood` says that there are too many
-/// for each to be looked at closely.
+/// Adds a query.
 #[inline(always)]
-pub fn add_source<A: Address>(
-    sketches: &mut Sketches,
-    bank: u32,
-    source: A,
-    hash: u64,
-    secret: u64,
-    packet: Random,
-    is_flood: bool,
-) {
-    count(&mut sketches.addresses, hash);
-    count(&mut sketches.prefixes, source.prefix_hash(secret));
-    if let Some(bank) = bank_of(sketches, bank) {
-        register(&mut bank.sources, hash);
-        // In a flood one packet in four will do: the heavy ones come again. Every fourth and not one at
-        // random, which the processor could not predict.
-        if is_flood && !packet.number.is_multiple_of(4) {
-            return;
-        }
-        // Another for each packet, also where a packet is repeated as it is.
-        let random = mix(packet.transaction, packet.number);
-        let tag = (hash >> 32) as u32 | 1;
-        for (row, candidates) in bank.candidates.iter_mut().enumerate() {
-            let place = (hash >> (COLUMN_BITS * row as u32)) as usize & (CANDIDATES - 1);
-            challenge(&mut candidates[place], source, tag, random >> (24 * row));
-        }
-    }
-}
-
-/// Adds the name of a question, by its hash.
-#[inline(always)]
-pub fn add_name(sketches: &mut Sketches, bank: u32, hash: u64) {
-    if let Some(bank) = bank_of(sketches, bank) {
-        register(&mut bank.names, hash);
-    }
-}
-
-#[inline(always)]
-fn bank_of(sketches: &mut Sketches, bank: u32) -> Option<&mut Bank> {
+pub fn add<A: Address>(sketches: &mut Sketches, bank: u32, source: Source<A>) {
+    count(&mut sketches.addresses, source.hash);
+    count(&mut sketches.prefixes, source.prefix_hash);
     let bank = bank as usize;
-    if bank < BANKS {
-        sketches.banks.get_mut(bank)
-    } else {
-        None
+    if bank >= BANKS {
+        return;
+    }
+    let bank = &mut sketches.banks[bank];
+    register(&mut bank.sources, source.hash);
+    if source.name != 0 {
+        register(&mut bank.names, source.name);
+    }
+    // In a flood one packet in four will do: the heavy ones come again. Every fourth and not one at
+    // random, which the processor could not predict.
+    if source.is_flood && !source.number.is_multiple_of(4) {
+        return;
+    }
+    // Another for each packet, also where a packet is repeated as it is.
+    let random = mix(source.transaction, source.number);
+    let tag = (source.hash >> 32) as u32 | 1;
+    for (row, candidates) in bank.candidates.iter_mut().enumerate() {
+        let place = (source.hash >> (COLUMN_BITS * row as u32)) as usize & (CANDIDATES - 1);
+        challenge(
+            &mut candidates[place],
+            source.address,
+            tag,
+            random >> (24 * row),
+        );
     }
 }
 

@@ -114,8 +114,10 @@ pub fn transaction(tuple: u64, id: u16) -> u64 {
     fold(mix(tuple, u64::from(id) << 16))
 }
 
+/// Whether a transaction is one of those that are followed under this shift.
 #[inline(always)]
-fn passes(hash: u64, shift: u32) -> bool {
+#[must_use]
+pub fn passes(hash: u64, shift: u32) -> bool {
     shift <= MAX_SHIFT && (hash & ((1 << (shift & 31)) - 1)) == 0
 }
 
@@ -134,12 +136,6 @@ fn age(cell: u64, now: u32) -> u32 {
 #[inline(always)]
 fn units(nanoseconds: u64) -> u32 {
     (nanoseconds >> UNIT_BITS) as u32
-}
-
-/// Whether a query is to be followed.
-#[inline(always)]
-pub fn follows_query<S: Shared>(table: &S, hash: u64) -> bool {
-    passes(hash, table.shift())
 }
 
 /// Whether the query of a response, or the one that an ICMP error quotes, may have been followed.

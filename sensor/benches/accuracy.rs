@@ -17,7 +17,7 @@ use sensor::sketch::{Counts, Distinct, Prefix};
 use sensor_common::server::ServerKey;
 use sensor_common::sketch::Sketches;
 use sensor_ebpf::address::{Address, V4};
-use sensor_ebpf::sketch::{Random, add_source};
+use sensor_ebpf::sketch;
 use serde::Serialize;
 
 /// Sources that a stream draws from.
@@ -154,11 +154,16 @@ fn measure(stream: &'static str, source: &Source, queries: u64, keys: u64) -> Ac
             let drawn = random(&mut state);
             let address = V4(source(drawn).to_be());
             let hash = address.hash(secret);
-            let packet = Random {
+            let query = sketch::Source {
+                address,
+                hash,
+                prefix_hash: address.prefix_hash(secret),
+                name: 0,
                 transaction: random(&mut state),
                 number,
+                is_flood: true,
             };
-            add_source(&mut sketches, 0, address, hash, secret, packet, true);
+            sketch::add(&mut sketches, 0, query);
             *hosts.entry(Prefix::host(address.key())).or_default() += 1;
         }
         let mut networks: HashMap<Prefix, u64> = HashMap::new();

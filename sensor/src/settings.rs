@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sensor_common::latency::UNIT_BITS;
 use sensor_common::settings::{MAX_INTERFACES, MAX_PORTS, Settings};
+use sensor_ebpf::parse::DnsPort;
 
 /// Why a combination of options makes no sense.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -45,12 +46,19 @@ pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
     Ok(settings)
 }
 
-/// Whether a port, in network byte order, is one of the DNS ports.
+/// Which of two ports, in network byte order, is a DNS port.
 #[must_use]
-pub fn is_dns_port(settings: &Settings, port: u16) -> bool {
-    match settings.single_port {
+pub fn dns_port(settings: &Settings, source: u16, destination: u16) -> DnsPort {
+    let is_dns = |port: u16| match settings.single_port {
         0 => Settings::in_set(settings.port_set[usize::from(port >> 6)], port),
         single => u32::from(port) == single,
+    };
+    if is_dns(destination) {
+        DnsPort::Destination
+    } else if is_dns(source) {
+        DnsPort::Source
+    } else {
+        DnsPort::Neither
     }
 }
 

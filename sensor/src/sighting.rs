@@ -9,10 +9,12 @@ use sensor_common::server::{FAMILY_V4, ServerKey};
 use sensor_common::settings::Settings;
 use sensor_common::totals::Totals;
 use sensor_ebpf::address::{Address, V4, V6, Words};
-use sensor_ebpf::packet::Bytes;
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Message, Query, Response, Sink, parse};
+use sensor_ebpf::packet::{Bytes, Packet};
+use sensor_ebpf::parse::{
+    Connection, DnsPort, IcmpError, Link, Message, Query, Response, Sink, parse,
+};
 
-use crate::settings::is_dns_port;
+use crate::settings::dns_port;
 
 /// QTYPE of questions for everything (RFC 8482).
 const ANY: u16 = 255;
@@ -86,8 +88,8 @@ impl Eye<'_> {
 }
 
 impl Sink for Eye<'_> {
-    fn is_dns_port(&self, port: u16) -> bool {
-        is_dns_port(self.settings, port)
+    fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
+        dns_port(self.settings, source, destination)
     }
 
     fn totals(&mut self) -> &mut Totals {
@@ -98,7 +100,7 @@ impl Sink for Eye<'_> {
         0
     }
 
-    fn query(&mut self, query: &Query) {
+    fn query<P: Packet>(&mut self, query: &Query, _: P) {
         let any = query.question_is_read() && query.qtype == ANY;
         self.message(
             query.client,
@@ -108,7 +110,7 @@ impl Sink for Eye<'_> {
         );
     }
 
-    fn response(&mut self, response: &Response) {
+    fn response<P: Packet>(&mut self, response: &Response, _: P) {
         let (client, server) = (response.client, response.server);
         self.message(client, server, &response.message, Role::Response);
     }
@@ -117,7 +119,7 @@ impl Sink for Eye<'_> {
 
     fn icmp_error_of_other(&mut self, _: IcmpType, _: u8, _: Quoted) {}
 
-    fn icmp_error(&mut self, error: &IcmpError) {
+    fn icmp_error<P: Packet>(&mut self, error: &IcmpError, _: P) {
         let family = u16::from(error.family);
         let kind = IcmpType::ALL.get(usize::from(error.icmp_type));
         let role = if error.quoted == Quoted::Query as u8 {

@@ -12,6 +12,7 @@ use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
 use sensor::settings::for_ports;
 use sensor::snapshot::Snapshot;
 use sensor::window::Window;
+use sensor_common::class::QuestionState;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::totals::QTYPES;
@@ -45,13 +46,8 @@ fn host(engine: &mut HostEngine, name: &str, frame: &[u8], expect: Expect) -> Wi
             );
         }
         Expect::Query(state, qtype) => {
-            assert_eq!(
-                totals.question[state.index()],
-                1,
-                "{name}: {:?}",
-                totals.question
-            );
-            let read = totals.question[0];
+            assert_eq!(totals.questions(state), 1, "{name}: {:?}", totals.unread);
+            let read = totals.questions(QuestionState::Read);
             assert_eq!(
                 totals.qtype[usize::from(qtype).min(QTYPES - 1)],
                 read,

@@ -8,10 +8,12 @@ use proptest::prelude::*;
 use sensor::counters::Counters;
 use sensor::host::engine::HostEngine;
 use sensor::settings::for_ports;
-use sensor_common::class::{Class, IcmpType, Quoted};
+use sensor_common::class::{Class, IcmpType, QuestionState, Quoted};
 use sensor_common::totals::Totals;
 use sensor_ebpf::packet::{Bytes, Packet};
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Outcome, Query, Response, Sink, parse};
+use sensor_ebpf::parse::{
+    Connection, DnsPort, IcmpError, Link, Outcome, Query, Response, Sink, parse,
+};
 use support::frames::corpus;
 
 const LINKS: [Link; 2] = [Link::Ethernet, Link::Layer3];
@@ -39,8 +41,11 @@ fn check(totals: &Totals) {
         totals.malformed.iter().sum::<u64>(),
         class(Class::Malformed)
     );
-    assert_eq!(totals.question.iter().sum::<u64>(), class(Class::DnsQuery));
-    assert_eq!(totals.qtype.iter().sum::<u64>(), totals.question[0]);
+    let questions = QuestionState::ALL
+        .iter()
+        .map(|state| totals.questions(*state));
+    assert_eq!(questions.sum::<u64>(), class(Class::DnsQuery));
+    assert_eq!(totals.unread[QuestionState::Read.index()], 0);
     let errors: u64 = totals.icmp_error.as_flattened().as_flattened().iter().sum();
     assert_eq!(errors, class(Class::IcmpError));
     assert!(totals.rcode.iter().sum::<u64>() <= totals.opcode.iter().sum::<u64>());
@@ -88,8 +93,13 @@ impl Packet for Counted<'_> {
 struct Nobody(Box<Totals>);
 
 impl Sink for Nobody {
-    fn is_dns_port(&self, port: u16) -> bool {
-        port == 53_u16.to_be()
+    fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
+        const DNS: u16 = 53_u16.to_be();
+        match (source, destination) {
+            (_, DNS) => DnsPort::Destination,
+            (DNS, _) => DnsPort::Source,
+            _ => DnsPort::Neither,
+        }
     }
 
     fn totals(&mut self) -> &mut Totals {
@@ -100,15 +110,15 @@ impl Sink for Nobody {
         0
     }
 
-    fn query(&mut self, _: &Query) {}
+    fn query<P: Packet>(&mut self, _: &Query, _: P) {}
 
-    fn response(&mut self, _: &Response) {}
+    fn response<P: Packet>(&mut self, _: &Response, _: P) {}
 
     fn tcp(&mut self, _: &Connection) {}
 
     fn icmp_error_of_other(&mut self, _: IcmpType, _: u8, _: Quoted) {}
 
-    fn icmp_error(&mut self, _: &IcmpError) {}
+    fn icmp_error<P: Packet>(&mut self, _: &IcmpError, _: P) {}
 }
 
 /// Reads of the worst packet: the link, two tags, IP, nine extension headers, ICMP, the quoted IP

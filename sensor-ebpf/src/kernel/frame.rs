@@ -5,17 +5,18 @@ use core::ffi::c_void;
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
-use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK};
+use sensor_common::settings::{Direction, SCRATCH_BYTES, SCRATCH_SLACK};
 use sensor_ebpf::packet::Packet;
 
+use super::sample::sample_tc;
+use super::sample::sample_xdp;
 use super::store::Maps;
 
 /// What a program is given for a packet.
 pub trait Context: Copy {
     /// First byte that can be read directly.
     fn data(this: *const Self) -> *const u8;
-    /// End of what can be read directly. Read anew for each check: a copy that the compiler moves
-    /// or adds to is no longer the end for the verifier.
+    /// End of what can be read directly.
     fn data_end(this: *const Self) -> *const u8;
     /// Interface that the program runs on.
     fn ifindex(this: *const Self) -> u32;
@@ -27,6 +28,8 @@ pub trait Context: Copy {
     fn length(this: *const Self) -> usize;
     /// Copies the first `length` bytes; 0 on success.
     fn load(this: *const Self, to: *mut u8, length: u32) -> i64;
+    /// Takes a sample of the packet.
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32);
 }
 
 /// Reads a field of a context. Volatile, so that the load stays as written.
@@ -74,6 +77,11 @@ impl Context for xdp_md {
         // SAFETY: a valid context, and `to` has room for `length` bytes.
         unsafe { bpf_xdp_load_bytes(this.cast_mut(), 0, to.cast::<c_void>(), length) }
     }
+
+    #[inline(always)]
+    fn sample(this: *const Self, _: Direction, dns_offset: u32) {
+        sample_xdp(this.cast_mut(), dns_offset);
+    }
 }
 
 impl Context for __sk_buff {
@@ -112,11 +120,17 @@ impl Context for __sk_buff {
         // SAFETY: a valid context, and `to` has room for `length` bytes.
         unsafe { bpf_skb_load_bytes(this.cast::<c_void>(), 0, to.cast::<c_void>(), length) }
     }
+
+    #[inline(always)]
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32) {
+        sample_tc(this.cast_mut(), direction as u32, dns_offset);
+    }
 }
 
 /// A cursor into the part of a packet that can be read directly.
 pub struct Linear<C> {
     at: *const u8,
+    end: *const u8,
     context: *const C,
 }
 
@@ -135,6 +149,7 @@ impl<C: Context> Linear<C> {
     pub fn new(context: *const C) -> Self {
         Self {
             at: settled(C::data(context)),
+            end: settled(C::data_end(context)),
             context,
         }
     }
@@ -156,10 +171,18 @@ fn settled(mut pointer: *const u8) -> *const u8 {
     pointer
 }
 
+/// A pointer so many bytes further, settled too.
+#[inline(always)]
+fn advanced(mut pointer: *const u8, by: usize) -> *const u8 {
+    // SAFETY: adds to a register.
+    unsafe { asm!("{0} += {1}", inout(reg) pointer, in(reg) by, options(pure, nomem, nostack)) };
+    pointer
+}
+
 impl<C: Context> Packet for Linear<C> {
     #[inline(always)]
     fn bytes<const N: usize>(&self) -> Option<&[u8; N]> {
-        if self.at.wrapping_add(N) > C::data_end(self.context) {
+        if self.at.wrapping_add(N) > self.end {
             return None;
         }
         // SAFETY: packet memory is never at address 0; telling so spares a check that the verifier
@@ -171,7 +194,7 @@ impl<C: Context> Packet for Linear<C> {
 
     #[inline(always)]
     fn byte(&self) -> Option<u8> {
-        if self.at >= C::data_end(self.context) {
+        if self.at >= self.end {
             return None;
         }
         // SAFETY: the byte lies before the end.
@@ -187,12 +210,20 @@ impl<C: Context> Packet for Linear<C> {
     }
 
     #[inline(always)]
+    fn skip_label(self, length: u8) -> Self {
+        Self {
+            at: advanced(self.at.wrapping_add(1), usize::from(length)),
+            ..self
+        }
+    }
+
+    #[inline(always)]
     fn before<const N: usize>(&self) -> Option<&[u8; N]> {
         // From the first byte again: the verifier takes no pointer that may lie before it.
         // And it takes none that may lie 65,535 bytes or more behind it.
         let at = self.offset().wrapping_sub(N) & 0x7fff;
         let from = settled(C::data(self.context).wrapping_add(at));
-        if from.wrapping_add(N) > C::data_end(self.context) {
+        if from.wrapping_add(N) > self.end {
             return None;
         }
         // SAFETY: as in `bytes`.
@@ -229,7 +260,7 @@ impl Scratch {
     /// Copies the start of a packet of which only a part can be read directly. `None` if there is
     /// no more of it.
     #[inline(always)]
-    pub fn copy<C: Context>(context: *const C, store: &mut Maps) -> Option<Self> {
+    pub fn copy<C: Context>(context: *const C, store: &mut Maps<C>) -> Option<Self> {
         let length = C::length(context);
         if length <= linear_length(context) {
             return None;

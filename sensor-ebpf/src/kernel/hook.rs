@@ -13,8 +13,7 @@ use sensor_ebpf::account;
 use sensor_ebpf::parse::{Outcome, Sink};
 
 use super::frame::{Context, Linear, Scratch};
-use super::sample;
-use super::store::Maps;
+use super::store::{Maps, link};
 
 /// Counts a packet by what can be read directly; its outcome if that is malformed, and 0 otherwise.
 #[inline(always)]
@@ -23,12 +22,12 @@ pub fn packet<C: Context>(context: *const C, direction: Direction) -> u32 {
         return 0;
     };
     store.totals().seen += 1;
-    let (link, tagged) = (store.link(), C::tagged(context));
-    let outcome = account::account(Linear::new(context), link, tagged, &mut store);
+    let frame = Linear::new(context);
+    let (link, tagged) = (link(context), C::tagged(context));
+    let outcome = account::account(frame, link, tagged, &mut store);
     if outcome.is_malformed() {
         return outcome.0;
     }
-    sample::take(context, direction, &store);
     0
 }
 
@@ -43,7 +42,7 @@ fn again<C: Context>(
     let Some(mut store) = Maps::of(context, direction) else {
         return 0;
     };
-    let (link, tagged) = (store.link(), C::tagged(context));
+    let (link, tagged) = (link(context), C::tagged(context));
     let outcome = match Scratch::copy(context, &mut store) {
         Some(whole) => account::account(whole, link, tagged, &mut store),
         None => Outcome(outcome),
@@ -51,8 +50,6 @@ fn again<C: Context>(
     if outcome.is_malformed() {
         account::count_malformed(outcome, store.totals());
         debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
-    } else {
-        sample::take(context, direction, &store);
     }
     0
 }

@@ -1,5 +1,7 @@
-//! The first bytes of a packet into the ring buffer.
+//! The first bytes of a packet into the ring buffer: a function, because few packets need it.
 
+use aya_ebpf::bindings::{__sk_buff, xdp_md};
+use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use sensor_common::sample::{SAMPLE_BYTES, Sample};
 use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
@@ -7,22 +9,34 @@ use sensor_ebpf::store::Shared;
 
 use super::frame::Context;
 use super::maps::{SAMPLES, SHARDS};
-use super::store::{Maps, Table};
+use super::store::{Table, link};
 
-/// Takes a sample if accounting wanted one.
+/// Takes a sample of a packet at XDP.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sample_xdp(context: *mut xdp_md, dns_offset: u32) -> u32 {
+    take(context, Direction::Ingress as u32, dns_offset)
+}
+
+/// Takes a sample of a packet at TC.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn sample_tc(context: *mut __sk_buff, direction: u32, dns_offset: u32) -> u32 {
+    take(context, direction, dns_offset)
+}
+
 #[inline(always)]
-pub fn take<C: Context>(context: *const C, direction: Direction, maps: &Maps) {
-    if maps.wants_sample == 0 {
-        return;
-    }
-    let Some(shard) = SHARDS.get_ptr_mut(maps.cpu) else {
-        return;
+fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32) -> u32 {
+    // SAFETY: the helper has no preconditions.
+    let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
+    let Some(shard) = SHARDS.get_ptr_mut(cpu) else {
+        return 0;
     };
     // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
     let shard = unsafe { &mut *shard };
     let Some(mut entry) = SAMPLES.reserve::<Sample>(0) else {
         shard.samples_lost += 1;
-        return;
+        return 0;
     };
     let length = C::length(context);
     let captured = if length < SAMPLE_BYTES {
@@ -35,10 +49,10 @@ pub fn take<C: Context>(context: *const C, direction: Direction, maps: &Maps) {
     unsafe {
         (&raw mut (*sample).time).write(Table.now());
         (&raw mut (*sample).ifindex).write(C::ifindex(context));
-        (&raw mut (*sample).direction).write(direction as u32);
+        (&raw mut (*sample).direction).write(direction);
         (&raw mut (*sample).length).write(length as u32);
-        (&raw mut (*sample).dns_offset).write(maps.dns_offset);
-        (&raw mut (*sample).layer3).write(u32::from(maps.link() == Link::Layer3));
+        (&raw mut (*sample).dns_offset).write(dns_offset);
+        (&raw mut (*sample).layer3).write(u32::from(link(context) == Link::Layer3));
     }
     let captured = (core::hint::black_box(captured as u32).wrapping_sub(1) & 127) + 1;
     // SAFETY: as above; `captured` is at most the room there is.
@@ -53,4 +67,5 @@ pub fn take<C: Context>(context: *const C, direction: Direction, maps: &Maps) {
         shard.sampled += 1;
         entry.submit(0);
     }
+    0
 }

@@ -9,7 +9,8 @@ use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_ebpf::account;
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
+use sensor_ebpf::packet::Packet;
+use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
 use sensor_ebpf::store::{Shared, Store};
 
 use super::frame::Context;
@@ -22,60 +23,36 @@ const NO_SHARD: u32 = u32::MAX;
 ///
 /// Plain additions are exact: XDP and TC programs run with bottom halves disabled, so no two of
 /// them interleave on one CPU, and each CPU has its own values.
-pub struct Maps {
+pub struct Maps<C> {
+    context: *const C,
+    direction: Direction,
     totals: &'static mut Totals,
-    /// Current CPU.
-    pub cpu: u32,
-    slot: u32,
     /// Current CPU, or [`NO_SHARD`].
     shard: u32,
-    /// Not 0: a sample of the packet is wanted. A number, as all that paths of the program meet with.
-    pub wants_sample: u32,
-    /// Where its DNS header begins.
-    pub dns_offset: u32,
     table: Table,
 }
 
-impl Maps {
+impl<C: Context> Maps<C> {
     /// The values for a packet at this hook. `None` cannot happen with maps of the right size; then
     /// the packet passes uncounted, and the loader sees `seen` stand still.
     #[inline(always)]
-    pub fn of<C: Context>(context: *const C, direction: Direction) -> Option<Self> {
-        let multiplier = setting!(slot_multiplier);
-        let slot = if multiplier == 0 {
-            0
-        } else {
-            Settings::slot(multiplier, C::ifindex(context))
-        };
+    pub fn of(context: *const C, direction: Direction) -> Option<Self> {
+        let lane = slot(context) * 2 + direction as u32;
         // SAFETY: the helper has no preconditions.
         let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
-        let lane = slot * 2 + direction as u32;
         let totals = TOTALS.get_ptr_mut(cpu * setting!(lanes) + lane)?;
         let is_forwarded = match direction {
             Direction::Ingress => false,
             Direction::Egress => received_by_us(C::received_on(context)),
         };
         Some(Self {
+            context,
+            direction,
             // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
             totals: unsafe { &mut *totals },
-            cpu,
-            slot,
             shard: if is_forwarded { NO_SHARD } else { cpu },
-            wants_sample: 0,
-            dns_offset: 0,
             table: Table,
         })
-    }
-
-    /// What the packets of this interface begin with.
-    #[inline(always)]
-    pub fn link(&self) -> Link {
-        let layer3 = setting!(layer3_slots);
-        if layer3 != 0 && layer3 >> (self.slot & 31) & 1 != 0 {
-            Link::Layer3
-        } else {
-            Link::Ethernet
-        }
     }
 
     /// The copying buffer of this CPU.
@@ -84,6 +61,30 @@ impl Maps {
         let scratch = SCRATCH.get_ptr_mut(0)?;
         self.totals.copied += 1;
         Some(scratch.cast())
+    }
+
+    #[inline(always)]
+    fn sample(&self, dns_offset: u32) {
+        C::sample(self.context, self.direction, dns_offset);
+    }
+}
+
+/// What packets of this interface begin with.
+#[inline(always)]
+pub fn link<C: Context>(context: *const C) -> Link {
+    let layer3 = setting!(layer3_slots);
+    if layer3 != 0 && layer3 >> (slot(context) & 31) & 1 != 0 {
+        Link::Layer3
+    } else {
+        Link::Ethernet
+    }
+}
+
+#[inline(always)]
+fn slot<C: Context>(context: *const C) -> u32 {
+    match setting!(slot_multiplier) {
+        0 => 0,
+        multiplier => Settings::slot(multiplier, C::ifindex(context)),
     }
 }
 
@@ -102,12 +103,20 @@ fn received_by_us(ifindex: u32) -> bool {
     found
 }
 
-impl Sink for Maps {
+impl<C: Context> Sink for Maps<C> {
     #[inline(always)]
-    fn is_dns_port(&self, port: u16) -> bool {
-        match setting!(single_port) {
+    fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
+        let single = setting!(single_port);
+        let is_dns = |port: u16| match single {
             0 => Settings::in_set(setting!(port_set[usize::from(port >> 6)]), port),
             single => u32::from(port) == single,
+        };
+        if is_dns(destination) {
+            DnsPort::Destination
+        } else if is_dns(source) {
+            DnsPort::Source
+        } else {
+            DnsPort::Neither
         }
     }
 
@@ -122,15 +131,17 @@ impl Sink for Maps {
     }
 
     #[inline(always)]
-    fn query(&mut self, query: &Query) {
-        self.wants_sample = u32::from(account::query(query, self));
-        self.dns_offset = query.message.offset;
+    fn query<P: Packet>(&mut self, query: &Query, udp: P) {
+        if account::query(query, self) {
+            self.sample(dns_offset(udp));
+        }
     }
 
     #[inline(always)]
-    fn response(&mut self, response: &Response) {
-        self.wants_sample = u32::from(account::response(response, self));
-        self.dns_offset = response.message.offset;
+    fn response<P: Packet>(&mut self, response: &Response, udp: P) {
+        if account::response(response, self) {
+            self.sample(dns_offset(udp));
+        }
     }
 
     #[inline(always)]
@@ -145,14 +156,19 @@ impl Sink for Maps {
     }
 
     #[inline(always)]
-    fn icmp_error(&mut self, error: &IcmpError) {
+    fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P) {
         let error = IcmpError {
             icmp_type: opaque(error.icmp_type),
             quoted: opaque(error.quoted),
             ..*error
         };
-        self.wants_sample = u32::from(account::icmp_error(&error, self));
-        self.dns_offset = error.offset;
+        if account::icmp_error(&error, self) {
+            self.sample(if error.verifiable == 0 {
+                0
+            } else {
+                dns_offset(udp)
+            });
+        }
     }
 }
 
@@ -166,7 +182,7 @@ fn opaque(number: u8) -> u8 {
     number as u8
 }
 
-impl Store for Maps {
+impl<C: Context> Store for Maps<C> {
     type Shared = Table;
 
     #[inline(always)]

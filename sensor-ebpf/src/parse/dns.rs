@@ -60,7 +60,6 @@ pub(super) fn parse<P: Packet, S: Sink>(
     let flags = header.flags;
     let mut message = Message {
         length,
-        offset: (body.offset() as u32).wrapping_sub(HEADER as u32),
         flags,
         id: header.id,
         client_port: header.source_port,
@@ -69,11 +68,12 @@ pub(super) fn parse<P: Packet, S: Sink>(
     };
     if flags.is_response() {
         message.client_port = header.destination_port;
-        sink.response(&Response {
+        let response = Response {
             client: datagram.destination,
             server: datagram.source,
             message,
-        });
+        };
+        sink.response(&response, datagram.payload);
         return Class::DnsResponse.into();
     }
     let question = if header.questions == 0 {
@@ -84,14 +84,15 @@ pub(super) fn parse<P: Packet, S: Sink>(
     if question.state == QuestionState::Malformed && !body.is_whole() {
         return Malformed::Unreadable.into();
     }
-    sink.query(&Query {
+    let query = Query {
         client: datagram.source,
         server: datagram.destination,
         name: question.name,
         message,
         qtype: question.qtype,
         question_state: question.state as u16,
-    });
+    };
+    sink.query(&query, datagram.payload);
     Class::DnsQuery.into()
 }
 
@@ -118,8 +119,7 @@ fn question<P: Packet>(start: P, room: u32, secret: u64) -> Question {
             break;
         }
         labels += 1;
-        // In two steps: the first need not wait for the length.
-        cursor = cursor.skip(1).skip(usize::from(label));
+        cursor = cursor.skip_label(label);
     }
     let name = cursor.since(start) + 1;
     let (state, qtype) = if ends {

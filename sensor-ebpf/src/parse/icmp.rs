@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, IcmpType, Malformed, Quoted};
 
 use super::ip::{self, Datagram, V4_HEADER, V6_HEADER, Walk};
-use super::{Flags, IcmpError, Outcome, Sink, dns, udp, whole};
+use super::{DnsPort, Flags, IcmpError, Outcome, Sink, dns, udp, whole};
 use crate::address::Words;
 use crate::packet::{Packet, be16, raw16};
 
@@ -142,15 +142,14 @@ fn quoted_udp<P: Packet, S: Sink>(
     let Some(ports) = packet.bytes::<4>().filter(|_| room >= 4) else {
         return unreadable(error, sink);
     };
-    let to_server = sink.is_dns_port(raw16(ports, 2));
-    if !to_server && !sink.is_dns_port(raw16(ports, 0)) {
+    let port = sink.dns_port(raw16(ports, 0), raw16(ports, 2));
+    if port == DnsPort::Neither {
         return other(error, sink);
     }
     let mut report = IcmpError {
         sender: error.sender,
         server: destination,
         client: source,
-        offset: 0,
         client_port: raw16(ports, 0),
         id: 0,
         family: error.family,
@@ -159,14 +158,13 @@ fn quoted_udp<P: Packet, S: Sink>(
         quoted: Quoted::Query as u8,
         verifiable: 0,
     };
-    let mut is_query = to_server;
+    let mut is_query = port == DnsPort::Destination;
     let whole = packet
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);
     if let Some(headers) = whole {
-        is_query = !Flags(be16(headers, 10)).is_response();
+        is_query = !Flags(raw16(headers, 10)).is_response();
         report.id = raw16(headers, 8);
-        report.offset = packet.offset() as u32 + udp::HEADER as u32;
         report.verifiable = 1;
     } else if !error.payload.is_whole() {
         return Malformed::Unreadable.into();
@@ -177,6 +175,6 @@ fn quoted_udp<P: Packet, S: Sink>(
         report.client_port = raw16(ports, 2);
         report.quoted = Quoted::Response as u8;
     }
-    sink.icmp_error(&report);
+    sink.icmp_error(&report, packet);
     Class::IcmpError.into()
 }

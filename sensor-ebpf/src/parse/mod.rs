@@ -30,8 +30,8 @@ pub enum Link {
 
 /// Receives what a packet tells beyond its class.
 pub trait Sink {
-    /// Whether a port, in network byte order, is one of the DNS ports.
-    fn is_dns_port(&self, port: u16) -> bool;
+    /// Which of two ports, in network byte order, is a DNS port.
+    fn dns_port(&self, source: u16, destination: u16) -> DnsPort;
 
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
@@ -39,11 +39,11 @@ pub trait Sink {
     /// Secret of the hashes.
     fn hash_key(&self) -> u64;
 
-    /// A UDP packet on a DNS port with a whole DNS header and QR 0.
-    fn query(&mut self, query: &Query);
+    /// A UDP packet on a DNS port with a whole DNS header and QR 0. `udp` is at its UDP header.
+    fn query<P: Packet>(&mut self, query: &Query, udp: P);
 
     /// The same with QR 1.
-    fn response(&mut self, response: &Response);
+    fn response<P: Packet>(&mut self, response: &Response, udp: P);
 
     /// A TCP segment on a DNS port that opens or refuses a connection.
     fn tcp(&mut self, connection: &Connection);
@@ -51,8 +51,26 @@ pub trait Sink {
     /// An ICMP error that quotes something else than DNS, or too little to tell.
     fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted);
 
-    /// An ICMP error that quotes DNS.
-    fn icmp_error(&mut self, error: &IcmpError);
+    /// An ICMP error that quotes DNS. `udp` is at the quoted UDP header.
+    fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P);
+}
+
+/// Which port of a packet is a DNS port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsPort {
+    /// It is not DNS.
+    Neither,
+    /// That of the sender alone.
+    Source,
+    /// That of the receiver, and perhaps that of the sender too.
+    Destination,
+}
+
+/// Bytes from the beginning of the packet to the DNS header, by a cursor at the UDP header.
+#[inline(always)]
+#[must_use]
+pub fn dns_offset<P: Packet>(udp: P) -> u32 {
+    (udp.offset() + udp::HEADER) as u32
 }
 
 /// A DNS query over UDP.
@@ -89,8 +107,6 @@ pub struct Response {
 pub struct Message {
     /// Bytes of the message, by the UDP length.
     pub length: u32,
-    /// Bytes from the beginning of the packet to the DNS header.
-    pub offset: u32,
     /// Second word of the header: QR, opcode, AA, TC, RD, RA, Z, RCODE (RFC 1035, 4.1.1).
     pub flags: Flags,
     /// First word of the header.
@@ -142,37 +158,48 @@ pub struct Connection {
     pub event: u32,
 }
 
-/// The flags word of a DNS header.
+/// The flags word of a DNS header, in network byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(pub u16);
+
+const QR: u16 = 0x8000_u16.to_be();
+const OPCODE: u16 = 0x7800_u16.to_be();
+const TC: u16 = 0x0200_u16.to_be();
 
 impl Flags {
     /// QR: a response.
     #[inline(always)]
     #[must_use]
     pub fn is_response(self) -> bool {
-        self.0 & 0x8000 != 0
+        self.0 & QR != 0
     }
 
     /// Opcode, 0 to 15.
     #[inline(always)]
     #[must_use]
     pub fn opcode(self) -> usize {
-        usize::from(self.0 >> 11 & 15)
+        usize::from(u16::from_be(self.0) >> 11 & 15)
+    }
+
+    /// Whether the opcode is 0 and the message not truncated, as with nearly all.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_plain(self) -> bool {
+        self.0 & (OPCODE | TC) == 0
     }
 
     /// Rcode, 0 to 15.
     #[inline(always)]
     #[must_use]
     pub fn rcode(self) -> usize {
-        usize::from(self.0 & 15)
+        usize::from(u16::from_be(self.0) & 15)
     }
 
     /// TC: the message was truncated.
     #[inline(always)]
     #[must_use]
     pub fn is_truncated(self) -> bool {
-        self.0 & 0x0200 != 0
+        self.0 & TC != 0
     }
 }
 
@@ -185,8 +212,6 @@ pub struct IcmpError {
     pub server: Words,
     /// The other end of the quoted packet.
     pub client: Words,
-    /// Bytes from the beginning of the packet to the quoted DNS header; 0 where there is none.
-    pub offset: u32,
     /// Port of the client, in network byte order.
     pub client_port: u16,
     /// Id of the quoted message, if `verifiable`.

@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, Malformed, TcpEvent};
 
 use super::ip::Datagram;
-use super::{Connection, Outcome, Sink, whole};
+use super::{Connection, DnsPort, Outcome, Sink, whole};
 use crate::packet::{Packet, raw16};
 
 /// Up to the flags.
@@ -18,10 +18,11 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     if datagram.room < TO_FLAGS as u32 {
         return Malformed::TcpHeader.into();
     }
-    let to_server = sink.is_dns_port(raw16(header, 2));
-    if !to_server && !sink.is_dns_port(raw16(header, 0)) {
+    let port = sink.dns_port(raw16(header, 0), raw16(header, 2));
+    if port == DnsPort::Neither {
         return Class::NotDns.into();
     }
+    let to_server = port == DnsPort::Destination;
     let flags = header[13];
     let event = if flags & RST != 0 {
         Some(TcpEvent::Rst)

@@ -3,7 +3,7 @@
 use sensor_common::class::{Class, Malformed};
 
 use super::ip::Datagram;
-use super::{Flags, Outcome, Sink, dns, whole};
+use super::{DnsPort, Flags, Outcome, Sink, dns, whole};
 use crate::packet::{Packet, be16, raw16};
 
 /// UDP header.
@@ -23,33 +23,25 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     if datagram.room < HEADER as u32 {
         return Malformed::UdpHeader.into();
     }
-    if !sink.is_dns_port(raw16(headers, 2)) && !sink.is_dns_port(raw16(headers, 0)) {
+    let (source_port, destination_port) = (raw16(headers, 0), raw16(headers, 2));
+    if sink.dns_port(source_port, destination_port) == DnsPort::Neither {
         return Class::NotDns.into();
     }
-    let length = whole!(
-        checked_length(datagram, be16(headers, 4)),
-        Malformed::UdpLength
-    );
-    let flags = Flags(be16(headers, 10));
-    let present = length.min(datagram.room);
+    let length = u32::from(be16(headers, 4));
+    let present = whole!(present(datagram, length), Malformed::UdpLength);
+    let flags = Flags(raw16(headers, 10));
     if present < TO_QUESTION as u32 {
-        let flags = (present >= TO_FLAGS as u32).then_some(flags);
-        return Outcome::short_dns(datagram.carriage, flags);
+        return too_short(datagram, present, flags);
     }
     let header = dns::Header {
-        source_port: raw16(headers, 0),
-        destination_port: raw16(headers, 2),
+        source_port,
+        destination_port,
         id: raw16(headers, 8),
         flags,
         questions: raw16(headers, 12),
     };
-    dns::parse(
-        datagram,
-        header,
-        packet.skip(TO_QUESTION),
-        length - HEADER as u32,
-        sink,
-    )
+    let body = packet.skip(TO_QUESTION);
+    dns::parse(datagram, header, body, length - HEADER as u32, sink)
 }
 
 /// A datagram whose frame ends before a DNS header would.
@@ -59,27 +51,35 @@ fn short<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &S) -> Outcome {
     if datagram.room < HEADER as u32 {
         return Malformed::UdpHeader.into();
     }
-    if !sink.is_dns_port(raw16(header, 2)) && !sink.is_dns_port(raw16(header, 0)) {
+    if sink.dns_port(raw16(header, 0), raw16(header, 2)) == DnsPort::Neither {
         return Class::NotDns.into();
     }
-    let length = whole!(
-        checked_length(datagram, be16(header, 4)),
-        Malformed::UdpLength
-    );
-    let flags = match datagram.payload.bytes::<TO_FLAGS>() {
-        Some(bytes) if length.min(datagram.room) >= TO_FLAGS as u32 => Some(Flags(be16(bytes, 10))),
-        _ => None,
-    };
+    let length = u32::from(be16(header, 4));
+    let present = whole!(present(datagram, length), Malformed::UdpLength);
+    match datagram.payload.bytes::<TO_FLAGS>() {
+        Some(bytes) => too_short(datagram, present, Flags(raw16(bytes, 10))),
+        None => too_short(datagram, 0, Flags(0)),
+    }
+}
+
+/// A DNS message that ends inside its header. `present` is the bytes of the datagram that its IP packet has.
+#[inline(always)]
+fn too_short<P>(datagram: &Datagram<P>, present: u32, flags: Flags) -> Outcome {
+    let flags = (present >= TO_FLAGS as u32).then_some(flags);
     Outcome::short_dns(datagram.carriage, flags)
 }
 
-/// The UDP length, if the IP payload can hold it. The first of several fragments holds only a part.
+/// The bytes of the datagram that its IP packet has, by the UDP length: fewer in the first of several
+/// fragments. `None` for a length that cannot be.
 #[inline(always)]
-fn checked_length<P>(datagram: &Datagram<P>, length: u16) -> Option<u32> {
-    let length = u32::from(length);
-    let too_long = length > datagram.room && datagram.carriage.more_fragments == 0;
-    if length < HEADER as u32 || too_long {
-        return None;
+fn present<P>(datagram: &Datagram<P>, length: u32) -> Option<u32> {
+    if length < HEADER as u32 {
+        None
+    } else if length <= datagram.room {
+        Some(length)
+    } else if datagram.carriage.more_fragments != 0 {
+        Some(datagram.room)
+    } else {
+        None
     }
-    Some(length)
 }

@@ -11,12 +11,12 @@ use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, Control, TUPLES};
 use sensor_ebpf::account;
-use sensor_ebpf::packet::Bytes;
-use sensor_ebpf::parse::{Connection, IcmpError, Link, Query, Response, Sink};
+use sensor_ebpf::packet::{Bytes, Packet};
+use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
 use sensor_ebpf::rare::Rare;
 use sensor_ebpf::store::{Shared, Store};
 
-use crate::settings::is_dns_port;
+use crate::settings::dns_port;
 use crate::snapshot::{Lane, Snapshot};
 use crate::upkeep::{Servers, State, TICK, Upkeep};
 
@@ -50,8 +50,8 @@ struct Table {
 }
 
 impl Sink for Memory {
-    fn is_dns_port(&self, port: u16) -> bool {
-        is_dns_port(&self.settings, port)
+    fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
+        dns_port(&self.settings, source, destination)
     }
 
     fn totals(&mut self) -> &mut Totals {
@@ -62,12 +62,12 @@ impl Sink for Memory {
         self.settings.hash_key
     }
 
-    fn query(&mut self, query: &Query) {
-        self.sample = account::query(query, self).then_some(query.message.offset);
+    fn query<P: Packet>(&mut self, query: &Query, udp: P) {
+        self.sample = account::query(query, self).then(|| dns_offset(udp));
     }
 
-    fn response(&mut self, response: &Response) {
-        self.sample = account::response(response, self).then_some(response.message.offset);
+    fn response<P: Packet>(&mut self, response: &Response, udp: P) {
+        self.sample = account::response(response, self).then(|| dns_offset(udp));
     }
 
     fn tcp(&mut self, connection: &Connection) {
@@ -78,8 +78,12 @@ impl Sink for Memory {
         account::count_icmp_error(&mut self.totals, icmp_type as u8, code, quoted as u8);
     }
 
-    fn icmp_error(&mut self, error: &IcmpError) {
-        self.sample = account::icmp_error(error, self).then_some(error.offset);
+    fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P) {
+        let dns_offset = match error.verifiable {
+            0 => 0,
+            _ => dns_offset(udp),
+        };
+        self.sample = account::icmp_error(error, self).then_some(dns_offset);
     }
 }
 

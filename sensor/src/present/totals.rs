@@ -120,7 +120,7 @@ impl TotalsObject {
             question: named(
                 QuestionState::ALL,
                 |s| s.name().into(),
-                |s| totals.question[s.index()],
+                |s| totals.questions(s),
             ),
             truncated: totals.truncated,
             vlan: totals.vlan,
