@@ -24,6 +24,12 @@ pub struct HostFacts {
     pub tcp_bound: Option<bool>,
     /// Datagrams to a port without a socket, since the first reading.
     pub no_ports: u64,
+    /// Datagrams that programs of this host read from UDP sockets, of any port, since the first reading.
+    #[serde(default)]
+    pub read: u64,
+    /// Bytes that waited in those sockets to be read whenever it was looked: the least.
+    #[serde(default)]
+    pub queued: u64,
     /// Datagrams that those UDP sockets had no room for, since the first reading.
     pub socket_drops: u64,
     /// The same of all UDP sockets of the host.
@@ -40,6 +46,7 @@ pub struct HostFacts {
 #[derive(Clone, Copy, Debug, Default)]
 struct Counters {
     no_ports: u64,
+    read: u64,
     rcvbuf_errors: u64,
     softnet_drops: u64,
     interface_drops: u64,
@@ -51,6 +58,8 @@ struct Socket {
     address: IpAddr,
     /// Datagrams for which it had no room, since it was opened.
     drops: u64,
+    /// Bytes that wait to be read.
+    queued: u64,
 }
 
 impl Socket {
@@ -85,18 +94,17 @@ impl HostReading {
                     .collect(),
             )
         };
-        let drops = |sockets: &Option<Vec<Socket>>| -> u64 {
-            of(sockets)
-                .into_iter()
-                .flatten()
-                .map(|socket| socket.drops)
-                .sum()
+        let sum = |sockets: &Option<Vec<Socket>>, count: fn(&Socket) -> u64| -> u64 {
+            of(sockets).iter().flatten().map(count).sum()
         };
+        let drops = |sockets| sum(sockets, |socket| socket.drops);
         let (now, then) = (self.counters, first.counters);
         HostFacts {
             udp_bound: of(&self.udp).map(|sockets| !sockets.is_empty()),
             tcp_bound: of(&self.tcp).map(|sockets| !sockets.is_empty()),
             no_ports: now.no_ports.saturating_sub(then.no_ports),
+            read: now.read.saturating_sub(then.read),
+            queued: sum(&self.udp, |socket| socket.queued),
             // A socket that was opened since begins at 0.
             socket_drops: drops(&self.udp).saturating_sub(drops(&first.udp)),
             rcvbuf_errors: now.rcvbuf_errors.saturating_sub(then.rcvbuf_errors),
@@ -150,6 +158,7 @@ impl HostReader {
                 .map(|(socket, drops)| Socket {
                     address: socket.local_address.ip(),
                     drops,
+                    queued: socket.rx_queue.into(),
                 })
                 .collect(),
         )
@@ -166,6 +175,7 @@ impl HostReader {
             .map(|socket| Socket {
                 address: socket.local_address.ip(),
                 drops: 0,
+                queued: 0,
             })
             .collect(),
         )
@@ -200,10 +210,12 @@ fn counters() -> Counters {
     let mut counters = Counters::default();
     if let Some(snmp) = open("snmp").and_then(|file| Snmp::from_buf_read(file).ok()) {
         counters.no_ports += snmp.udp_no_ports;
+        counters.read += snmp.udp_in_datagrams;
         counters.rcvbuf_errors += snmp.udp_rcvbuf_errors;
     }
     if let Some(snmp) = open("snmp6").and_then(|file| Snmp6::from_buf_read(file).ok()) {
         counters.no_ports += snmp.udp_no_ports;
+        counters.read += snmp.udp_in_datagrams;
         counters.rcvbuf_errors += snmp.udp_rcvbuf_errors;
     }
     if let Some(devices) = open("dev").and_then(|f| InterfaceDeviceStatus::from_buf_read(f).ok()) {
@@ -245,6 +257,7 @@ mod tests {
             let socket = Socket {
                 address: ip(bound),
                 drops: 0,
+                queued: 0,
             };
             assert_eq!(socket.takes(ip(server)), takes, "{bound} for {server}");
         }
@@ -268,6 +281,14 @@ mod tests {
         let after = facts(&reader.read(), "127.0.0.9");
         assert!(after.socket_drops > 100, "{after:?}");
         assert!(after.rcvbuf_errors >= after.socket_drops, "{after:?}");
+        assert!(after.queued > 1_000, "{after:?}");
+        let mut buffer = [0; 1_000];
+        for _ in 0..20 {
+            socket.recv(&mut buffer).expect("what was sent");
+        }
+        let read = facts(&reader.read(), "127.0.0.9");
+        assert!(read.queued < after.queued, "{read:?}");
+        assert!(read.read >= after.read + 20, "{read:?}");
         let v6 = std::net::UdpSocket::bind("[::1]:0").expect("a socket");
         let of_v6 = HostReader::new(&[v6.local_addr().expect("bound").port()]).read();
         assert_eq!(of_v6.about(ip("::1"), &of_v6).udp_bound, Some(true));

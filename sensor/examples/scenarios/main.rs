@@ -284,7 +284,8 @@ fn in_directory(
             table::Stands::Router => Vec::new(),
         };
         let replayed = replay(&options.sensor, &capture, &hosts, &more)?;
-        let same = is_same(&last_of_each(&said), &replayed, before != 0);
+        let same_cause = !scenario.host_decides;
+        let same = is_same(&last_of_each(&said), &replayed, before != 0, same_cause);
         outcome.replayed = Some(same);
         outcome.ok &= same;
     }
@@ -344,12 +345,13 @@ fn debug() -> bool {
     std::env::var_os("SCENARIO_DEBUG").is_some()
 }
 
-/// Same servers, signs and first cause; and detected within a tick, where both saw the beginning.
-fn is_same(live: &[Value], replayed: &[Value], same_time: bool) -> bool {
+/// Same servers, signs and first cause, where both know enough for that; and detected within a tick, where both saw
+/// the beginning.
+fn is_same(live: &[Value], replayed: &[Value], same_time: bool, same_cause: bool) -> bool {
     let same = |a: &Value, b: &Value| {
         let at = |value: &Value| value["detected_ms"].as_u64().unwrap_or(0);
         a["server"] == b["server"]
-            && a["first_cause"] == b["first_cause"]
+            && (!same_cause || a["first_cause"] == b["first_cause"])
             && rules(a) == rules(b)
             && (!same_time || at(a).abs_diff(at(b)) <= TICK_MS)
     };

@@ -57,6 +57,10 @@ pub enum About {
     Network,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a table of independent marks"
+)]
 pub struct Scenario {
     pub id: u32,
     pub name: &'static str,
@@ -74,6 +78,8 @@ pub struct Scenario {
     pub real: bool,
     pub about: About,
     pub expected: Expected,
+    /// Only what the server's host says decides the cause, which a replay does not know.
+    pub host_decides: bool,
     /// It needs the machine for itself.
     pub flood: bool,
     /// Part of the short set.
@@ -191,6 +197,7 @@ const USUAL: Scenario = Scenario {
     real: false,
     about: About::Server,
     expected: Expected::Quiet,
+    host_decides: false,
     flood: false,
     short: false,
     onset: nothing,
@@ -363,7 +370,8 @@ fn failures() -> Vec<Scenario> {
             clients: (3, 5),
             expected: rejects,
             onset: |stage| {
-                stage.world.nft(
+                World::nft(
+                    &stage.world.router,
                     "table inet f { chain c { type filter hook forward priority 0; \
                      ip saddr 10.1.1.0/24 udp dport 53 reject with icmp type port-unreachable; }; }",
                 )
@@ -405,6 +413,32 @@ fn failures() -> Vec<Scenario> {
                 let (from, to) = (family.server(), family.near_server(1));
                 stage.chatter = Some(Chatter::start(&stage.world.server, from, to)?);
                 stage.world.router_does(RouteAction::Blackhole)
+            },
+            ..USUAL
+        },
+        Scenario {
+            id: 34,
+            name: "a filter on the server's host drops",
+            host_decides: true,
+            seconds: (WARM, 12),
+            expected: Expected::Cause(&["firewall drops"]),
+            onset: |stage| {
+                World::nft(
+                    &stage.world.server,
+                    "table inet f { chain c { type filter hook input priority 0; udp dport 53 drop; }; }",
+                )
+            },
+            ..USUAL
+        },
+        Scenario {
+            id: 35,
+            name: "server hangs",
+            host_decides: true,
+            seconds: (WARM, 12),
+            expected: down,
+            onset: |stage| {
+                stage.server_does(Does::Hang);
+                Ok(())
             },
             ..USUAL
         },

@@ -145,12 +145,14 @@ impl World {
         // It went with the device, if that was down; else it is still there.
         let via = RouteAction::Via(self.family.gateway(2));
         let _ = self.server.route(self.family.any(), 0, via);
-        let _ = self.router_has_no_rules();
+        for namespace in [&self.router, &self.server] {
+            let _ = Self::forget_rules(namespace);
+        }
         Ok(())
     }
 
-    fn router_has_no_rules(&self) -> Result<()> {
-        self.router.enter(|| {
+    fn forget_rules(namespace: &Namespace) -> Result<()> {
+        namespace.enter(|| {
             std::process::Command::new("nft")
                 .args(["flush", "ruleset"])
                 .stderr(std::process::Stdio::null())
@@ -177,11 +179,10 @@ impl World {
         Ok(self.server.route(clients, self.family.bits(16, 48), via)?)
     }
 
-    /// Runs `nft` in the router.
-    pub fn nft(&self, rules: &str) -> Result<()> {
-        let status = self
-            .router
-            .enter(|| std::process::Command::new("nft").arg(rules).status())??;
+    /// Runs `nft` in one of the namespaces.
+    pub fn nft(namespace: &Namespace, rules: &str) -> Result<()> {
+        let status =
+            namespace.enter(|| std::process::Command::new("nft").arg(rules).status())??;
         anyhow::ensure!(status.success(), "nft refuses {rules:?}");
         Ok(())
     }

@@ -115,13 +115,23 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Queries a second that an address itself is asked, if it is a server that answers.
+    /// Whether another server is known to get most of what a source asks, which is so many queries a second.
     #[must_use]
-    pub fn asked_itself(&self, address: &ServerKey) -> f64 {
-        let known = self.servers.get(address);
-        let long = known.map(|server| server.history.over(LONG));
-        long.filter(|long| long.counters.transactions.answered != 0)
-            .map_or(0.0, |long| long.rate(long.counters.queries))
+    pub fn asks_another(&self, source: &ServerKey, rate: f64) -> bool {
+        self.servers.iter().any(|(server, state)| {
+            let lately = state.history.over(Duration::from_secs(2));
+            let part = state.clients.part_of(source);
+            *server != self.server && part * lately.rate(lately.counters.queries) > rate / 2.0
+        })
+    }
+
+    /// Answers a second that an address gives itself: lately, or usually where it fails now.
+    #[must_use]
+    pub fn answers_of(&self, address: &ServerKey) -> f64 {
+        self.servers.get(address).map_or(0.0, |server| {
+            let long = server.history.over(LONG);
+            long.rate(long.answers()).max(server.usual.answers.mean())
+        })
     }
 
     /// Queries that have waited for longer than this.

@@ -41,6 +41,13 @@ impl Span {
         }
     }
 
+    /// Answers, in time or late.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        let transactions = &self.counters.transactions;
+        transactions.answered + transactions.late
+    }
+
     /// Adds another.
     pub fn add(&mut self, other: &Self) {
         self.end = self.end.max(other.end);

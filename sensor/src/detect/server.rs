@@ -40,6 +40,8 @@ pub struct Usual {
     pub rate_fast: Baseline,
     /// Queries a second, over an hour.
     pub rate: Baseline,
+    /// Answers a second, in time or late.
+    pub answers: Baseline,
     /// 95th percentile of latency, in seconds.
     pub p95: Baseline,
     /// 99th percentile.
@@ -276,6 +278,9 @@ impl ServerState {
         if failing.into_iter().any(fires) {
             self.failed_at = Some(tick.end);
         }
+        usual
+            .answers
+            .learn(tick.rate(tick.answers()), elapsed, SLOW, fails || collapse);
         // At first only answers are known: what is not answered is known a time-out later.
         let known = self.history.begun() + FIRST;
         if !fails

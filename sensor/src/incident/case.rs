@@ -609,6 +609,7 @@ impl Case {
             };
             facts.udp_bound = both(before.udp_bound, facts.udp_bound);
             facts.tcp_bound = both(before.tcp_bound, facts.tcp_bound);
+            facts.queued = before.queued.min(facts.queued);
         }
         self.evidence.host = Some(facts);
     }

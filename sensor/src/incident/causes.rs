@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::history::float;
 use crate::detect::rules::ERRORS_OF_ALL;
 use crate::detect::{Rule, Vantage};
 
@@ -178,6 +179,12 @@ const ARP_MS: u64 = 900;
 
 /// Datagrams without a socket that are no stray ones.
 const NOT_TAKEN: u64 = 5;
+/// Seconds between the first and the last look at the host that tell something of its sockets.
+const LOOKED: u64 = 2;
+/// Share of the queries, in datagrams that are read, below which they do not reach their program.
+const FEW_READ: f64 = 0.2;
+/// Times the queries, or the other way round: more datagrams than that are other traffic.
+const MOST_READ: f64 = 1.5;
 
 /// A cause and its reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -631,6 +638,7 @@ fn hosts_word(s: &Situation, scales: &mut Scales) {
             }
         }
     }
+    in_silence(s, scales);
     if let Some((udp, tcp)) = s.verified
         && failure
     {
@@ -644,13 +652,54 @@ fn hosts_word(s: &Situation, scales: &mut Scales) {
     }
 }
 
+/// Where queries that arrive at this host get lost: in a filter before the socket, in the socket, or in the program
+/// that reads it.
+fn in_silence(s: &Situation, scales: &mut Scales) {
+    use Cause::{FirewallDrops, ServiceDown};
+    let is_flood = s.signs.iter().any(|(rule, _)| rule.is_flood());
+    let Some(facts) = s.facts.as_ref().filter(|_| s.is_on_server()) else {
+        return;
+    };
+    if !s.has(Rule::Silent)
+        || is_flood
+        || facts.udp_bound != Some(true)
+        || facts.seconds < LOOKED
+        || facts.socket_drops != 0
+    {
+        return;
+    }
+    let came = rate(s.queries, s.seconds);
+    let read = float(facts.read) / float(facts.seconds);
+    if facts.queued != 0 {
+        let unread = format!(
+            "whenever it was looked, {} bytes or more waited in the DNS socket's buffer: the service does not read",
+            facts.queued
+        );
+        scales.put(ServiceDown, 40, unread.clone());
+        scales.put(FirewallDrops, -40, unread);
+    } else if read < FEW_READ * came {
+        let lost = format!(
+            "{came:.1} queries a second come, and all programs of this host read {read:.1} datagrams: they are lost \
+             before the DNS socket, whose buffer is empty"
+        );
+        scales.put(FirewallDrops, 40, lost.clone());
+        scales.put(ServiceDown, -40, lost);
+    } else if read < MOST_READ * came && read > came / MOST_READ {
+        let taken = format!(
+            "programs of this host read {read:.1} datagrams a second, about as many as queries come: they reach the \
+             service, which does not answer"
+        );
+        scales.put(ServiceDown, 20, taken);
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a time of an incident")]
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1e3
 }
 
 fn rate(count: u64, seconds: f64) -> f64 {
-    crate::detect::history::float(count) / seconds.max(0.25)
+    float(count) / seconds.max(0.25)
 }
 
 #[cfg(test)]
@@ -869,6 +918,58 @@ mod tests {
                     ..failing(&[Rule::Silent], Vantage::Server)
                 },
                 first: "service down",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "silence, seen from the server: nobody reads what waits",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        queued: 4_000,
+                        seconds: 5,
+                        ..bound(true)
+                    }),
+                    ..failing(&[Rule::Silent], Vantage::Server)
+                },
+                first: "service down",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "silence, seen from the server: nothing reaches the socket",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        read: 10,
+                        seconds: 5,
+                        ..bound(true)
+                    }),
+                    ..failing(&[Rule::Silent], Vantage::Server)
+                },
+                first: "firewall drops",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "silence, seen from the server: all is read and nothing answered",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        read: 260,
+                        seconds: 5,
+                        ..bound(true)
+                    }),
+                    ..failing(&[Rule::Silent], Vantage::Server)
+                },
+                first: "service down",
+                never: &[HostDown, NetworkPathDown],
+            },
+            Case {
+                name: "silence, seen from the server, which reads much else",
+                situation: Situation {
+                    facts: Some(HostFacts {
+                        read: 5_000,
+                        seconds: 5,
+                        ..bound(true)
+                    }),
+                    ..failing(&[Rule::Silent], Vantage::Server)
+                },
+                first: "cannot tell service down from firewall drops",
                 never: &[HostDown, NetworkPathDown],
             },
             Case {

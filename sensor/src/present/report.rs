@@ -346,17 +346,20 @@ fn host(text: &mut String, record: &Record) {
         };
         line!(
             text,
-            "- on the server's host: UDP: {}; TCP: {}; in {} s {} datagrams to ports without a socket, {} \
-             that found the DNS socket's buffer full ({} of all sockets), {} packets dropped by the kernel's queues, {} by interfaces; what a filter \
-             drops is not counted",
+            "- on the server's host: UDP: {}; TCP: {}; in {} s {} datagrams read by programs, {} to ports without a \
+             socket, {} that found the DNS socket's buffer full ({} of all sockets), {} packets dropped by the \
+             kernel's queues, {} by interfaces; {} bytes or more waited in the DNS socket's buffer; what a filter drops \
+             is not counted",
             bound(host.udp_bound),
             bound(host.tcp_bound),
             host.seconds,
+            host.read,
             host.no_ports,
             host.socket_drops,
             host.rcvbuf_errors,
             host.softnet_drops,
-            host.interface_drops
+            host.interface_drops,
+            host.queued
         );
     }
     if let Some(verified) = &record.verified {

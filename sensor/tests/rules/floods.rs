@@ -224,13 +224,18 @@ fn a_resolver_is_no_attacker_of_those_it_asks_nor_of_itself() {
     town.wait(seconds(60));
     town.set(1, Load::of(0).flooder(400));
     town.wait(seconds(15));
-    let resolver = State::Unknown("the heaviest source is a server that is asked as much");
+    let resolver = State::Unknown("the heaviest source is a server that answers as much");
     assert_eq!(town.says_of(1, Rule::OneSource), resolver);
     let itself = State::Unknown("the heaviest source is this server, which asks others");
     assert_eq!(town.says(Rule::OneSource), itself);
     assert!(town.fired().is_empty(), "{:?}", town.fired());
-    // One that is asked and never answers is no server, and one that is asked far less is no resolver.
-    for load in [Load::of(100).silent(100), Load::of(20)] {
+    // Queries to itself can be sent by anyone: what it answers counts, and that must be enough.
+    for load in [
+        Load::of(100).silent(100),
+        Load::of(200).silent(99),
+        Load::of(20),
+        Load::of(100),
+    ] {
         let mut town = Town::new();
         town.flooder = server(2);
         for number in 0..2 {
@@ -244,6 +249,30 @@ fn a_resolver_is_no_attacker_of_those_it_asks_nor_of_itself() {
         town.wait(seconds(15));
         assert_eq!(town.says_of(1, Rule::OneSource), CRITICAL);
     }
+}
+
+#[test]
+fn a_resolver_asks_again_where_it_is_not_answered() {
+    // A forwarder whose only server fails: it answers nobody any more, and its clients ask again too. Most of
+    // all queries are for another.
+    let mut town = Town::new();
+    town.flooder = server(0);
+    town.set(2, Load::of(2_000).clients(400));
+    town.set(0, Load::of(100));
+    town.set(1, Load::of(0).flooder(100));
+    town.wait(seconds(60));
+    town.set(0, Load::of(100).silent(100));
+    town.set(1, Load::of(0).flooder(100).silent(100));
+    town.wait(seconds(4));
+    town.set(0, Load::of(400).silent(100));
+    town.set(1, Load::of(0).flooder(800).silent(100));
+    town.wait(seconds(180));
+    assert_eq!(town.worst(Rule::OneSource), None);
+    // Where it is answered there is no reason to.
+    town.set(0, Load::of(100));
+    town.set(1, Load::of(0).flooder(800));
+    town.wait(seconds(30));
+    assert_eq!(town.says_of(1, Rule::OneSource), CRITICAL);
 }
 
 #[test]

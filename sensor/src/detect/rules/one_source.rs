@@ -8,7 +8,9 @@ use crate::ip::ip;
 
 /// More than half.
 const MOST: f64 = 0.5;
-/// Queries that a resolver sends for each that it is asked, at worst.
+/// Queries that a resolver sends one server for each that it answers, at worst.
+const EACH: f64 = 3.0;
+/// The same where that server does not answer, or slowly.
 const AGAIN: f64 = 10.0;
 
 /// See the module. Counts of sources are from the sketches.
@@ -42,11 +44,15 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             return reading(0.0).unknown("most queries are for other servers");
         }
         rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
-        // A resolver asks a server all that it is asked, and asks it again where it does not answer.
-        if rate <= AGAIN * facts.asked_itself(source) {
-            return reading(0.0).unknown("the heaviest source is a server that is asked as much");
+        // A resolver asks a server all that it is asked, and asks it again where it does not answer. What counts is
+        // what it answers: queries to it can be sent by anyone.
+        let most = if harms(facts) { AGAIN } else { EACH };
+        if rate <= most * facts.answers_of(source) {
+            return reading(0.0).unknown("the heaviest source is a server that answers as much");
         }
         (whole, usually) = ("what this server is asked", " a second at all servers");
+    } else if rate >= warning && facts.asks_another(source, rate) {
+        return reading(rate).unknown("the heaviest source asks another server");
     }
     let reading = reading(rate);
     if !facts.state.clients.may_have(source) {
