@@ -58,7 +58,7 @@ Examples:
   sensor watch -i eth0                        one line a second
   sensor watch -i eth0 -i eth1 --interval 5
   sensor watch -i eth0 --details              with latency, sources and names
-  sensor watch -i eth0 --output json | jq .classes
+  sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
   sensor watch -i eth0 --on-incident 'jq -r .first_cause >> causes'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
@@ -70,6 +70,7 @@ Examples:
   sensor replay incident.pcap --report          each incident as a report in Markdown
   sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
+  tcpdump -i eth0 -w - port 53 | sensor replay -
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
 
@@ -83,7 +84,8 @@ Examples:
   sensor report ID --redact --output json")]
     Report(ReportArguments),
 
-    /// Show every rule: what it reads, what is usual, where it fires and how far that is.
+    /// Show every rule: what it looks for; of an interface or a capture what it reads, what is usual, where it
+    /// fires and how far that is.
     #[command(after_help = "\
 Examples:
   sensor rules                          what each rule looks for
@@ -162,7 +164,7 @@ pub struct WatchArguments {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArguments {
-    /// The capture.
+    /// The capture; `-` for standard input.
     pub file: PathBuf,
 
     /// Which engine counts; `auto` is the host's, which needs no privileges.

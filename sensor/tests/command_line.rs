@@ -416,12 +416,30 @@ fn a_part_of_a_pair_of_thresholds_is_enough() {
 }
 
 #[test]
+fn a_capture_comes_through_a_pipe_too() {
+    let mut bytes = pcap(101);
+    packet(&mut bytes, &query(), query().len() as u32);
+    let path = file("piped.pcap", &bytes);
+    let output = Command::new("sh")
+        .args(["-c", "cat \"$1\" | \"$2\" replay --output json -", "sh"])
+        .args([path.as_os_str(), SENSOR.as_ref()])
+        .output()
+        .expect("sensor runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(last_object(&output)["classes"]["dns_query"], 1);
+}
+
+#[test]
 fn where_alerts_cannot_go_is_told_at_once() {
     for (arguments, why) in [
         (["--state", "/proc/nope"], "--state"),
         (["--state", "/etc/passwd"], "--state"),
         (["--alerts", "/nonexistent/alerts"], "--alerts"),
         (["--alerts", "/tmp"], "--alerts"),
+        (
+            ["--on-incident", "/nonexistent/notify --now"],
+            "--on-incident",
+        ),
         (["--webhook", "notaurl"], "--webhook"),
         (["--webhook", "ftp://192.0.2.1/"], "--webhook"),
     ] {
@@ -502,7 +520,7 @@ fn the_recorded_demo_tells_the_same_story() {
     );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "answered 10 of 300 queries in 8 s (100 more were repeated, or had no end yet)",
+        "answered 10 of 300 queries in 8 s (100 more had no end yet)",
         "65 \"udp port 53 unreachable\"; 65 of them from the server's own address",
         "Likely cause: **service down**",
         "firewall rejects",

@@ -28,6 +28,50 @@ pub fn run(line: &str, queue: &Receiver<Arc<Alert>>, over: &AtomicBool) {
     }
 }
 
+/// Why a command can never be run.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The shell does not understand it.
+    #[error("sh does not understand it: {0}")]
+    Syntax(String),
+    /// Its first word is no command.
+    #[error("there is no command {0:?} here")]
+    Unknown(String),
+    /// There is no shell.
+    #[error("sh cannot be started: {0}")]
+    Shell(#[from] std::io::Error),
+}
+
+/// Whether a line may be run, as far as that is known without running it: the shell understands it, and where it
+/// begins with a plain word, that is a command.
+///
+/// # Errors
+/// It can never be run.
+pub fn check(line: &str) -> Result<(), Unusable> {
+    let read = Command::new("sh")
+        .args(["-n", "-c", line])
+        .stdin(Stdio::null())
+        .output()?;
+    if !read.status.success() {
+        let said = String::from_utf8_lossy(&read.stderr);
+        return Err(Unusable::Syntax(said.trim().into()));
+    }
+    let first = line.split_whitespace().next().unwrap_or("");
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_./+-".contains(letter);
+    if !first.chars().all(is_plain) {
+        return Ok(());
+    }
+    let known = Command::new("sh")
+        .args(["-c", "command -v -- \"$1\"", "sh", first])
+        .stdin(Stdio::null())
+        .output()?;
+    if known.status.success() {
+        Ok(())
+    } else {
+        Err(Unusable::Unknown(first.into()))
+    }
+}
+
 fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
     let change = alert.change.map_or("", super::Change::name);
     let mut child = Command::new("sh")
@@ -72,6 +116,34 @@ fn wait(child: &mut Child, over: &AtomicBool) -> Result<(), String> {
                 return Err("ran for too long and was killed".into());
             }
             Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_never_be_run_is_known_before() {
+        for good in [
+            "true",
+            "cat > /dev/null",
+            "if true; then cat; fi",
+            "A=1 env",
+            "$SHELL -c true",
+            "/bin/sh -c true",
+        ] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "no-such-command-here --now",
+            "/no/such/file",
+            "if true; then",
+            "echo 'open",
+            "",
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
         }
     }
 }

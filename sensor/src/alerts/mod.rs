@@ -14,7 +14,7 @@ use crate::calendar::Calendar;
 use crate::incident::store::Store;
 use crate::incident::{Change, Record};
 
-mod command;
+pub mod command;
 pub mod file;
 pub mod journal;
 pub mod webhook;

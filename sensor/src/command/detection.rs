@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::alerts::{Alerts, Receivers, file, journal, webhook};
+use crate::alerts::{Alerts, Receivers, command, file, journal, webhook};
 use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::{Place, Rule, Thresholds};
 use crate::incident::book::About;
@@ -54,8 +54,14 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
     };
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file = toml::from_str(&text).with_context(|| {
+        format!(
+            "{} is no TOML; `sensor rules --toml` writes an example",
+            path.display()
+        )
+    })?;
     let read = || -> Result<Thresholds> {
-        let thresholds = merged(toml::from_str(&text)?)?;
+        let thresholds = merged(file)?;
         thresholds.validate()?;
         Ok(thresholds)
     };
@@ -123,6 +129,9 @@ pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
     if let Some(path) = &arguments.alerts {
         file::check(path)
             .with_context(|| format!("cannot write alerts to {} (--alerts)", path.display()))?;
+    }
+    for line in &arguments.on_incident {
+        command::check(line).with_context(|| format!("--on-incident {line:?} cannot be run"))?;
     }
     for url in &arguments.webhook {
         webhook::check(url).with_context(|| format!("--webhook {url:?} cannot be posted to"))?;

@@ -191,11 +191,15 @@ pub struct Capture<'r> {
 }
 
 impl Capture<'static> {
-    /// Opens a file.
+    /// Opens a file; `-` is standard input.
     ///
     /// # Errors
     /// It cannot be opened, or is no capture.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
+        let path = match path.to_str() {
+            Some("-") => Path::new("/dev/stdin"),
+            _ => path,
+        };
         let name = path.display().to_string();
         let mut file = File::open(path).map_err(|source| CaptureError::Open {
             path: name.clone(),

@@ -161,7 +161,8 @@ pub struct Range {
 impl Range {
     /// What is known now.
     pub fn note(&mut self, usual: Option<f64>, now: f64) {
-        self.usual = usual.or(self.usual);
+        // What is learnt in an incident is not what was usual before it.
+        self.usual = self.usual.or(usual);
         self.worst = self.worst.max(now);
     }
 }
@@ -267,4 +268,18 @@ pub struct Record {
     pub causes: Vec<Ranked>,
     /// From 60 s before the first sign on.
     pub series: Series,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_usual_is_what_was_usual_before_the_incident() {
+        let mut rate = Range::default();
+        rate.note(None, 5.0);
+        rate.note(Some(20.0), 30.0);
+        rate.note(Some(10.0), 0.0);
+        assert_eq!((rate.usual, rate.worst), (Some(20.0), 30.0));
+    }
 }

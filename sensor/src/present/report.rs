@@ -190,7 +190,14 @@ pub fn summary(record: &Record) -> String {
     let _ = write!(text, " in {:.0} s", during.seconds);
     let rest = during.queries.saturating_sub(during.decided());
     if rest != 0 && during.decided() != 0 {
-        let _ = write!(text, " ({rest} more were repeated, or had no end yet)");
+        let again = during.retransmitted.min(rest);
+        let parts = [(again, "were sent again"), (rest - again, "had no end yet")];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count != 0)
+            .map(|(count, what)| format!("{count} more {what}"))
+            .collect();
+        let _ = write!(text, " ({})", parts.join(", "));
     }
     if before.decided() != 0 {
         let _ = write!(

@@ -16,7 +16,7 @@ pub fn list() -> String {
     let lines = Rule::ALL.map(|rule| format!("{:<18} {}", rule.name(), rule.title()));
     format!(
         "{}\n\n`sensor rules -i INTERFACE` shows what they read, `sensor rules --toml` their thresholds; \
-         docs/DETECTION.md has the reasons.",
+         sensor/docs/DETECTION.md of the project has the reasons.",
         lines.join("\n")
     )
 }
@@ -103,6 +103,10 @@ pub fn table(readings: &[(Subject, &[Reading])]) -> String {
                 state(reading)
             );
         }
+    }
+    let servers = |(subject, _): &(Subject, _)| matches!(subject, Subject::Server(_));
+    if !subjects.iter().any(servers) {
+        text.push_str("no DNS server was seen yet: the other rules are about one server each\n");
     }
     if subjects.len() > SERVERS {
         let _ = writeln!(text, "and {} more servers", subjects.len() - SERVERS);
