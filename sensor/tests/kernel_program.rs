@@ -185,6 +185,10 @@ fn an_interface_that_goes_away_is_not_taken_for_silence() {
     wait_for_link("down");
     pair.server.up(SERVER_DEVICE).expect("taken up");
     wait_for_link("up");
+    pair.client.down(CLIENT_DEVICE).expect("taken down");
+    wait_for_link("no_carrier");
+    pair.client.up(CLIENT_DEVICE).expect("taken up");
+    wait_for_link("up");
     pair.server.delete(SERVER_DEVICE).expect("deleted");
     wait_for_link("gone");
     let output = child.wait_with_output().expect("it ends by itself");

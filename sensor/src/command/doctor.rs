@@ -9,7 +9,7 @@ use super::Outcome;
 use crate::cli::DoctorArguments;
 use crate::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
 use crate::kernel::cost::ProgramCost;
-use crate::kernel::interface::{Interface, Kind};
+use crate::kernel::interface::{Interface, Kind, LinkState};
 use crate::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
 use crate::kernel::preflight::{Host, NEEDED};
 use crate::present::details;
@@ -178,7 +178,10 @@ fn interface_check(interface: &Interface) -> Check {
         }
         HookChoice::Tc => "changes nothing of the device",
     };
-    let state = if interface.up { "" } else { " (down)" };
+    let state = match interface.state {
+        LinkState::Up => String::new(),
+        other => format!(" ({})", other.words()),
+    };
     Check::new(
         interface.name.clone(),
         true,

@@ -102,7 +102,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         engine.look_at_links().await?;
         for (before, attached) in states.iter().zip(engine.attached()) {
             if *before != attached.state {
-                eprintln!("{} is {}", attached.interface.name, attached.state.name());
+                eprintln!("{} is {}", attached.interface.name, attached.state.words());
             }
         }
         // So that different sources and names are those of this interval, and of no other.
@@ -226,7 +226,7 @@ impl Screen {
                     self.lines += 1;
                     let mut line = line::interval(now.at, interface, &totals, window);
                     if state != LinkState::Up {
-                        line = format!("{line}  interface is {}", state.name());
+                        line = format!("{line}  interface is {}", state.words());
                     }
                     self.out.line(line)?
                 }

@@ -246,11 +246,7 @@ pub fn attach(
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
         program: program_id(loaded, hook, options.tc),
-        state: if interface.up {
-            LinkState::Up
-        } else {
-            LinkState::Down
-        },
+        state: interface.state,
         interface,
         hook,
         egress,
@@ -395,7 +391,7 @@ mod tests {
             index: 2,
             name: "eth0".into(),
             mtu: 1500,
-            up: true,
+            state: LinkState::Up,
             kind,
             has_ethernet: true,
             xdp: None,

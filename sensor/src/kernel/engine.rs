@@ -313,8 +313,7 @@ impl KernelEngine {
             attached.state = match found {
                 Some(interface) if !attached.is_still_on(interface) => LinkState::Gone,
                 None => LinkState::Gone,
-                Some(interface) if interface.up => LinkState::Up,
-                Some(_) => LinkState::Down,
+                Some(interface) => interface.state,
             };
         }
         Ok(())

@@ -52,8 +52,8 @@ pub struct Interface {
     pub name: String,
     /// Its MTU, in bytes.
     pub mtu: u32,
-    /// Whether it is up.
-    pub up: bool,
+    /// Whether packets can cross it.
+    pub state: LinkState,
     /// What is behind it.
     pub kind: Kind,
     /// Whether its packets begin with an Ethernet header.
@@ -74,6 +74,8 @@ pub enum LinkState {
     Up,
     /// Taken down.
     Down,
+    /// Up, but without a carrier: no cable, or the other end is down.
+    NoCarrier,
     /// Deleted, or moved to another network namespace.
     Gone,
 }
@@ -85,7 +87,17 @@ impl LinkState {
         match self {
             Self::Up => "up",
             Self::Down => "down",
+            Self::NoCarrier => "no_carrier",
             Self::Gone => "gone",
+        }
+    }
+
+    /// How an interface is, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoCarrier => "without carrier",
+            other => other.name(),
         }
     }
 }
@@ -210,7 +222,13 @@ impl Interface {
             index: header.index,
             name: String::new(),
             mtu: 0,
-            up: header.flags.contains(LinkFlags::Up),
+            state: if !header.flags.contains(LinkFlags::Up) {
+                LinkState::Down
+            } else if header.flags.contains(LinkFlags::LowerUp) {
+                LinkState::Up
+            } else {
+                LinkState::NoCarrier
+            },
             kind: if header.flags.contains(LinkFlags::Loopback) {
                 Kind::Loopback
             } else {
@@ -291,7 +309,7 @@ mod tests {
             index: 1,
             name: name.into(),
             mtu: 1500,
-            up: true,
+            state: LinkState::Up,
             kind: Kind::Hardware,
             has_ethernet: true,
             xdp: None,
