@@ -385,12 +385,10 @@ fn host(text: &mut String, record: &Record) {
 }
 
 fn range(range: &Range) -> String {
-    let usual = range
-        .usual
-        .map_or_else(|| "not known yet".into(), |usual| format!("{usual:.0}"));
-    format!(
-        "usually {usual}, in the incident at most {:.0}",
-        range.worst
+    let worst = range.worst;
+    range.usual.map_or_else(
+        || format!("in the incident at most {worst:.0}; what is usual was not known"),
+        |usual| format!("usually {usual:.0}, in the incident at most {worst:.0}"),
     )
 }
 
@@ -453,7 +451,7 @@ fn causes(text: &mut String, record: &Record) {
     for (place, ranked) in record.causes.iter().enumerate() {
         if place == 1 {
             line!(text);
-            line!(text, "Other causes, and what speaks against them:");
+            line!(text, "Other causes, with what speaks for and against them:");
             line!(text);
         }
         line!(text, "{}. {}", place + 1, ranked.cause);
@@ -477,7 +475,7 @@ fn impact(text: &mut String, record: &Record) {
     line!(
         text,
         "{} queries got no answer in time ({} an ICMP error, {} nothing, {} an answer that was too late). \
-         In the samples there were {} clients (addresses) in {} of their networks (/24, /56).",
+         Client addresses in the samples: {}, in networks (/24, /56): {}.",
         during.errored + during.unanswered,
         during.errored,
         during.unanswered.saturating_sub(during.late),
