@@ -13,7 +13,7 @@ use anyhow::Result;
 use bytemuck::zeroed_box;
 use clap::Parser;
 use rig::{Arguments, Format};
-use sensor::sketch::{Counts, Distinct, Prefix};
+use sensor::measure::sketch::{Counts, Distinct, Prefix};
 use sensor_common::server::ServerKey;
 use sensor_common::sketch::Sketches;
 use sensor_ebpf::address::{Address, V4};

@@ -8,11 +8,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::detect::Rule;
-use crate::ip;
-use crate::kernel::attach::HookChoice;
+use crate::engine::kernel::attach::HookChoice;
+use crate::engine::settings::TIMEOUTS;
+use crate::measure::address;
+use crate::measure::sketch::Prefix;
 use crate::present::output::Format;
-use crate::settings::TIMEOUTS;
-use crate::sketch::Prefix;
 
 /// Tells a DNS failure from a DNS flood, on a live interface or in a capture, and says why.
 #[derive(Debug, Parser)]
@@ -349,7 +349,7 @@ fn network(text: &str) -> Result<Prefix, String> {
         .map_or((text, None), |(a, b)| (a, Some(b)));
     let wrong = || format!("{text:?} is neither an address nor a network");
     let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let host = Prefix::host(ip::key(address));
+    let host = Prefix::host(address::key(address));
     let Some(bits) = bits else {
         return Ok(host);
     };

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
 use sensor::command::{Outcome, demo, doctor, replay, report, rules, watch};
-use sensor::kernel::engine::KernelError;
-use sensor::kernel::interface::InterfaceError;
-use sensor::settings::SettingsError;
+use sensor::engine::kernel::engine::KernelError;
+use sensor::engine::kernel::interface::InterfaceError;
+use sensor::engine::settings::SettingsError;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

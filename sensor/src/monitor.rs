@@ -10,17 +10,17 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 use sensor_common::settings::Settings;
 
-use crate::calendar::Calendar;
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
-use crate::host_facts::{EVERY, HostReader, HostReading};
-use crate::incident::book::About;
+use crate::host::facts::{EVERY, HostReader, HostReading};
 use crate::incident::case::Tick;
 use crate::incident::record::Verified;
-use crate::incident::{Book, Change, Record};
-use crate::ip::{ip, key};
-use crate::sighting::Sighting;
-use crate::snapshot::Snapshot;
-use crate::window::{Sources, Window};
+use crate::incident::tracker::About;
+use crate::incident::{Change, Record, Tracker};
+use crate::measure::address::{ip, key};
+use crate::measure::clock::WallClock;
+use crate::measure::reading::Snapshot;
+use crate::measure::sighting::Sighting;
+use crate::measure::window::{Sources, Window};
 
 /// Sources are counted over so long.
 const SOURCES: usize = 10;
@@ -46,8 +46,8 @@ pub struct MonitorOptions {
 pub struct Monitor {
     settings: Box<Settings>,
     detector: Detector,
-    book: Book,
-    calendar: Calendar,
+    book: Tracker,
+    calendar: WallClock,
     then: Option<Snapshot>,
     seconds: VecDeque<Snapshot>,
     host: Option<Host>,
@@ -65,7 +65,7 @@ struct Host {
 impl Monitor {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(settings: &Settings, calendar: Calendar, options: MonitorOptions) -> Self {
+    pub fn new(settings: &Settings, calendar: WallClock, options: MonitorOptions) -> Self {
         let units = |units: u64| Duration::from_nanos(units << UNIT_BITS);
         let timeout = units(u64::from(settings.timeout));
         let slot = units(1 << settings.tick_bits);
@@ -77,7 +77,7 @@ impl Monitor {
         Self {
             settings: Box::new(*settings),
             detector: Detector::new(options.thresholds, options.place, timeout, slot),
-            book: Book::new(calendar, options.about, options.shadow),
+            book: Tracker::new(calendar, options.about, options.shadow),
             calendar,
             then: None,
             seconds: VecDeque::new(),
@@ -175,7 +175,7 @@ impl Monitor {
     }
 
     /// Incidents that go on.
-    pub fn book(&mut self) -> &mut Book {
+    pub fn book(&mut self) -> &mut Tracker {
         &mut self.book
     }
 
@@ -222,7 +222,7 @@ impl Monitor {
 
     /// Where the engine's clock stands against the calendar.
     #[must_use]
-    pub fn calendar(&self) -> &Calendar {
+    pub fn calendar(&self) -> &WallClock {
         &self.calendar
     }
 }

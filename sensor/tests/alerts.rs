@@ -9,12 +9,12 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sensor::alerts::{Alert, Alerts, Receivers};
-use sensor::calendar::Calendar;
+use sensor::host::probe;
 use sensor::incident::Change;
 use sensor::incident::record::{Record, Said};
+use sensor::measure::clock::WallClock;
+use sensor::notify::{Alert, Alerts, Receivers};
 use sensor::stage::responder::answer;
-use sensor::verify;
 use serde_json::Value;
 use support::wait_for;
 
@@ -46,7 +46,7 @@ fn alert(change: Change) -> Alert {
         json: format!("{{\"change\":\"{}\"}}", change.name()),
         record,
         packets: Vec::new(),
-        calendar: Calendar::default(),
+        calendar: WallClock::default(),
     }
 }
 
@@ -225,7 +225,7 @@ async fn a_server_that_is_asked_says_what_it_says() {
         response[3] = response[3] & 0xf0 | 5;
         socket.send_to(&response, client).expect("answered");
     });
-    let (udp, tcp) = verify::ask(address).await;
+    let (udp, tcp) = probe::ask(address).await;
     server.join().expect("asked");
     assert_eq!(udp, Said::Answer("Query Refused".into()));
     assert!(
@@ -233,7 +233,7 @@ async fn a_server_that_is_asked_says_what_it_says() {
         "{tcp:?}"
     );
     // Now nothing listens: ICMP says so at once.
-    let (udp, _) = verify::ask(address).await;
+    let (udp, _) = probe::ask(address).await;
     assert!(
         matches!(&udp, Said::Nothing(why) if why.contains("refused")),
         "{udp:?}"

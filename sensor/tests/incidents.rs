@@ -10,18 +10,18 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use sensor::calendar::Calendar;
 use sensor::detect::{Place, Rule, Thresholds};
-use sensor::host::capture::Capture;
-use sensor::host::engine::HostEngine;
-use sensor::incident::book::About;
+use sensor::engine::replay::capture::Capture;
+use sensor::engine::replay::host_engine::HostEngine;
+use sensor::engine::settings::for_ports;
 use sensor::incident::record::Stage;
 use sensor::incident::store::{Store, write_pcap};
+use sensor::incident::tracker::About;
 use sensor::incident::{Change, Record};
-use sensor::ip::key;
+use sensor::measure::address::key;
+use sensor::measure::clock::WallClock;
 use sensor::monitor::{Monitor, MonitorOptions};
 use sensor::present::{redact, report};
-use sensor::settings::for_ports;
 use sensor_common::sample::Sample;
 use sensor_ebpf::parse::Link;
 use support::traffic::Exchange;
@@ -64,7 +64,7 @@ impl Town {
 
     fn in_shadow(thresholds: Thresholds, shadow: BTreeSet<Rule>) -> Self {
         let settings = for_ports(&[]).expect("port 53");
-        let calendar = Calendar {
+        let calendar = WallClock {
             begun: EPOCH,
             samples: EPOCH,
         };
@@ -549,7 +549,7 @@ fn the_series_begins_before_the_first_sign_and_agrees_with_the_counts() {
 }
 
 /// An outage with all that a record can have.
-fn outage() -> (Record, Vec<Sample>, Calendar) {
+fn outage() -> (Record, Vec<Sample>, WallClock) {
     let mut town = Town::new();
     town.run(12, Server::Answers);
     town.run(12, Server::IsDown);

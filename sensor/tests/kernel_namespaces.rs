@@ -6,12 +6,14 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use sensor::kernel::attach::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour, attach};
-use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
-use sensor::kernel::interface::{Interface, InterfaceError, Kind};
-use sensor::kernel::load::{LoadOptions, load};
-use sensor::settings::for_ports;
-use sensor::snapshot::Lane;
+use sensor::engine::kernel::attach::{
+    AttachError, AttachOptions, Hook, HookChoice, TcFlavour, attach,
+};
+use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
+use sensor::engine::kernel::interface::{Interface, InterfaceError, Kind};
+use sensor::engine::kernel::load::{LoadOptions, load};
+use sensor::engine::settings::for_ports;
+use sensor::measure::reading::Lane;
 use sensor::stage::client::query;
 use sensor::stage::namespace::Namespace;
 use sensor::stage::network::RouteAction;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sensor::kernel::interface::Interface;
+use sensor::engine::kernel::interface::Interface;
 use sensor::stage::client::query;
 use serde_json::Value;
 use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};

@@ -5,9 +5,9 @@ mod support;
 use std::cell::RefCell;
 
 use proptest::prelude::*;
-use sensor::counters::Counters;
-use sensor::host::engine::HostEngine;
-use sensor::settings::for_ports;
+use sensor::engine::replay::host_engine::HostEngine;
+use sensor::engine::settings::for_ports;
+use sensor::measure::counters::Counters;
 use sensor_common::class::{Class, IcmpType, QuestionState, Quoted};
 use sensor_common::totals::Totals;
 use sensor_ebpf::packet::{Bytes, Packet};

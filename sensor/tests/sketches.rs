@@ -5,8 +5,8 @@ mod support;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use sensor::samples::Names;
-use sensor::sketch::Prefix;
+use sensor::measure::samples::Names;
+use sensor::measure::sketch::Prefix;
 use sensor_common::sample::SAMPLES_PER_TICK;
 use sensor_common::sketch::{COLUMN_BITS, COLUMNS, ROWS};
 use sensor_common::transactions::{CELLS, MAX_SHIFT, TUPLES};
@@ -71,7 +71,7 @@ fn any_addresses_are_counted_within_three_percent() {
                 let place = &mut registers[(hash >> 50) as usize];
                 *place = (*place).max((hash >> 34) as u16);
             }
-            let mut distinct = sensor::sketch::Distinct::default();
+            let mut distinct = sensor::measure::sketch::Distinct::default();
             distinct.add_registers(&registers);
             let off = distinct.estimate().abs_diff(ADDRESSES.into());
             assert!(off * 100 < 3 * u64::from(ADDRESSES), "{name}: off by {off}");
@@ -380,7 +380,7 @@ fn the_busiest_servers_have_a_fine_latency(engine: &mut Clocked) {
 fn the_estimate_holds_from_one_to_a_million() {
     let mut registers = vec![0_u16; 1 << 14];
     let mut next = 1_u32;
-    let mut distinct = sensor::sketch::Distinct::default();
+    let mut distinct = sensor::measure::sketch::Distinct::default();
     assert_eq!(distinct.estimate(), 0);
     for number in 0..1_000_000_u32 {
         let hash = V4(number).hash(KEYS[1]);

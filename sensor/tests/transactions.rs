@@ -4,9 +4,9 @@ mod support;
 
 use std::time::Duration;
 
-use sensor::counters::Counters;
-use sensor::snapshot::{Place, Snapshot};
-use sensor::window::Window;
+use sensor::measure::counters::Counters;
+use sensor::measure::reading::{Place, Snapshot};
+use sensor::measure::window::Window;
 use sensor_common::class::ErrorKind;
 use sensor_common::transactions::TransactionCounters;
 use support::traffic::{Clocked, exchange};

@@ -10,26 +10,26 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::watch::Stop;
 use super::{Outcome, detection};
-use crate::calendar::Calendar;
 use crate::cli::{DemoArguments, DetectionArguments};
 use crate::detect::Place;
-use crate::host::capture::Capture;
-use crate::host::engine::HostEngine;
+use crate::engine::kernel::attach::HookChoice;
+use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
+use crate::engine::kernel::preflight::Host;
+use crate::engine::maintenance;
+use crate::engine::replay::capture::Capture;
+use crate::engine::replay::host_engine::HostEngine;
+use crate::engine::settings::for_ports;
 use crate::incident::{Change, Record};
-use crate::ip::key;
-use crate::kernel::attach::HookChoice;
-use crate::kernel::engine::{KernelEngine, WatchOptions};
-use crate::kernel::preflight::Host;
+use crate::measure::address::key;
+use crate::measure::clock::WallClock;
+use crate::measure::reading::Snapshot;
+use crate::measure::window::Window;
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::present::output::{self, Reader};
 use crate::present::{incident, line, report};
-use crate::settings::for_ports;
-use crate::snapshot::Snapshot;
 use crate::stage::client::Client;
 use crate::stage::namespace::Namespace;
 use crate::stage::responder::Responder;
-use crate::upkeep;
-use crate::window::Window;
 
 /// The same outage, recorded on this very network by `examples/record_demo.rs`.
 static RECORDED: &[u8] = include_bytes!("../../assets/demo.pcap");
@@ -184,7 +184,7 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
     // Between two rounds of queries, so that each interval has whole rounds.
     let mut ticks = interval_at(Instant::now() + TICK - QUERY_EVERY / 2, TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut upkeep = interval_at(Instant::now() + upkeep::TICK, upkeep::TICK);
+    let mut upkeep = interval_at(Instant::now() + maintenance::TICK, maintenance::TICK);
     let mut play = std::pin::pin!(network.play());
     loop {
         tokio::select! {
@@ -229,7 +229,7 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
         addresses: [key(SERVER.into())].into(),
         ..Place::default()
     };
-    let calendar = Calendar {
+    let calendar = WallClock {
         begun: first,
         samples: first,
     };

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::alerts::{Alerts, Receivers, command, file, journal, webhook};
 use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::{Place, Rule, Thresholds};
-use crate::incident::book::About;
 use crate::incident::store::Store;
+use crate::incident::tracker::About;
 use crate::monitor::MonitorOptions;
+use crate::notify::{Alerts, Receivers, command, file, journal, webhook};
 
 /// For the records.
 pub fn about(ports: &[u16], watched: Vec<String>) -> About {

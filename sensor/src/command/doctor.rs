@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::DoctorArguments;
-use crate::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
-use crate::kernel::cost::ProgramCost;
-use crate::kernel::interface::{Interface, Kind, LinkState};
-use crate::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
-use crate::kernel::preflight::{Host, NEEDED};
+use crate::engine::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
+use crate::engine::kernel::cost::ProgramCost;
+use crate::engine::kernel::interface::{Interface, Kind, LinkState};
+use crate::engine::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
+use crate::engine::kernel::preflight::{Host, NEEDED};
 use crate::present::details;
 use crate::present::objects::CostObject;
 use crate::present::output::{self, Format};

@@ -7,18 +7,18 @@ use sensor_common::sample::Sample;
 use tokio::sync::mpsc;
 
 use super::detection;
-use crate::alerts::{Alert, Alerts};
 use crate::cli::DetectionArguments;
 use crate::detect::Place;
-use crate::incident::book::About;
+use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
+use crate::host::probe;
 use crate::incident::record::Verified;
+use crate::incident::tracker::About;
 use crate::incident::{Change, Record};
-use crate::kernel::engine::{KernelEngine, WatchOptions};
+use crate::measure::samples::Names;
 use crate::monitor::Monitor;
+use crate::notify::{Alert, Alerts};
 use crate::present::incident::IncidentObject;
 use crate::present::objects::Losses;
-use crate::samples::Names;
-use crate::verify;
 
 /// Each record of what goes on is brought up to date once in so many ticks, five seconds: a part of them at
 /// each tick, so that they do not fill the queues on which changes wait.
@@ -134,7 +134,7 @@ impl Live {
             let send = words.send.clone();
             let at_ms = self.monitor.now_ms();
             tokio::spawn(async move {
-                let (udp, tcp) = verify::ask(server).await;
+                let (udp, tcp) = probe::ask(server).await;
                 // The sensor may have ended meanwhile.
                 let _ = send.send((server.ip(), Verified { at_ms, udp, tcp })).await;
             });

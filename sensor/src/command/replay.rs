@@ -9,15 +9,20 @@ use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
 use super::{Outcome, detection};
-use crate::calendar::Calendar;
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
-use crate::host::capture::{Capture, Frame};
-use crate::host::engine::{DISORDER, HostEngine};
+use crate::engine::kernel::load::LoadError;
+use crate::engine::kernel::test_run::TestRunEngine;
+use crate::engine::maintenance::TICK;
+use crate::engine::replay::capture::{Capture, Frame};
+use crate::engine::replay::host_engine::{DISORDER, HostEngine};
+use crate::engine::settings::{for_ports, set_timeout};
 use crate::incident::{Change, Record};
-use crate::ip::key;
-use crate::kernel::load::LoadError;
-use crate::kernel::test_run::TestRunEngine;
+use crate::measure::address::key;
+use crate::measure::clock::WallClock;
+use crate::measure::reading::Snapshot;
+use crate::measure::samples::Names;
+use crate::measure::window::{Sources, Window};
 use crate::monitor::{Monitor, MonitorOptions};
 use crate::present::incident::{self, IncidentObject};
 use crate::present::objects::{NamesObject, ServerObject, SourcesObject};
@@ -25,11 +30,6 @@ use crate::present::output::{self, Format};
 use crate::present::summary::summary;
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, report};
-use crate::samples::Names;
-use crate::settings::{for_ports, set_timeout};
-use crate::snapshot::Snapshot;
-use crate::upkeep::TICK;
-use crate::window::{Sources, Window};
 
 /// Longer than the ticks that a time-out is told in, and together with it shorter than what the ring
 /// of ticks holds.
@@ -243,7 +243,7 @@ impl Sight {
         if self.monitor.is_none() || goes_back {
             self.restarts += u64::from(goes_back);
             self.end();
-            let calendar = Calendar {
+            let calendar = WallClock {
                 begun: time,
                 samples: time,
             };

@@ -8,16 +8,16 @@ use tokio::time::MissedTickBehavior;
 use super::live::Live;
 use super::watch::Stop;
 use super::{Outcome, detection, replay};
-use crate::alerts::Alerts;
 use crate::cli::RulesArguments;
-use crate::kernel::attach::HookChoice;
-use crate::kernel::engine::WatchOptions;
+use crate::engine::kernel::attach::HookChoice;
+use crate::engine::kernel::engine::WatchOptions;
+use crate::engine::maintenance::TICK;
+use crate::engine::settings::for_ports;
+use crate::measure::samples::Names;
 use crate::monitor::Monitor;
+use crate::notify::Alerts;
 use crate::present::output::{self, Format, Reader};
 use crate::present::rules::{self, RuleObject};
-use crate::samples::Names;
-use crate::settings::for_ports;
-use crate::upkeep::TICK;
 
 /// Runs the command.
 ///

@@ -9,8 +9,8 @@ use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
 use super::history::{float, share};
-use crate::sighting::{Role, Sighting};
-use crate::sketch::Prefix;
+use crate::measure::sighting::{Role, Sighting};
+use crate::measure::sketch::Prefix;
 
 /// Networks that are kept of a server at once.
 const NETWORKS: usize = 128;
@@ -316,7 +316,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::ip::key;
+    use crate::measure::address::key;
 
     fn query(from: u8) -> Sighting {
         Sighting {

@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerCounters;
 
-use crate::counters::Counters;
+use crate::measure::counters::Counters;
 
 /// Each tick is kept for so long.
 const TICKS: Duration = Duration::from_secs(10);

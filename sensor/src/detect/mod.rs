@@ -24,9 +24,9 @@ pub use rules::Rule;
 pub use server::{Sees, ServerState, Usual};
 pub use thresholds::Thresholds;
 
-use crate::sighting::Sighting;
-use crate::sketch::Prefix;
-use crate::window::{Sources, Window};
+use crate::measure::sighting::Sighting;
+use crate::measure::sketch::Prefix;
+use crate::measure::window::{Sources, Window};
 use history::Span;
 
 /// How bad it is.
@@ -169,7 +169,7 @@ pub struct Detector {
     place: Place,
     /// Time for an answer.
     timeout: Duration,
-    /// Time that one of the slots of [`crate::snapshot::Waiting`] stands for.
+    /// Time that one of the slots of [`crate::measure::reading::Waiting`] stands for.
     slot: Duration,
     servers: BTreeMap<ServerKey, ServerState>,
     network: Network,
@@ -244,7 +244,7 @@ impl Detector {
                 continue;
             };
             let server = seen.window.servers.get(&sighting.server);
-            let packets = server.map_or(0, crate::window::ServerWindow::packets);
+            let packets = server.map_or(0, crate::measure::window::ServerWindow::packets);
             let of = sampled.get(&sighting.server).copied().unwrap_or(1);
             let weight = history::share(packets, of).max(1.0);
             state.asked_from_here |= self.place.addresses.contains(&sighting.client);

@@ -9,10 +9,10 @@ use super::baseline::{Baseline, SLOW};
 use super::clients::Clients;
 use super::history::{History, Span, float, share};
 use super::{Observation, Place, Reading, Rule, ServerState, Subject, Thresholds};
-use crate::counters::Counters;
-use crate::sighting::{Role, Sighting};
-use crate::sketch::{Heavy, Prefix};
-use crate::window::Sources;
+use crate::measure::counters::Counters;
+use crate::measure::sighting::{Role, Sighting};
+use crate::measure::sketch::{Heavy, Prefix};
+use crate::measure::window::Sources;
 
 /// Client networks of which an answer was seen.
 const SERVED: usize = 1024;

@@ -9,10 +9,10 @@ use super::baseline::{Baseline, Cusum, FAST, SLOW};
 use super::clients::Clients;
 use super::history::{History, KEPT, Span, share};
 use super::{Reading, Rule, State, Thresholds};
-use crate::latency::Latency;
-use crate::sketch::Prefix;
-use crate::snapshot::Waiting;
-use crate::window::ServerWindow;
+use crate::measure::latency::Latency;
+use crate::measure::reading::Waiting;
+use crate::measure::sketch::Prefix;
+use crate::measure::window::ServerWindow;
 
 /// RCODE of SERVFAIL (RFC 1035, 4.1.1).
 pub const SERVFAIL: usize = 2;

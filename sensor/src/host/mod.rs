@@ -1,4 +1,4 @@
-//! The packet program over ordinary memory, and the captures that it is fed from.
+//! What this host's kernel says, and what its servers answer when they are probed.
 
-pub mod capture;
-pub mod engine;
+pub mod facts;
+pub mod probe;

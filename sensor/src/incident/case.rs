@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use sensor_common::class::{ErrorKind, TcpEvent};
 
-use super::book::{About, Change};
 use super::causes::{Came, Ranked, Situation, Verdict, weigh};
 use super::evidence::{Evidence, Recent};
 use super::record::{Clients, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
-use crate::calendar::Calendar;
+use super::tracker::{About, Change};
 use crate::detect::baseline::{Baseline, FROZEN};
 use crate::detect::clients::Tally;
 use crate::detect::history::{History, Span, share};
 use crate::detect::{
     Detector, ELSEWHERE, Level, Reading, Rule, ServerState, State, Subject, Vantage,
 };
-use crate::host_facts::HostReading;
-use crate::ip::{ip, prefix};
-use crate::sketch::Prefix;
+use crate::host::facts::HostReading;
+use crate::measure::address::{ip, prefix};
+use crate::measure::clock::WallClock;
+use crate::measure::sketch::Prefix;
 
 /// A sign is over when it was quiet for so long.
 const CALM: Duration = Duration::from_secs(30);
@@ -125,7 +125,7 @@ impl Case {
         detector: &Detector,
         now: Duration,
         recent: &Recent,
-        calendar: &Calendar,
+        calendar: &WallClock,
     ) -> Self {
         let server = match subject {
             Subject::Server(key) => Some(key),
@@ -174,7 +174,7 @@ impl Case {
     }
 
     /// Adds what was counted and is known at a tick.
-    pub fn tick(&mut self, detector: &Detector, tick: &Tick, calendar: &Calendar) {
+    pub fn tick(&mut self, detector: &Detector, tick: &Tick, calendar: &WallClock) {
         self.evidence.shift = self.evidence.shift.max(tick.shift);
         self.evidence.lost += tick.lost;
         if let Some(history) = history(self.subject, detector) {
@@ -634,7 +634,7 @@ impl Case {
 
     /// The record as of now.
     #[must_use]
-    pub fn record(&self, now: Duration, calendar: &Calendar, about: &About) -> Record {
+    pub fn record(&self, now: Duration, calendar: &WallClock, about: &About) -> Record {
         let evidence = &self.evidence;
         let mut clients: Vec<_> = evidence
             .clients

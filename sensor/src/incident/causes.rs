@@ -7,7 +7,7 @@ use crate::detect::rules::ERRORS_OF_ALL;
 use crate::detect::{Rule, Vantage};
 
 use super::record::Range;
-use crate::host_facts::HostFacts;
+use crate::host::facts::HostFacts;
 
 /// What may have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -10,13 +10,13 @@ use sensor_common::server::ServerKey;
 use super::Counts;
 use super::record::{Party, Range, Summary};
 use super::series::Series;
-use crate::calendar::Calendar;
 use crate::detect::history::Span;
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
-use crate::host_facts::HostFacts;
-use crate::ip::ip;
-use crate::samples::Names;
-use crate::sighting::{Role, Sighting};
+use crate::host::facts::HostFacts;
+use crate::measure::address::ip;
+use crate::measure::clock::WallClock;
+use crate::measure::samples::Names;
+use crate::measure::sighting::{Role, Sighting};
 
 /// Sampled packets from before an incident.
 const PACKETS_BEFORE: usize = 64;
@@ -141,7 +141,7 @@ impl Evidence {
         &mut self,
         spans: impl Iterator<Item = &'a Span>,
         first: Duration,
-        calendar: &Calendar,
+        calendar: &WallClock,
     ) {
         for span in spans {
             self.series.push(calendar.ms(span.end), span);

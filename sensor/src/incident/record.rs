@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::causes::Ranked;
 use super::series::Series;
-use crate::host_facts::HostFacts;
+use crate::host::facts::HostFacts;
 
 /// Version of the record.
 pub const SCHEMA: u32 = 1;

@@ -10,7 +10,7 @@ use pcap_parser::{LegacyPcapBlock, PcapHeader, ToVec};
 use sensor_common::sample::Sample;
 
 use super::Record;
-use crate::calendar::Calendar;
+use crate::measure::clock::WallClock;
 
 /// Incidents that are kept; the oldest give way.
 const KEPT: usize = 100;
@@ -84,7 +84,7 @@ impl Store {
         &self,
         record: &Record,
         packets: &[Sample],
-        calendar: &Calendar,
+        calendar: &WallClock,
     ) -> Result<(), StoreError> {
         self.make()?;
         let path = self.path(&record.id, "json");
@@ -305,7 +305,7 @@ fn create(path: &Path) -> io::Result<File> {
 pub fn write_pcap(
     mut writer: impl Write,
     packets: &[Sample],
-    calendar: &Calendar,
+    calendar: &WallClock,
 ) -> io::Result<()> {
     // What the serializer refuses cannot be written either.
     let unwritable = |_| io::Error::from(io::ErrorKind::InvalidData);

@@ -6,12 +6,12 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::objects::Losses;
-use crate::ip::{ip, prefix};
-use crate::kernel::cost::ProgramCost;
-use crate::own_cost::Spent;
-use crate::samples::Names;
-use crate::sketch::Heavy;
-use crate::window::{ServerWindow, Sources, Window};
+use crate::engine::kernel::cost::ProgramCost;
+use crate::engine::own_cost::Spent;
+use crate::measure::address::{ip, prefix};
+use crate::measure::samples::Names;
+use crate::measure::sketch::Heavy;
+use crate::measure::window::{ServerWindow, Sources, Window};
 
 /// Sources and names that are listed.
 const TOP: usize = 3;

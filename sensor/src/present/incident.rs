@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::report::{self, subject};
 use crate::detect::{Level, Subject};
-use crate::incident::book::Shadow;
 use crate::incident::record::{Record, Sign};
+use crate::incident::tracker::Shadow;
 use crate::incident::{Change, Record as Incident};
-use crate::ip::ip;
+use crate::measure::address::ip;
 
 /// An incident, or what has changed in it.
 #[derive(Debug, Serialize)]

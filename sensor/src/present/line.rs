@@ -7,7 +7,7 @@ use sensor_common::class::{Class, ErrorKind, IcmpType, Quoted};
 use sensor_common::totals::{ICMP_CODES, Totals};
 
 use super::{details, names};
-use crate::window::Window;
+use crate::measure::window::Window;
 
 /// Rcodes and ICMP kinds that are named in a line.
 const NAMED: usize = 3;

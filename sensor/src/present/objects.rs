@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::names;
 use super::totals::{ByName, SCHEMA, named, numbered};
-use crate::ip::{ip, prefix};
-use crate::kernel::cost::ProgramCost;
-use crate::latency::Latency;
-use crate::own_cost::Spent;
-use crate::samples::{Heaviest, Names};
-use crate::sketch::Heavy;
-use crate::window::{ServerWindow, Sources, Window};
+use crate::engine::kernel::cost::ProgramCost;
+use crate::engine::own_cost::Spent;
+use crate::measure::address::{ip, prefix};
+use crate::measure::latency::Latency;
+use crate::measure::samples::{Heaviest, Names};
+use crate::measure::sketch::Heavy;
+use crate::measure::window::{ServerWindow, Sources, Window};
 
 /// Names that are told.
 const TOP_NAMES: usize = 10;

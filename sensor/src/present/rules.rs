@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::detect::{Level, Reading, Rule, State, Subject, Thresholds, Unit};
-use crate::ip::ip;
+use crate::measure::address::ip;
 
 /// Servers in a table.
 const SERVERS: usize = 10;

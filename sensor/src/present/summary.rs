@@ -9,7 +9,7 @@ use sensor_common::totals::Totals;
 use super::details::{self, SERVER_HEADER};
 use super::line::error_kinds;
 use super::names;
-use crate::window::ServerWindow;
+use crate::measure::window::ServerWindow;
 
 /// Servers that are listed.
 const SERVERS: usize = 10;

@@ -2,7 +2,7 @@
 
 use sensor::detect::server::NXDOMAIN;
 use sensor::detect::{Level, Place, Rule, State, Thresholds};
-use sensor::sketch::Prefix;
+use sensor::measure::sketch::Prefix;
 
 use crate::town::{CRITICAL, Load, TICK, Town, WARNING, flooder, seconds, server};
 

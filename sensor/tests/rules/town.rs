@@ -8,12 +8,12 @@ use bytemuck::Zeroable;
 use sensor::detect::{
     Detector, Level, Observation, Place, Reading, Rule, State, Subject, Thresholds,
 };
-use sensor::ip::key;
-use sensor::latency::Latency;
-use sensor::sighting::{Role, Sighting};
-use sensor::sketch::{Heavy, Prefix};
-use sensor::snapshot::{OwnCost, Waiting};
-use sensor::window::{ServerWindow, Sources, Window};
+use sensor::measure::address::key;
+use sensor::measure::latency::Latency;
+use sensor::measure::reading::{OwnCost, Waiting};
+use sensor::measure::sighting::{Role, Sighting};
+use sensor::measure::sketch::{Heavy, Prefix};
+use sensor::measure::window::{ServerWindow, Sources, Window};
 use sensor_common::class::ErrorKind;
 use sensor_common::latency::{BUCKETS, UNIT_BITS, bucket};
 use sensor_common::server::{ServerCounters, ServerKey};

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sensor::kernel::attach::HookChoice;
-use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
-use sensor::settings::for_ports;
+use sensor::engine::kernel::attach::HookChoice;
+use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
+use sensor::engine::settings::for_ports;
 use sensor::stage::namespace::Namespace;
 
 /// A server and a client on one veth pair, with IPv4 and IPv6.

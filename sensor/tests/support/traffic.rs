@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sensor::host::engine::HostEngine;
-use sensor::kernel::test_run::{TestRunEngine, XDP_PASS};
-use sensor::settings::for_ports;
-use sensor::snapshot::Snapshot;
+use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::engine::replay::host_engine::HostEngine;
+use sensor::engine::settings::for_ports;
+use sensor::measure::reading::Snapshot;
+use sensor::measure::window::{ServerWindow, Window};
 use sensor::stage::client::query;
-use sensor::window::{ServerWindow, Window};
 use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::transactions::TransactionCounters;
@@ -129,7 +129,7 @@ impl Clocked {
     /// The host's, with another time-out.
     pub fn with_timeout(timeout: Duration) -> Self {
         let mut settings = settings(1);
-        sensor::settings::set_timeout(&mut settings, timeout);
+        sensor::engine::settings::set_timeout(&mut settings, timeout);
         let engine = HostEngine::new("test", settings);
         Self::new(Either::Host(Box::new(engine)))
     }

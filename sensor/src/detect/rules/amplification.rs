@@ -4,8 +4,8 @@
 use crate::detect::clients::Tally;
 use crate::detect::history::share;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
-use crate::ip::prefix;
-use crate::sketch::Prefix;
+use crate::measure::address::prefix;
+use crate::measure::sketch::Prefix;
 
 /// At ten times the threshold it is critical.
 const CRITICAL: f64 = 10.0;

@@ -4,7 +4,7 @@ use super::{percent, query_flood, slow};
 use crate::detect::facts::LONG;
 use crate::detect::history::share;
 use crate::detect::{Facts, Reading, Rule, Unit};
-use crate::ip::ip;
+use crate::measure::address::ip;
 
 /// More than half.
 const MOST: f64 = 0.5;

@@ -3,7 +3,7 @@
 use super::REJECTIONS;
 use crate::detect::history::float;
 use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
-use crate::sketch::Prefix;
+use crate::measure::sketch::Prefix;
 
 /// See the module. The networks are from samples.
 pub fn read(facts: &Facts<'_>) -> Reading {

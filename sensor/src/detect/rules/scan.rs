@@ -3,7 +3,7 @@
 use crate::detect::history::float;
 use crate::detect::network::Vain;
 use crate::detect::{Level, Reading, Rule, Thresholds, Unit};
-use crate::ip::ip;
+use crate::measure::address::ip;
 
 /// See the module.
 pub fn read(vain: &Vain, limits: &Thresholds) -> Reading {

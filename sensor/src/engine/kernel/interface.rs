@@ -11,7 +11,7 @@ use netlink_packet_route::link::{
 
 use sensor_common::server::ServerKey;
 
-use crate::ip::key;
+use crate::measure::address::key;
 
 /// Names this much alike are suggested (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.6;

@@ -9,8 +9,8 @@ use sensor_common::shard::Shard;
 use sensor_common::sketch::{BANKS, Bank, Sketches};
 
 use super::{State, record};
-use crate::sketch::Distinct;
-use crate::snapshot::Epoch;
+use crate::measure::reading::Epoch;
+use crate::measure::sketch::Distinct;
 
 /// Ticks of an epoch: a second.
 const TICKS: u64 = 4;

@@ -8,9 +8,9 @@ use sensor_common::sample::Sample;
 use super::case::{Case, Tick, last_seen};
 use super::evidence::Recent;
 use super::record::{Record, Stage};
-use crate::calendar::Calendar;
 use crate::detect::{Detector, Level, Reading, Rule, Subject};
-use crate::sighting::Sighting;
+use crate::measure::clock::WallClock;
+use crate::measure::sighting::Sighting;
 
 /// Incidents that are open at once; beyond them the least gives way, or the sign is not followed.
 const INCIDENTS: usize = 64;
@@ -70,10 +70,10 @@ pub struct Shadow {
 
 /// All incidents that go on.
 #[derive(Default)]
-pub struct Book {
+pub struct Tracker {
     cases: BTreeMap<Subject, Case>,
     recent: Recent,
-    calendar: Calendar,
+    calendar: WallClock,
     about: About,
     shadow: BTreeSet<Rule>,
     /// Those of them that fire.
@@ -83,10 +83,10 @@ pub struct Book {
     unfollowed: BTreeSet<Subject>,
 }
 
-impl Book {
+impl Tracker {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(calendar: Calendar, about: About, shadow: BTreeSet<Rule>) -> Self {
+    pub fn new(calendar: WallClock, about: About, shadow: BTreeSet<Rule>) -> Self {
         Self {
             calendar,
             about,

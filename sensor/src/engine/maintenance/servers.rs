@@ -2,8 +2,8 @@
 
 use sensor_common::server::{ServerEntry, ServerSet, ServerTable, WAYS};
 
-use crate::counters::Counters;
-use crate::snapshot::{Place, Snapshot, Waiting};
+use crate::measure::counters::Counters;
+use crate::measure::reading::{Place, Snapshot, Waiting};
 
 /// Places that are in use, and what is counted beside them. Most places never are.
 pub struct Servers {

@@ -16,9 +16,9 @@ use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, 
 use sensor_ebpf::rare::Rare;
 use sensor_ebpf::store::{Shared, Store};
 
-use crate::settings::dns_port;
-use crate::snapshot::{Lane, Snapshot};
-use crate::upkeep::{Servers, State, TICK, Upkeep};
+use crate::engine::maintenance::{Servers, State, TICK, Upkeep};
+use crate::engine::settings::dns_port;
+use crate::measure::reading::{Lane, Snapshot};
 
 /// Samples that wait to be read.
 const SAMPLES: usize = 1024;

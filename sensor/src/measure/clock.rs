@@ -6,14 +6,14 @@ use sensor_common::sample::Sample;
 
 /// Where the engine's clock stands against the calendar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Calendar {
+pub struct WallClock {
     /// Time since 1970 at the engine's 0.
     pub begun: Duration,
     /// The samples' clock at the engine's 0.
     pub samples: Duration,
 }
 
-impl Calendar {
+impl WallClock {
     /// Milliseconds since 1970 at a time of the engine.
     #[must_use]
     pub fn ms(&self, at: Duration) -> u64 {

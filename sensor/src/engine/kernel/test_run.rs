@@ -10,9 +10,9 @@ use sensor_ebpf::parse::Link;
 
 use super::engine::{Counts, KernelError};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
-use crate::counters::Counters;
-use crate::host::engine::{HostEngine, PacketClock, nanoseconds};
-use crate::snapshot::{Lane, Snapshot};
+use crate::engine::replay::host_engine::{HostEngine, PacketClock, nanoseconds};
+use crate::measure::counters::Counters;
+use crate::measure::reading::{Lane, Snapshot};
 
 /// The kernel refuses test frames shorter than an Ethernet header.
 const SHORTEST: usize = 14;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use sensor_common::server::{FAMILY_V4, FAMILY_V6, ServerKey};
 
-use crate::sketch::Prefix;
+use crate::measure::sketch::Prefix;
 
 /// The key of an address.
 #[must_use]

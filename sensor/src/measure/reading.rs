@@ -11,8 +11,8 @@ use sensor_common::shard::Histogram;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::RING;
 
-use crate::counters::Counters;
-use crate::sketch::{Counts, Distinct};
+use crate::measure::counters::Counters;
+use crate::measure::sketch::{Counts, Distinct};
 
 /// Counters of one hook of one interface, summed over CPUs.
 #[derive(Clone)]

@@ -20,8 +20,8 @@ use sensor_common::shard::{Following, Histograms, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
 use sensor_common::transactions::{BUDGET, Control};
 
-use crate::sketch::Counts;
-use crate::snapshot::{HistogramReading, OwnCost, Snapshot};
+use crate::measure::reading::{HistogramReading, OwnCost, Snapshot};
+use crate::measure::sketch::Counts;
 use epochs::Epochs;
 use outcomes::Outcomes;
 use sampling::Sampling;

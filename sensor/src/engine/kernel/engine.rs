@@ -18,11 +18,11 @@ use super::interface::{Interface, InterfaceError, Kind, LinkState};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
 use super::preflight::Host;
-use crate::calendar::Calendar;
-use crate::counters::Counters;
-use crate::settings::{SettingsError, slots};
-use crate::snapshot::{Lane, Snapshot};
-use crate::upkeep::{Servers, State, Upkeep};
+use crate::engine::maintenance::{Servers, State, Upkeep};
+use crate::engine::settings::{SettingsError, slots};
+use crate::measure::clock::WallClock;
+use crate::measure::counters::Counters;
+use crate::measure::reading::{Lane, Snapshot};
 
 /// Why interfaces cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +168,7 @@ impl Counts {
         self.upkeep.see_one_direction();
     }
 
-    /// Does what is to be done every [`crate::upkeep::TICK`].
+    /// Does what is to be done every [`crate::engine::maintenance::TICK`].
     pub fn tick(&mut self) {
         self.upkeep.tick(&mut self.shards);
     }
@@ -271,10 +271,10 @@ impl KernelEngine {
 
     /// Where the clocks of snapshots and samples stand against the calendar.
     #[must_use]
-    pub fn calendar(&self) -> Calendar {
+    pub fn calendar(&self) -> WallClock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let elapsed = self.started.elapsed();
-        Calendar {
+        WallClock {
             begun: since_1970.unwrap_or_default().saturating_sub(elapsed),
             samples: Duration::from_nanos(monotonic()).saturating_sub(elapsed),
         }
@@ -345,7 +345,7 @@ impl KernelEngine {
         &mut self.loaded
     }
 
-    /// Does what is to be done every [`crate::upkeep::TICK`].
+    /// Does what is to be done every [`crate::engine::maintenance::TICK`].
     pub fn tick(&mut self) {
         self.counts.tick();
     }

@@ -14,7 +14,7 @@ use sensor_ebpf::parse::{
     Connection, DnsPort, IcmpError, Link, Message, Query, Response, Sink, parse,
 };
 
-use crate::settings::dns_port;
+use crate::engine::settings::dns_port;
 
 /// QTYPE of questions for everything (RFC 8482).
 const ANY: u16 = 255;

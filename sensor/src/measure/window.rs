@@ -7,10 +7,10 @@ use bytemuck::Zeroable;
 use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::totals::Totals;
 
-use crate::counters::Counters;
-use crate::latency::Latency;
-use crate::sketch::{Distinct, Heavy, Prefix};
-use crate::snapshot::{Epoch, Lane, OwnCost, Snapshot, Waiting, sum};
+use crate::measure::counters::Counters;
+use crate::measure::latency::Latency;
+use crate::measure::reading::{Epoch, Lane, OwnCost, Snapshot, Waiting, sum};
+use crate::measure::sketch::{Distinct, Heavy, Prefix};
 
 /// The difference of two snapshots.
 pub struct Window {
@@ -277,7 +277,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::{Place, Waiting};
+    use crate::measure::reading::{Place, Waiting};
 
     fn key(last: u8) -> ServerKey {
         let mut address = [0; 16];

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use sensor_common::sample::Sample;
 
-use crate::calendar::Calendar;
 use crate::incident::store::Store;
 use crate::incident::{Change, Record};
+use crate::measure::clock::WallClock;
 
 pub mod command;
 pub mod file;
@@ -33,7 +33,7 @@ pub struct Alert {
     /// Its packets.
     pub packets: Vec<Sample>,
     /// For their times.
-    pub calendar: Calendar,
+    pub calendar: WallClock,
     /// The object that is told, in JSON.
     pub json: String,
 }

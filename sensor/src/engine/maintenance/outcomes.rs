@@ -13,8 +13,8 @@ use sensor_common::settings::Settings;
 use sensor_common::transactions::RING;
 
 use super::State;
-use crate::counters::Counters;
-use crate::snapshot::{Snapshot, Waiting};
+use crate::measure::counters::Counters;
+use crate::measure::reading::{Snapshot, Waiting};
 
 /// One ring.
 #[derive(Clone, Copy, Default)]

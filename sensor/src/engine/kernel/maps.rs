@@ -13,7 +13,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use sensor_common::server::{SETS, ServerEntry, ServerSet, ServerTable, WAYS};
 use sensor_common::shard::Shard;
 
-use crate::upkeep::Servers;
+use crate::engine::maintenance::Servers;
 
 /// Times that a set is read again while it is being written; then the newest reading is taken.
 const RETRIES: usize = 8;

@@ -1,0 +1,11 @@
+//! From counters to quantities: readings, windows between them, estimates, samples and addresses.
+
+pub mod address;
+pub mod clock;
+pub mod counters;
+pub mod latency;
+pub mod reading;
+pub mod samples;
+pub mod sighting;
+pub mod sketch;
+pub mod window;
