@@ -22,4 +22,4 @@ pub mod totals;
 pub mod transactions;
 
 /// Version of everything in this crate. The loader refuses an object with another one.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;

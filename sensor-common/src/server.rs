@@ -69,6 +69,24 @@ pub struct ServerCounters {
     pub latency: [u64; COARSE_BUCKETS],
 }
 
+/// Transactions asked in one slot of time. Weighted as [`TransactionCounters`]; counters wrap, and go on when
+/// the slot is used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Cohort {
+    /// Raised by each.
+    pub asked: u32,
+    /// Raised by each, lowered by each that is answered or rejected in time. Once its time-out has passed
+    /// it holds the unanswered ones of all times that the slot stood for.
+    pub open: u32,
+    /// Raised by each that an ICMP error ended. What is neither open nor errored was answered in time.
+    pub errored: u32,
+}
+
+/// A ring of slots: that of a query is its time, in [`crate::transactions::Control::clock`] without the bits
+/// below [`crate::settings::Settings::tick_bits`], modulo [`RING`].
+pub type Cohorts = [Cohort; RING];
+
 /// One place of the table.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -79,12 +97,10 @@ pub struct ServerEntry {
     pub error_sender: ServerKey,
     /// Place of its fine histogram, plus one; 0 while it has none.
     pub histogram: u32,
-    /// Always 0.
-    pub reserved: u32,
-    /// Transactions by the tick of their query: raised by each, lowered by each that ends in time. A
-    /// slot that can no longer change holds the unanswered ones of all ticks that it stood for.
-    /// Counters wrap.
-    pub open: [u32; RING],
+    /// Another each time that the place is given to a server: tells its two stays in one place apart.
+    pub tenure: u32,
+    /// Transactions by the time of their query.
+    pub cohorts: Cohorts,
     /// What was counted.
     pub counters: ServerCounters,
 }

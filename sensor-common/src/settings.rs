@@ -54,7 +54,7 @@ pub struct Settings {
     pub layer3_slots: u32,
     /// Time after which a query is unanswered, in units of 1,024 ns.
     pub timeout: u32,
-    /// Bits of the time, in those units, below a tick of [`crate::server::ServerEntry::open`].
+    /// Bits of the time, in those units, below a tick of [`crate::server::ServerEntry::cohorts`].
     pub tick_bits: u32,
     /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
     /// them. The common case costs one comparison.

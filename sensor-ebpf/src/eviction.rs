@@ -52,6 +52,7 @@ pub fn take_place(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
     entry.key = *key;
     entry.error_sender.family = 0;
     entry.histogram = 0;
+    entry.tenure = set.sequence;
     barrier();
     set.sequence = set.sequence.wrapping_add(1);
     way as u64
@@ -81,8 +82,10 @@ fn barrier() {
 /// Moves what one server had counted to a sum.
 #[inline(always)]
 fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
-    for (sum, of) in sum.open.iter_mut().zip(&mut of.open) {
-        *sum = sum.wrapping_add(core::mem::take(of));
+    for (sum, of) in sum.cohorts.iter_mut().zip(&mut of.cohorts) {
+        sum.asked = sum.asked.wrapping_add(core::mem::take(&mut of.asked));
+        sum.open = sum.open.wrapping_add(core::mem::take(&mut of.open));
+        sum.errored = sum.errored.wrapping_add(core::mem::take(&mut of.errored));
     }
     barrier();
     let (sum, of) = (&mut sum.counters, &mut of.counters);

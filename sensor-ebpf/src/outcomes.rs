@@ -58,8 +58,9 @@ fn note(entry: &mut ServerEntry, histograms: &mut Histograms, event: Event) {
     let transactions = &mut entry.counters.transactions;
     let counter = match event.kind() {
         kind::SENT => {
-            let open = &mut entry.open[event.slot()];
-            *open = open.wrapping_add(weight as u32);
+            let cohort = &mut entry.cohorts[event.slot()];
+            cohort.open = cohort.open.wrapping_add(weight as u32);
+            cohort.asked = cohort.asked.wrapping_add(weight as u32);
             &mut transactions.sent
         }
         kind::ANSWERED => &mut transactions.answered,
@@ -74,8 +75,11 @@ fn note(entry: &mut ServerEntry, histograms: &mut Histograms, event: Event) {
     };
     *counter += weight;
     if matches!(event.kind(), kind::ANSWERED | kind::ERRORED) {
-        let open = &mut entry.open[event.slot()];
-        *open = open.wrapping_sub(weight as u32);
+        let cohort = &mut entry.cohorts[event.slot()];
+        cohort.open = cohort.open.wrapping_sub(weight as u32);
+        if event.kind() == kind::ERRORED {
+            cohort.errored = cohort.errored.wrapping_add(weight as u32);
+        }
     }
     if matches!(event.kind(), kind::ANSWERED | kind::LATE) {
         answered(entry, histograms, event);

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod clock;
+pub mod cohort;
 pub mod counters;
 pub mod latency;
 pub mod reading;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytemuck::Zeroable;
-use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::server::{Cohorts, ServerCounters, ServerKey};
 use sensor_common::settings::Direction;
 use sensor_common::shard::Histogram;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::RING;
 
+use crate::measure::cohort::Slots;
 use crate::measure::counters::Counters;
 use crate::measure::sketch::{Counts, Distinct};
 
@@ -30,6 +31,10 @@ pub struct Lane {
 pub struct Place {
     /// Counters since the server has this place.
     pub counters: ServerCounters,
+    /// Another for each stay of a server in a place.
+    pub tenure: u32,
+    /// Its transactions by the time of their query.
+    pub cohorts: Cohorts,
     /// Sender of the last ICMP error about it; family 0 when there was none.
     pub error_sender: ServerKey,
     /// Queries that were not answered within the time-out; as all transactions, an estimate.
@@ -121,10 +126,14 @@ pub struct Snapshot {
     pub at: Duration,
     /// In the order of interfaces, ingress first.
     pub lanes: Vec<Lane>,
+    /// Where it lies among the slots of the cohorts.
+    pub slots: Slots,
     /// By CPU and server.
     pub places: BTreeMap<(u32, ServerKey), Place>,
     /// Counters of servers that lost their places or never had one.
     pub other: ServerCounters,
+    /// Their transactions by the time of their query.
+    pub other_cohorts: Cohorts,
     /// Unanswered queries to those, known since they had no place.
     pub other_unanswered: i64,
     /// Unanswered queries to those, known while they had one.
@@ -158,7 +167,9 @@ impl Snapshot {
         Self {
             at,
             lanes: Vec::new(),
+            slots: Slots::default(),
             places: BTreeMap::new(),
+            other_cohorts: Cohorts::default(),
             other: Zeroable::zeroed(),
             other_unanswered: 0,
             lost_unanswered: 0,

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytemuck::Zeroable;
-use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::server::{Cohorts, ServerCounters, ServerKey};
 use sensor_common::totals::Totals;
 
+pub use crate::measure::cohort::CohortChange;
+use crate::measure::cohort::{self, Slots};
 use crate::measure::counters::Counters;
 use crate::measure::latency::Latency;
 use crate::measure::reading::{Epoch, Lane, OwnCost, Snapshot, Waiting, sum};
@@ -22,8 +24,15 @@ pub struct Window {
     pub servers: BTreeMap<ServerKey, ServerWindow>,
     /// Of servers that lost their places or never had one.
     pub other: ServerCounters,
+    /// Their transactions by the time of their query.
+    pub other_cohorts: Vec<CohortChange>,
     /// Unanswered queries to those.
     pub other_unanswered: u64,
+    /// Where the slots of the cohorts lie, at the end of the window.
+    pub slots: Slots,
+    /// So much time passed between the snapshots that a slot may have been used again: the changes of all
+    /// cohorts are told of the newest.
+    pub gap: bool,
     /// Servers that lost their places.
     pub evicted: u64,
     /// Packets of servers that never had one.
@@ -92,6 +101,8 @@ pub struct ServerWindow {
     pub counters: ServerCounters,
     /// Sender of the last ICMP error ever seen about the server.
     pub error_sender: Option<ServerKey>,
+    /// Its transactions by the time of their query: slots in which anything changed, the oldest first.
+    pub cohorts: Vec<CohortChange>,
     /// Queries whose time-out passed in the window without an answer or error; as all transactions, an
     /// estimate.
     pub unanswered: u64,
@@ -134,7 +145,10 @@ impl Window {
             lanes,
             servers: BTreeMap::new(),
             other: now.other.since(&then.other),
+            other_cohorts: Vec::new(),
             other_unanswered: 0,
+            slots: now.slots,
+            gap: now.slots.gap_since(&then.slots),
             evicted: now.evicted.wrapping_sub(then.evicted),
             refused: now.refused.wrapping_sub(then.refused),
             sources: Sources::default(),
@@ -160,40 +174,45 @@ impl Window {
             // Else an earlier window has told it, with the server's address.
             other_unanswered += now.lost_unanswered;
         }
+        let mut other_cohorts = now.other_cohorts;
+        cohort::take(&mut other_cohorts, &then.other_cohorts);
         for (place, before) in &then.places {
             let kept = now
                 .places
                 .get(place)
-                .is_some_and(|now| !now.counters.went_back(&before.counters));
+                .is_some_and(|now| now.tenure == before.tenure);
             if !kept {
                 // The server lost this place: all it ever counted there went to `other`, and what
                 // earlier windows have reported of it does not belong to this one.
                 // At least 0: an eviction during the reading may reach `other` in the next window.
                 self.other = self.other.since_at_least_zero(&before.counters);
+                cohort::take(&mut other_cohorts, &before.cohorts);
             }
         }
+        self.other_cohorts = self.slots.changes(&other_cohorts, self.gap);
         self.other_unanswered = u64::try_from(other_unanswered).unwrap_or(0);
+        let mut rings: BTreeMap<ServerKey, Cohorts> = BTreeMap::new();
         for (place, now) in &now.places {
-            let counters = match then.places.get(place) {
-                Some(then) if !now.counters.went_back(&then.counters) => {
-                    now.counters.since(&then.counters)
-                }
-                _ => now.counters,
-            };
+            let (mut counters, mut unanswered) = (now.counters, now.unanswered);
+            let mut ring = now.cohorts;
             // A lost place has shown what it had; a new one begins at 0.
-            let before = then.places.get(place);
-            let unanswered = match before {
-                Some(then) if !now.counters.went_back(&then.counters) => then.unanswered,
-                _ => 0,
-            };
-            let unanswered = now.unanswered - unanswered;
+            if let Some(then) = then.places.get(place)
+                && then.tenure == now.tenure
+            {
+                counters = counters.since(&then.counters);
+                unanswered -= then.unanswered;
+                cohort::take(&mut ring, &then.cohorts);
+            }
             // Not "none waits": one CPU's part may be negative, and belongs to the sum.
-            if counters.is_zero() && unanswered == 0 && now.waiting == Waiting::default() {
+            let nothing = counters.is_zero() && unanswered == 0 && ring == Cohorts::default();
+            if nothing && now.waiting == Waiting::default() {
                 continue;
             }
+            cohort::add(rings.entry(place.1).or_default(), &ring);
             let server = self.servers.entry(place.1).or_insert(ServerWindow {
                 counters: Zeroable::zeroed(),
                 error_sender: None,
+                cohorts: Vec::new(),
                 unanswered: 0,
                 waiting: Waiting::default(),
                 latency: Latency::fine(),
@@ -204,6 +223,11 @@ impl Window {
             server.waiting.add(&now.waiting);
             if now.error_sender.family != 0 {
                 server.error_sender = Some(now.error_sender);
+            }
+        }
+        for (key, server) in &mut self.servers {
+            if let Some(ring) = rings.get(key) {
+                server.cohorts = self.slots.changes(ring, self.gap);
             }
         }
     }
@@ -236,6 +260,18 @@ impl Window {
                 server.latency = coarse;
             }
         }
+    }
+
+    /// When a slot of the cohorts ends, on the time line of the snapshots.
+    #[must_use]
+    pub fn slot_end(&self, slot: u64) -> Duration {
+        self.slots.end(slot)
+    }
+
+    /// How long a slot of the cohorts is.
+    #[must_use]
+    pub fn slot_length(&self) -> Duration {
+        self.slots.length()
     }
 
     /// Unanswered queries to any server.
@@ -294,6 +330,8 @@ mod tests {
         for (cpu, server, queries) in queries {
             let mut place = Place {
                 counters: Zeroable::zeroed(),
+                tenure: 1,
+                cohorts: Cohorts::default(),
                 error_sender: Zeroable::zeroed(),
                 unanswered: 0,
                 waiting: Waiting::default(),
@@ -344,7 +382,8 @@ mod tests {
     fn a_server_that_came_back_counts_from_its_return() {
         // It had 10, got 2 more, lost its place, came back and got 5.
         let then = snapshot(1, &[(0, 1, 10)], 0);
-        let now = snapshot(2, &[(0, 1, 5)], 12);
+        let mut now = snapshot(2, &[(0, 1, 5)], 12);
+        now.places.values_mut().for_each(|place| place.tenure += 2);
         let window = Window::between(&then, &now);
         assert_eq!(window.servers[&key(1)].counters.queries, 5);
         assert_eq!(all_queries(&window), 7);

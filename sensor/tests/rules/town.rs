@@ -362,7 +362,10 @@ impl Town {
             lanes: Vec::new(),
             servers: std::collections::BTreeMap::new(),
             other: Zeroable::zeroed(),
+            other_cohorts: Vec::new(),
             other_unanswered: 0,
+            slots: sensor::measure::cohort::Slots::default(),
+            gap: false,
             evicted: 0,
             refused: 0,
             sources: Sources::default(),
@@ -505,6 +508,7 @@ impl Server {
         ServerWindow {
             counters,
             error_sender: None,
+            cohorts: Vec::new(),
             unanswered,
             waiting: self.waiting(tick),
             latency: self.latency(answered),

@@ -20,6 +20,7 @@ use sensor_common::shard::{Following, Histograms, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
 use sensor_common::transactions::{BUDGET, Control};
 
+use crate::measure::cohort::Slots;
 use crate::measure::reading::{HistogramReading, OwnCost, Snapshot};
 use crate::measure::sketch::Counts;
 use epochs::Epochs;
@@ -74,6 +75,7 @@ pub struct Upkeep {
     sampling: Sampling,
     epochs: Epochs,
     outcomes: Outcomes,
+    slot_shape: (u32, u64),
     secret: u64,
 }
 
@@ -85,6 +87,7 @@ impl Upkeep {
             sampling: Sampling::default(),
             epochs: Epochs::default(),
             outcomes: Outcomes::new(settings),
+            slot_shape: Slots::shape(settings),
             secret: settings.hash_key,
         }
     }
@@ -132,6 +135,7 @@ impl Upkeep {
 
     /// Adds what the shards hold to a snapshot; unanswered queries as of the last tick.
     pub fn read(&self, state: &impl State, snapshot: &mut Snapshot) {
+        let began = state.clock();
         let mut addresses = Counts::default();
         let mut prefixes = Counts::default();
         for cpu in 0..state.cpus() {
@@ -153,6 +157,14 @@ impl Upkeep {
                 snapshot.histograms.insert((cpu, at), reading);
             }
         }
+        let (bits, reach) = self.slot_shape;
+        snapshot.slots = Slots {
+            at: snapshot.at,
+            began,
+            ended: state.clock(),
+            bits,
+            reach,
+        };
         self.outcomes.fill(snapshot);
         snapshot.addresses = Arc::new(addresses);
         snapshot.prefixes = Arc::new(prefixes);

@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 
 use sensor_common::latency::UNIT_BITS;
-use sensor_common::server::{ServerCounters, ServerKey};
+use sensor_common::server::{Cohorts, ServerKey};
 use sensor_common::settings::Settings;
 use sensor_common::transactions::RING;
 
 use super::State;
-use crate::measure::counters::Counters;
 use crate::measure::reading::{Snapshot, Waiting};
 
 /// One ring.
@@ -30,7 +29,7 @@ struct Ring {
 }
 
 impl Ring {
-    fn observe(&mut self, slots: &[u32; RING], tick: u64, timeout_ticks: u64) {
+    fn observe(&mut self, slots: &Cohorts, tick: u64, timeout_ticks: u64) {
         self.waiting = Waiting::default();
         // The slot behind the newest may already be the one in front of it, if a tick has just begun.
         for age in 0..RING as u64 - 1 {
@@ -39,10 +38,13 @@ impl Ring {
             };
             let slot = of as usize % RING;
             // Open transactions are few against 2^31, so the difference has a sign.
-            let gained = slots[slot].wrapping_sub(self.closed[slot]).cast_signed();
+            let gained = slots[slot]
+                .open
+                .wrapping_sub(self.closed[slot])
+                .cast_signed();
             if age > timeout_ticks {
                 self.unanswered += i64::from(gained);
-                self.closed[slot] = slots[slot];
+                self.closed[slot] = slots[slot].open;
             } else {
                 self.waiting.0[age as usize] = i64::from(gained);
             }
@@ -54,7 +56,8 @@ impl Ring {
 pub(super) struct Outcomes {
     tick_bits: u32,
     timeout_ticks: u64,
-    places: BTreeMap<(u32, ServerKey), (Ring, ServerCounters)>,
+    /// With the tenure of the place.
+    places: BTreeMap<(u32, ServerKey), (Ring, u32)>,
     other: BTreeMap<u32, Ring>,
     one_direction: bool,
 }
@@ -84,22 +87,22 @@ impl Outcomes {
             for entry in &servers.places {
                 let key = (cpu, entry.key);
                 let known = match before.remove(&key) {
-                    Some((ring, counters)) if !entry.counters.went_back(&counters) => ring,
+                    Some((ring, tenure)) if entry.tenure == tenure => ring,
                     lost => {
                         forget(other, lost.as_ref());
                         Ring::default()
                     }
                 };
-                self.places.insert(key, (known, entry.counters));
+                self.places.insert(key, (known, entry.tenure));
             }
             let lost: Vec<_> = before.range((cpu, FIRST)..(cpu + 1, FIRST)).collect();
             for (_, lost) in lost {
                 forget(other, Some(lost));
             }
-            other.observe(&servers.other.open, tick, self.timeout_ticks);
+            other.observe(&servers.other.cohorts, tick, self.timeout_ticks);
             for entry in &servers.places {
                 if let Some((ring, _)) = self.places.get_mut(&(cpu, entry.key)) {
-                    ring.observe(&entry.open, tick, self.timeout_ticks);
+                    ring.observe(&entry.cohorts, tick, self.timeout_ticks);
                 }
             }
         }
@@ -117,8 +120,8 @@ impl Outcomes {
         }
         for (key, place) in &mut snapshot.places {
             // A server that lost its place and has one again since the last tick has another ring.
-            if let Some((ring, counters)) = self.places.get(key)
-                && !place.counters.went_back(counters)
+            if let Some((ring, tenure)) = self.places.get(key)
+                && place.tenure == *tenure
             {
                 place.unanswered = ring.unanswered;
                 place.waiting = ring.waiting;
@@ -140,7 +143,7 @@ const FIRST: ServerKey = ServerKey {
 
 /// A server lost its place, and its ring went to the sum, with what had been counted of it: that is not to
 /// be counted again there.
-fn forget(other: &mut Ring, lost: Option<&(Ring, ServerCounters)>) {
+fn forget(other: &mut Ring, lost: Option<&(Ring, u32)>) {
     if let Some((lost, _)) = lost {
         other.lost += lost.unanswered;
         for (sum, closed) in other.closed.iter_mut().zip(lost.closed) {
@@ -163,8 +166,8 @@ mod tests {
     #[test]
     fn a_slot_is_counted_once_its_time_out_has_passed_and_only_once() {
         let mut ring = Ring::default();
-        let mut slots = [0; RING];
-        slots[3] = 5;
+        let mut slots = Cohorts::default();
+        slots[3].open = 5;
         for tick in 3..=11 {
             ring.observe(&slots, tick, 8);
             assert_eq!(ring.unanswered, 0, "tick {tick}");
@@ -173,17 +176,17 @@ mod tests {
             assert_eq!(ring.waiting.since(tick as usize - 2), 0);
         }
         // Two were answered in time.
-        slots[3] = 3;
+        slots[3].open = 3;
         for tick in 12..=18 {
             ring.observe(&slots, tick, 8);
             assert_eq!(ring.unanswered, 3, "tick {tick}");
         }
         // The slot is used again, 16 ticks later.
-        slots[3] += 2;
+        slots[3].open += 2;
         ring.observe(&slots, 19, 8);
         assert_eq!((ring.unanswered, ring.waiting.since(0)), (3, 2));
         // The loader was held up until the slot is open once more, and then closed.
-        slots[3] += 1;
+        slots[3].open += 1;
         ring.observe(&slots, 35, 8);
         assert_eq!(ring.unanswered, 3);
         ring.observe(&slots, 45, 8);
@@ -210,7 +213,7 @@ mod tests {
         fn servers(&self, cpu: u32) -> Servers {
             let mut entry = ServerEntry::zeroed();
             entry.key.family = 4;
-            entry.open[3] = self.open[cpu as usize];
+            entry.cohorts[3].open = self.open[cpu as usize];
             Servers {
                 evicted: 0,
                 refused: 0,

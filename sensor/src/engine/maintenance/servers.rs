@@ -2,6 +2,7 @@
 
 use sensor_common::server::{ServerEntry, ServerSet, ServerTable, WAYS};
 
+use crate::measure::cohort;
 use crate::measure::counters::Counters;
 use crate::measure::reading::{Place, Snapshot, Waiting};
 
@@ -42,11 +43,14 @@ impl Servers {
     /// Adds them to a snapshot, as those of a CPU.
     pub(super) fn add_to(&self, snapshot: &mut Snapshot, cpu: u32) {
         snapshot.other.add(&self.other.counters);
+        cohort::add(&mut snapshot.other_cohorts, &self.other.cohorts);
         snapshot.evicted += self.evicted;
         snapshot.refused += self.refused;
         for entry in &self.places {
             let place = Place {
                 counters: entry.counters,
+                tenure: entry.tenure,
+                cohorts: entry.cohorts,
                 error_sender: entry.error_sender,
                 unanswered: 0,
                 waiting: Waiting::default(),

@@ -34,7 +34,10 @@ const ALL_OVER: u32 = 3_000;
 struct Memory {
     settings: Box<Settings>,
     totals: Box<Totals>,
-    shard: Box<Shard>,
+    /// One for each CPU.
+    shards: Vec<Box<Shard>>,
+    /// The one that counts the next packet.
+    cpu: usize,
     table: Table,
     /// Where the DNS header of the packet at hand begins, if a sample of it is wanted.
     sample: Option<u32>,
@@ -99,7 +102,7 @@ impl Store for Memory {
     }
 
     fn state(&mut self) -> Option<(&mut Shard, &mut Table)> {
-        Some((&mut self.shard, &mut self.table))
+        Some((&mut self.shards[self.cpu], &mut self.table))
     }
 }
 
@@ -162,21 +165,22 @@ impl Shared for Table {
 
 impl State for Memory {
     fn cpus(&self) -> u32 {
-        1
+        self.shards.len() as u32
     }
 
-    fn read(&self, _: u32, offset: usize, words: &mut [u64]) {
-        let shard: &[u64] = cast_slice(std::slice::from_ref(&*self.shard));
+    fn read(&self, cpu: u32, offset: usize, words: &mut [u64]) {
+        let shard: &[u64] = cast_slice(std::slice::from_ref(&*self.shards[cpu as usize]));
         words.copy_from_slice(&shard[offset / 8..][..words.len()]);
     }
 
-    fn write(&mut self, _: u32, offset: usize, words: &[u64]) {
-        let shard: &mut [u64] = cast_slice_mut(std::slice::from_mut(&mut *self.shard));
+    fn write(&mut self, cpu: u32, offset: usize, words: &[u64]) {
+        let shard = std::slice::from_mut(&mut *self.shards[cpu as usize]);
+        let shard: &mut [u64] = cast_slice_mut(shard);
         shard[offset / 8..][..words.len()].copy_from_slice(words);
     }
 
-    fn servers(&self, _: u32) -> Servers {
-        Servers::of(&self.shard.servers)
+    fn servers(&self, cpu: u32) -> Servers {
+        Servers::of(&self.shards[cpu as usize].servers)
     }
 
     fn control(&self) -> Control {
@@ -243,6 +247,12 @@ impl HostEngine {
     /// Nothing counted yet. `name` stands where an interface's name would.
     #[must_use]
     pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Self {
+        Self::with_cpus(name, settings, 1)
+    }
+
+    /// The same, as it would be on a host with so many CPUs.
+    #[must_use]
+    pub fn with_cpus(name: impl Into<String>, settings: Box<Settings>, cpus: usize) -> Self {
         Self {
             name: name.into(),
             upkeep: Upkeep::new(&settings),
@@ -256,7 +266,8 @@ impl HostEngine {
                 },
                 settings,
                 totals: zeroed_box(),
-                shard: zeroed_box(),
+                shards: (0..cpus).map(|_| zeroed_box()).collect(),
+                cpu: 0,
                 sample: None,
             },
             clock: PacketClock::default(),
@@ -280,6 +291,11 @@ impl HostEngine {
         self.memory.table.control.clock = nanoseconds(now);
     }
 
+    /// The CPU that counts the frames from now on.
+    pub fn on_cpu(&mut self, cpu: usize) {
+        self.memory.cpu = cpu;
+    }
+
     /// Counts one frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
         self.memory.sample = None;
@@ -295,10 +311,10 @@ impl HostEngine {
 
     fn sample(&mut self, frame: &[u8], link: Link, dns_offset: u32) {
         if self.samples.len() == SAMPLES {
-            self.memory.shard.samples_lost += 1;
+            self.memory.shards[self.memory.cpu].samples_lost += 1;
             return;
         }
-        self.memory.shard.sampled += 1;
+        self.memory.shards[self.memory.cpu].sampled += 1;
         let captured = frame.len().min(SAMPLE_BYTES);
         let mut sample = Sample {
             time: self.memory.table.control.clock,
