@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
-use crate::detect::Rule;
+use crate::detect::rules::RULES;
 use crate::engine::kernel::attach::HookChoice;
 use crate::engine::settings::TIMEOUTS;
 use crate::measure::address;
@@ -338,7 +338,7 @@ fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
 
 /// Names of the rules.
 fn rule_names() -> PossibleValuesParser {
-    let names = Rule::ALL.iter().map(|rule| rule.name());
+    let names = RULES.iter().map(|spec| spec.name);
     PossibleValuesParser::new(names.chain(["all"]))
 }
 

@@ -12,14 +12,14 @@ use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host::facts::{EVERY, HostReader, HostReading};
-use crate::incident::case::Tick;
+use crate::incident::open::Tick;
 use crate::incident::record::Verified;
 use crate::incident::tracker::About;
 use crate::incident::{Change, Record, Tracker};
 use crate::measure::address::{ip, key};
 use crate::measure::clock::WallClock;
 use crate::measure::reading::Snapshot;
-use crate::measure::sighting::Sighting;
+use crate::measure::sampled::Sampled;
 use crate::measure::window::{Sources, Window};
 
 /// Sources are counted over so long.
@@ -46,7 +46,7 @@ pub struct MonitorOptions {
 pub struct Monitor {
     settings: Box<Settings>,
     detector: Detector,
-    book: Tracker,
+    tracker: Tracker,
     calendar: WallClock,
     then: Option<Snapshot>,
     seconds: VecDeque<Snapshot>,
@@ -68,7 +68,6 @@ impl Monitor {
     pub fn new(settings: &Settings, calendar: WallClock, options: MonitorOptions) -> Self {
         let units = |units: u64| Duration::from_nanos(units << UNIT_BITS);
         let timeout = units(u64::from(settings.timeout));
-        let slot = units(1 << settings.tick_bits);
         let port = options.about.ports.first().copied().unwrap_or(53);
         let host = options.host.then(|| Host {
             reader: HostReader::new(&options.about.ports),
@@ -76,8 +75,8 @@ impl Monitor {
         });
         Self {
             settings: Box::new(*settings),
-            detector: Detector::new(options.thresholds, options.place, timeout, slot),
-            book: Tracker::new(calendar, options.about, options.shadow),
+            detector: Detector::new(options.thresholds, options.place, timeout),
+            tracker: Tracker::new(calendar, options.about, options.shadow),
             calendar,
             then: None,
             seconds: VecDeque::new(),
@@ -96,20 +95,21 @@ impl Monitor {
             return Vec::new();
         };
         let window = Window::between(&then, &now);
-        let seen: Vec<(Sighting, Sample)> = samples
+        let origin = self.calendar.samples;
+        let seen: Vec<(Sampled, Sample)> = samples
             .iter()
-            .filter_map(|sample| Some((Sighting::of(sample, &self.settings)?, *sample)))
+            .filter_map(|sample| Some((Sampled::of(sample, &self.settings, origin)?, *sample)))
             .collect();
-        let sightings: Vec<Sighting> = seen.iter().map(|(sighting, _)| *sighting).collect();
+        let sampled: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
         let sources = self.sources(&now);
         self.now = now.at;
         self.detector.observe(&Observation {
             now: now.at,
             window: &window,
             sources: sources.as_ref().map(|(sources, over)| (sources, *over)),
-            sightings: &sightings,
+            sampled: &sampled,
         });
-        self.book.look(&seen);
+        self.tracker.look(&seen);
         let tick = Tick {
             now: now.at,
             elapsed: window.elapsed,
@@ -118,7 +118,7 @@ impl Monitor {
         };
         self.then = Some(now);
         self.ask_host();
-        self.book.update(&self.detector, &tick)
+        self.tracker.update(&self.detector, &tick)
     }
 
     /// Once a second: the sources of the last ten.
@@ -146,7 +146,7 @@ impl Monitor {
             Subject::Server(key) => self.detector.vantage(key) == Vantage::Server,
             Subject::Network => false,
         };
-        let here: Vec<Subject> = self.book.subjects().filter(is_here).copied().collect();
+        let here: Vec<Subject> = self.tracker.subjects().filter(is_here).copied().collect();
         if here.is_empty() {
             return;
         }
@@ -156,7 +156,7 @@ impl Monitor {
             None => (self.now, host.reader.read()),
         };
         for subject in here {
-            if let Some(case) = self.book.case(&subject) {
+            if let Some(case) = self.tracker.incident(&subject) {
                 case.set_host(&reading);
             }
         }
@@ -175,19 +175,19 @@ impl Monitor {
     }
 
     /// Incidents that go on.
-    pub fn book(&mut self) -> &mut Tracker {
-        &mut self.book
+    pub fn tracker(&mut self) -> &mut Tracker {
+        &mut self.tracker
     }
 
     /// Servers that fail, without a flood, and were not asked in the last minute; they are now.
     pub fn to_be_verified(&mut self) -> Vec<SocketAddr> {
         let now = self.now;
         let port = self.port;
-        let servers: Vec<Subject> = self.book.subjects().copied().collect();
+        let servers: Vec<Subject> = self.tracker.subjects().copied().collect();
         let mut due = Vec::new();
         for subject in servers {
             if let Subject::Server(key) = subject
-                && let Some(case) = self.book.case(&subject)
+                && let Some(case) = self.tracker.incident(&subject)
                 && case.may_be_asked(now)
             {
                 due.push(SocketAddr::new(ip(&key), port));
@@ -198,7 +198,7 @@ impl Monitor {
 
     /// What a server said.
     pub fn set_verified(&mut self, server: IpAddr, said: Verified) {
-        if let Some(case) = self.book.case(&Subject::Server(key(server))) {
+        if let Some(case) = self.tracker.incident(&Subject::Server(key(server))) {
             case.verified = Some(said);
         }
     }
@@ -212,12 +212,12 @@ impl Monitor {
     /// Records of what goes on: each `of`th, from number `part` on.
     #[must_use]
     pub fn records(&self, part: usize, of: usize) -> Vec<Record> {
-        self.book.records(self.now, part, of)
+        self.tracker.records(self.now, part, of)
     }
 
     /// Ends what goes on.
     pub fn finish(&mut self) -> Vec<(Record, Vec<Sample>)> {
-        self.book.finish(self.now)
+        self.tracker.finish(self.now)
     }
 
     /// Where the engine's clock stands against the calendar.

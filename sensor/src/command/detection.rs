@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{AlertArguments, DetectionArguments};
+use crate::detect::rules::RULES;
 use crate::detect::{Place, Rule, Thresholds};
 use crate::incident::store::Store;
 use crate::incident::tracker::About;
@@ -106,7 +107,8 @@ fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
             .clone()
             .any(|name| name == rule.name() || name == "all")
     };
-    Rule::ALL.iter().filter(named).copied().collect()
+    let rules = RULES.iter().map(|spec| spec.rule);
+    rules.filter(|rule| named(&rule)).collect()
 }
 
 /// Whom the command line wants to be told. What can be known to fail fails now, and not in the middle of an

@@ -106,7 +106,7 @@ impl Live {
     pub fn losses(&mut self) -> Losses {
         Losses {
             servers_forgotten: self.monitor.detector().forgotten(),
-            incidents_unfollowed: self.monitor.book().unfollowed(),
+            incidents_unfollowed: self.monitor.tracker().unfollowed(),
             alerts_lost: self.alerts.lost(),
             lines_lost: 0,
         }
@@ -114,7 +114,7 @@ impl Live {
 
     fn tell(&mut self, change: Option<Change>, record: Record) {
         let json = serde_json::to_string(&IncidentObject::new(&record, change));
-        let packets = self.monitor.book().packets(&record.id);
+        let packets = self.monitor.tracker().packets(&record.id);
         self.alerts.send(Alert {
             change,
             packets: packets.map(Into::into).unwrap_or_default(),

@@ -8,7 +8,7 @@ use crate::incident::Record;
 use crate::incident::store::{Store, StoreError};
 use crate::present::incident::IncidentObject;
 use crate::present::output::{self, Format};
-use crate::present::{redact, report};
+use crate::present::{words, redact, report};
 
 /// Runs the command.
 ///
@@ -36,9 +36,9 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
                     "{}  {}  {}  {}  {}",
                     record.id,
                     report::time(record.detected_ms),
-                    record.level,
+                    record.level.name(),
                     record.stage.name(),
-                    record.first_cause
+                    words::first_cause(&record)
                 ))?,
             };
         }

@@ -85,7 +85,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
                     screen.tell(change, &record)?;
                 }
                 let at_ms = live.monitor.now_ms();
-                for shadow in live.monitor.book().take_shadows() {
+                for shadow in live.monitor.tracker().take_shadows() {
                     screen.shadow(&shadow, at_ms)?;
                 }
                 continue;

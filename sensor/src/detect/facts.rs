@@ -1,191 +1,311 @@
 //! All that a rule may know of a server at a moment.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use super::history::{Span, share};
-use super::network::{Network, Vain};
-use super::rules::REJECTIONS;
-use super::{Detector, Level, Place, ServerState, Thresholds, Vantage};
+use super::askers::Askers;
+use super::cohort::{Asked, Clock};
+use super::history::{Span, float, share};
+use super::interval;
+use super::network::Network;
+use super::server::share_of;
+use super::standing::Standing;
+use super::usual::Share;
+use super::visibility::{Visibility, ask_again, one_way_share};
+use super::{Level, Place, ServerState, Thresholds, Vantage};
+use crate::measure::dossier::{Dossier, End};
 
+/// Length of `short`.
+pub const SHORT: Duration = Duration::from_secs(2);
 /// Length of `long`.
 pub const LONG: Duration = Duration::from_secs(10);
+/// Failures are looked for over at least so long, if so many are known.
+const SECOND: Duration = Duration::from_secs(1);
+/// A server that pauses for less than this is slow.
+const PAUSE: Duration = Duration::from_millis(1_250);
+/// What comes within so long of something else is of one moment.
+const MOMENT: Duration = Duration::from_millis(600);
 
-/// Why nothing can be said of failures where traffic takes several ways.
-pub const ELSEWHERE: &str = "part of its answers may take another way: they have always been missing, and \
-                             nobody asks again";
-
-/// How much a server matters among all that are asked, while most of them answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Its failure is worth waking somebody.
-    Full,
-    /// One of many, with a small part of the queries.
-    Lesser,
-    /// One of very many, and rarely asked.
-    Minor,
+/// Queries that fail, by the time of asking.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failing {
+    /// The queries that were looked at.
+    pub asked: Asked,
+    /// Share of them that failed, without those of which only one direction is seen.
+    pub share: f64,
+    /// More than chance and more than usual.
+    pub is_unusual: bool,
+    /// Most fail, for longer than a pause.
+    pub is_most: bool,
+    /// For how long, by the time of asking.
+    pub lasted: Duration,
+    /// Of the failures that are told by their dossiers, the share that were answered, too late.
+    pub late: f64,
 }
-
-/// More of the answers than this do not take another way, while some take ours.
-const ANOTHER_WAY: f64 = 0.9;
 
 /// See the module.
 pub struct Facts<'a> {
-    /// When.
-    pub now: Duration,
+    /// When, and when queries count as what.
+    pub clock: Clock,
     /// Which server.
     pub server: ServerKey,
     /// What is kept of it.
     pub state: &'a ServerState,
+    /// Its dossiers of the last ten seconds or a little more.
+    pub recent: &'a [&'a Dossier],
     /// Its last two seconds.
     pub short: Span,
     /// Its last ten seconds.
     pub long: Span,
     /// Its last minute.
     pub minute: Span,
-    /// The last second, or as much more as failures need.
-    pub decided: Span,
+    /// Its queries that fail.
+    pub failing: Failing,
     /// The network as a whole.
     pub network: &'a Network,
+    /// Who asks whom.
+    pub askers: &'a Askers,
     /// Where the sensor stands.
     pub place: &'a Place,
     /// Seen from this server.
     pub vantage: Vantage,
-    /// Whether both directions of its traffic are seen: else nobody knows what was answered.
-    pub whole: bool,
-    /// Asked by one source only, which asks many in vain.
-    pub in_vain: bool,
-    /// Among all that are asked.
+    /// Which directions of its traffic pass here.
+    pub visibility: Visibility,
+    /// How much its failure matters.
     pub standing: Standing,
     /// Numbers to compare with.
     pub limits: &'a Thresholds,
-    /// Time for an answer.
+}
+
+/// What [`Facts::new`] takes from the detector.
+pub(super) struct Around<'a> {
+    pub network: &'a Network,
+    pub askers: &'a Askers,
+    pub place: &'a Place,
+    pub limits: &'a Thresholds,
+    pub scanners: &'a [ServerKey],
+    pub now: Duration,
     pub timeout: Duration,
-    slot: Duration,
-    servers: &'a BTreeMap<ServerKey, ServerState>,
 }
 
 impl<'a> Facts<'a> {
     pub(super) fn new(
-        detector: &'a Detector,
+        around: &Around<'a>,
         server: ServerKey,
         state: &'a ServerState,
-        now: Duration,
-        vain: &Vain,
-        asked: usize,
+        recent: &'a [&'a Dossier],
+        vantage: Vantage,
     ) -> Self {
-        let limits = &detector.thresholds;
-        let over = |seconds| state.history.over(Duration::from_secs(seconds));
-        let vantage = detector.vantage(&server);
-        let minute = over(60);
-        let part = detector.network.share(&minute, Duration::from_mins(1));
-        let is_one_of = |servers, most| !vain.all && asked >= servers && part < most;
-        Self {
-            now,
+        let over = |length| state.history.over(length);
+        let clock = Clock {
+            now: around.now,
+            timeout: around.timeout,
+            overdue: overdue(state, around.timeout, around.limits),
+        };
+        let seen = state.visibility.of_server();
+        let visibility = if around.place.one_direction {
+            Visibility::QueriesOnly
+        } else if vantage != Vantage::Path || state.has_answered || state.errors != super::server::Errors::default() {
+            Visibility::Both
+        } else {
+            seen
+        };
+        let mut facts = Self {
+            clock,
             server,
             state,
-            short: over(2),
-            long: state.history.over(LONG),
-            minute,
-            decided: state
-                .history
-                .until_decided(limits.failed_queries, limits.failed_back),
-            network: &detector.network,
-            place: &detector.place,
+            recent,
+            short: over(SHORT),
+            long: over(LONG),
+            minute: over(Duration::from_mins(1)),
+            failing: Failing::default(),
+            network: around.network,
+            askers: around.askers,
+            place: around.place,
             vantage,
-            whole: !detector.place.one_direction
-                && (vantage != Vantage::Path
-                    || state.has_answered
-                    || state.has_errors
-                    || detector.network.serves_clients_of(&state.clients)),
-            in_vain: vain.has(&server),
-            standing: if is_one_of(limits.minor_servers, limits.minor_share) {
-                Standing::Minor
-            } else if is_one_of(limits.lesser_servers, limits.lesser_share) {
-                Standing::Lesser
-            } else {
-                Standing::Full
-            },
-            limits,
-            timeout: detector.timeout,
-            slot: detector.slot,
-            servers: &detector.servers,
+            visibility,
+            standing: Standing::of(
+                &server,
+                &state.usual.failed,
+                around.askers,
+                around.scanners,
+                around.limits,
+            ),
+            limits: around.limits,
+        };
+        facts.failing = facts.find_failing();
+        facts
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.now
+    }
+
+    fn find_failing(&self) -> Failing {
+        let limits = self.limits;
+        let enough = |count| {
+            self.state
+                .cohorts
+                .enough(count, SECOND, limits.failed_back, &self.clock)
+        };
+        let one_way = one_way_share(
+            &self.state.visibility,
+            self.recent,
+            self.vantage,
+            self.clock.now,
+            self.clock.timeout,
+        );
+        // Errors came back, so those are seen.
+        let without = |asked: &Asked| {
+            let hidden = float(asked.unanswered + asked.overdue) * one_way;
+            let failed = (float(asked.failed()) - hidden).max(0.0);
+            (failed, (float(asked.decided()) - hidden).max(failed))
+        };
+        let few = enough(limits.failed_queries);
+        let many = enough(limits.partial_queries);
+        let part = |(failed, all): (f64, f64)| if all > 0.0 { failed / all } else { 0.0 };
+        let quick = part(without(&few)) >= limits.failed_share.warning
+            && few.decided() >= limits.failed_queries;
+        let asked = if quick { few } else { many };
+        let (failed, all) = without(&asked);
+        let lower = interval::lower(failed, all);
+        let usual = self.state.usual.failed.upper();
+        let share = part((failed, all));
+        let lasted = self.lasted(&asked);
+        let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
+        let is_most = quick
+            && lower > 4.0 * limits.partial_share.warning
+            && (told || asked.unanswered != 0 || lasted >= PAUSE);
+        // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
+        // many queries only; and where none of the newest fails, it is over.
+        let closed = self.closed();
+        let above = limits.partial_share.warning.max(limits.usual_rise * usual);
+        let goes_on = closed.first().is_some_and(|newest| newest.failed() != 0);
+        let unusual = closed.iter().find(|closed| {
+            let (failed, all) = without(closed);
+            closed.decided() >= limits.partial_queries && interval::lower(failed, all) > above
+        });
+        let unusual = unusual.filter(|_| goes_on);
+        let is_unusual = is_most || unusual.is_some();
+        let (asked, share) = match unusual {
+            Some(closed) if !is_most => (*closed, part(without(closed))),
+            _ => (asked, share),
+        };
+        Failing {
+            asked,
+            share,
+            is_unusual,
+            is_most,
+            lasted,
+            late: self.late_share(),
         }
     }
 
-    /// Whether another server is known to get most of what a source asks, which is so many queries a second.
-    #[must_use]
-    pub fn asks_another(&self, source: &ServerKey, rate: f64) -> bool {
-        self.servers.iter().any(|(server, state)| {
-            let lately = state.history.over(Duration::from_secs(2));
-            let part = state.clients.part_of(source);
-            *server != self.server && part * lately.rate(lately.counters.queries) > rate / 2.0
-        })
-    }
-
-    /// Answers a second that an address gives itself: lately, or usually where it fails now.
-    #[must_use]
-    pub fn answers_of(&self, address: &ServerKey) -> f64 {
-        self.servers.get(address).map_or(0.0, |server| {
-            let long = server.history.over(LONG);
-            long.rate(long.answers()).max(server.usual.answers.mean())
-        })
-    }
-
-    /// Queries that have waited for longer than this.
-    #[must_use]
-    pub fn waiting_longer_than(&self, age: Duration) -> u64 {
-        // The youngest of slot n are n - 1 slots old, and a part of one.
-        let slots = age.as_nanos().div_ceil(self.slot.as_nanos().max(1)) + 1;
-        self.state
-            .waiting
-            .since(usize::try_from(slots).unwrap_or(usize::MAX))
-    }
-
-    /// Queries that have waited for longer than this for a second at most: as many as become unanswered in a
-    /// second, only sooner.
-    #[must_use]
-    pub fn overdue_since(&self, age: Duration) -> u64 {
-        let long = self.waiting_longer_than(age + Duration::from_secs(1));
-        self.waiting_longer_than(age).saturating_sub(long)
-    }
-
-    /// Queries that wait suspiciously long, where ICMP errors are about.
-    #[must_use]
-    pub fn overdue(&self) -> u64 {
-        let usual = self.state.usual.p99.after(Duration::ZERO);
-        let age = match usual {
-            Some(p99) if self.state.latency.is_some() => {
-                let age = Duration::try_from_secs_f64(self.limits.overdue_p99 * p99);
-                age.unwrap_or(self.timeout).max(self.limits.overdue)
-            }
-            _ => self.limits.overdue_unknown,
+    /// The newest queries that have had their time-out: a few, and more and more.
+    fn closed(&self) -> [Asked; 3] {
+        let clock = Clock {
+            overdue: self.clock.timeout,
+            ..self.clock
         };
-        self.overdue_since(age.min(self.timeout))
+        let least = self.limits.partial_queries;
+        [1, 6, 30].map(|times| {
+            let cohorts = &self.state.cohorts;
+            cohorts.enough(times * least, SECOND, Duration::from_mins(1), &clock)
+        })
     }
 
-    /// The usual rate of queries, once it is known.
+    /// How long the newest cohorts have mostly failed, by the time of asking.
+    fn lasted(&self, asked: &Asked) -> Duration {
+        let mut begun = None;
+        for cohort in self.state.cohorts.back() {
+            if cohort.to > asked.to {
+                continue;
+            }
+            let asked = cohort.as_of(self.clock.now, self.clock.timeout, self.clock.overdue);
+            if asked.decided() == 0 {
+                continue;
+            }
+            if share_of(&asked) < 0.3 {
+                break;
+            }
+            begun = Some(cohort.from);
+        }
+        begun.map_or(Duration::ZERO, |begun| asked.to.saturating_sub(begun))
+    }
+
+    /// Of the queries that have failed, the share that was answered after the time-out.
+    fn late_share(&self) -> f64 {
+        let (mut late, mut failed) = (0, 0);
+        for dossier in self.recent {
+            match self.end(dossier) {
+                End::Late(_) => {
+                    // A later copy that is answered at once was not answered late: the first one was lost.
+                    let own = dossier.latency().unwrap_or_default();
+                    if own * 2 > self.clock.timeout {
+                        late += dossier.weight;
+                    }
+                    failed += dossier.weight;
+                }
+                End::Unanswered => failed += dossier.weight,
+                _ => {}
+            }
+        }
+        share(u64::from(late), u64::from(failed))
+    }
+
+    /// How a dossier ended, as far as is known now.
+    #[must_use]
+    pub fn end(&self, dossier: &Dossier) -> End {
+        dossier.end(self.clock.now, self.clock.timeout)
+    }
+
+    /// Dossiers whose query was asked in the last `length`.
+    pub fn asked_in(&self, length: Duration) -> impl Iterator<Item = &'a Dossier> {
+        let from = self.clock.now.saturating_sub(length);
+        let is_in = move |dossier: &&&Dossier| dossier.asked().is_some_and(|asked| asked >= from);
+        self.recent.iter().filter(is_in).copied()
+    }
+
+    /// The usual rate of queries, once it may be believed.
     #[must_use]
     pub fn usual_rate(&self) -> Option<f64> {
-        self.state.usual.rate.after(self.limits.learning)
+        self.state.usual_rate(self.limits)
+    }
+
+    /// Above which share something alarms: the least, or so many times what is usual at most, but never so near to
+    /// all that nothing can be above it.
+    #[must_use]
+    pub fn alarm_share(&self, least: f64, usual: &Share) -> f64 {
+        let upper = usual.upper();
+        let rise = (self.limits.usual_rise * upper).min(upper + 0.75 * (1.0 - upper));
+        least.max(rise)
     }
 
     /// Why nothing can be said of failures, if so.
     #[must_use]
     pub fn blind(&self) -> Option<&'static str> {
-        if !self.whole {
-            Some("only one direction of its traffic is seen")
-        } else if self.in_vain {
-            Some("only one source asks it, which asks many servers in vain")
-        } else if self.standing == Standing::Minor {
-            Some("it is one of very many servers that are asked, and rarely")
-        } else if self.is_partly_elsewhere() {
-            Some(ELSEWHERE)
-        } else {
-            None
+        match (self.visibility, self.standing) {
+            (_, Standing::Scanned) => Some("only a source that looks for servers asks it"),
+            (_, Standing::Minor) => Some("one of many servers that a resolver asks, and rarely"),
+            (Visibility::AnswersOnly, _) => Some("only its answers pass here"),
+            (Visibility::Both, _) => None,
+            _ if ask_again(self.recent, self.clock.now, self.clock.timeout)
+                || self.clients_are_answered() =>
+            {
+                None
+            }
+            _ => Some("only queries to it pass here: whether they are answered is unknown"),
         }
+    }
+
+    /// Whether other servers are seen to answer its clients: then its own answers would be seen too.
+    fn clients_are_answered(&self) -> bool {
+        self.recent
+            .iter()
+            .any(|dossier| self.askers.was_answered(&dossier.client))
     }
 
     /// The worst that a failure may be: one of many servers is not worth waking anybody.
@@ -198,19 +318,27 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Part of the answers is missing, has been as long as the server is known, and does not seem to be
-    /// missed: where traffic takes several ways, that part takes another one.
-    fn is_partly_elsewhere(&self) -> bool {
-        let limits = self.limits;
-        let failed = self.long.failed() + self.overdue();
-        let missing = share(failed, failed + self.long.counters.transactions.answered);
-        let transactions = &self.long.counters.transactions;
-        let (known, decided) = self.state.outcomes;
-        self.vantage == Vantage::Path
-            && self.state.has_answered
-            && (limits.partial_share.warning..ANOTHER_WAY).contains(&missing)
-            && self.minute.matched(&REJECTIONS) == 0
-            && transactions.retransmitted * 10 < failed
-            && (decided < limits.partial_queries || share(known, decided) * 2.0 >= missing)
+    /// Queries that failed lately or are slow: it does not do what it usually does.
+    #[must_use]
+    pub fn is_harmed(&self) -> bool {
+        self.failing.is_unusual
+            || super::rules::of(super::Rule::Slow, self).level().is_some()
     }
+
+    /// Whether something that began at `then` and what fails began in one moment.
+    #[must_use]
+    pub fn together(one: Duration, other: Duration) -> bool {
+        one.abs_diff(other) <= MOMENT
+    }
+}
+
+/// From which age on a query that waits counts as failing for now.
+fn overdue(state: &ServerState, timeout: Duration, limits: &Thresholds) -> Duration {
+    let age = match state.usual.latency.quantile(0.99) {
+        Some(p99) => Duration::try_from_secs_f64(limits.overdue_p99 * p99)
+            .unwrap_or(timeout)
+            .max(limits.overdue),
+        None => limits.overdue_unknown,
+    };
+    age.min(timeout)
 }

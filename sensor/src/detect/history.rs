@@ -229,6 +229,12 @@ impl History {
         spans.filter(move |span| span.middle() > from)
     }
 
+    /// All spans that ended in a time.
+    pub fn between(&self, from: Duration, to: Duration) -> impl Iterator<Item = &Span> {
+        let spans = self.steps.iter().chain(&self.ticks);
+        spans.filter(move |span| span.end > from && span.end <= to)
+    }
+
     /// When something last happened.
     #[must_use]
     pub fn last(&self) -> Option<Duration> {
@@ -239,6 +245,12 @@ impl History {
     #[must_use]
     pub fn is_recent(&self) -> bool {
         self.back().next().is_some()
+    }
+
+    /// When the last tick ended.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now
     }
 
     /// When it began.

@@ -1,21 +1,18 @@
-//! What is kept of the network as a whole.
+//! What is kept of the network as a whole: how much is asked, and by whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sensor_common::class::Class;
 use sensor_common::server::ServerKey;
 
 use super::baseline::{Baseline, SLOW};
-use super::clients::Clients;
 use super::history::{History, Span, float, share};
-use super::{Observation, Place, Reading, Rule, ServerState, Subject, Thresholds};
+use super::{Observation, Reading, Rule, Subject, Thresholds};
 use crate::measure::counters::Counters;
-use crate::measure::sighting::{Role, Sighting};
-use crate::measure::sketch::{Heavy, Prefix};
-use crate::measure::window::Sources;
+use crate::measure::sketch::Heavy;
+use crate::measure::window::{Sources, Window};
 
-/// Client networks of which an answer was seen.
-const SERVED: usize = 1024;
 /// Sources whose usual rate is known.
 const KNOWN: usize = 256;
 /// A source that was not among the heaviest for so long is no longer known.
@@ -41,7 +38,10 @@ pub struct Network {
     /// For how long, and when last, the heaviest sources were read.
     known_for: Duration,
     known_at: Option<Duration>,
-    served: BTreeSet<Prefix>,
+    /// Later fragments of IP packets in the last second, and what is usual.
+    pub fragments: Fragments,
+    /// Answers a second of each server.
+    answers: BTreeMap<ServerKey, f64>,
     /// Queries, and time, since the last second that is known.
     queries: u64,
     passed: Duration,
@@ -60,7 +60,8 @@ impl Default for Network {
             known: BTreeMap::new(),
             known_for: Duration::ZERO,
             known_at: None,
-            served: BTreeSet::new(),
+            fragments: Fragments::default(),
+            answers: BTreeMap::new(),
             queries: 0,
             passed: Duration::ZERO,
         }
@@ -71,7 +72,6 @@ impl Network {
     pub(super) fn observe(
         &mut self,
         seen: &Observation<'_>,
-        place: &Place,
         limits: &Thresholds,
         readings: &BTreeMap<Subject, Vec<Reading>>,
         rises: bool,
@@ -89,6 +89,7 @@ impl Network {
         self.queries += sum.counters.queries;
         self.passed += window.elapsed;
         self.history.push(sum);
+        self.fragments.observe(window);
         let fires = |rules: &[Rule]| {
             let fires =
                 |reading: &Reading| rules.contains(&reading.rule) && reading.level().is_some();
@@ -111,12 +112,12 @@ impl Network {
         if let Some((sources, elapsed)) = seen.sources {
             self.sources = Some((sources.clone(), elapsed));
             let flood = fires(&[Rule::OneSource, Rule::QueryFlood]);
-            self.know(seen.now, place, flood, limits);
+            self.know(seen.now, flood, limits);
         }
     }
 
     /// Learns what the heaviest sources usually ask.
-    fn know(&mut self, now: Duration, place: &Place, flood: bool, limits: &Thresholds) {
+    fn know(&mut self, now: Duration, flood: bool, limits: &Thresholds) {
         let Some((sources, elapsed)) = &self.sources else {
             return;
         };
@@ -129,9 +130,7 @@ impl Network {
         let seconds = elapsed.as_secs_f64().max(0.001);
         for heavy in &sources.addresses {
             let address = heavy.source.address;
-            if place.is_trusted(&address)
-                || (self.known.len() == KNOWN && !self.known.contains_key(&address))
-            {
+            if self.known.len() == KNOWN && !self.known.contains_key(&address) {
                 continue;
             }
             let (baseline, seen) = self.known.entry(address).or_default();
@@ -159,42 +158,23 @@ impl Network {
         }))
     }
 
-    /// The heaviest source that is not trusted, its queries a second, and its share of all.
+    /// The heaviest source, its queries a second, and its share of all.
     #[must_use]
-    pub fn heaviest(&self, place: &Place) -> Option<(Heavy, f64, f64)> {
+    pub fn heaviest(&self) -> Option<(Heavy, f64, f64)> {
         let (sources, elapsed) = self.sources.as_ref()?;
-        let heavy = sources
-            .addresses
-            .iter()
-            .find(|heavy| !place.is_trusted(&heavy.source.address))?;
+        let heavy = sources.addresses.first()?;
         let rate = float(heavy.at_least) / elapsed.as_secs_f64().max(0.001);
         Some((*heavy, rate, share(heavy.at_least, sources.queries)))
     }
 
-    /// Queries a second of a source other than the heaviest, in the mean.
-    #[must_use]
-    pub fn mean_of_others(&self) -> f64 {
-        let Some((sources, elapsed)) = &self.sources else {
-            return 0.0;
-        };
-        let heaviest = sources.addresses.first();
-        let rest = sources.queries - heaviest.map_or(0, |heavy| heavy.at_least);
-        let others = float(sources.distinct.saturating_sub(1)).max(1.0);
-        float(rest) / others / elapsed.as_secs_f64().max(0.001)
+    pub(super) fn set_answers(&mut self, rates: Vec<(ServerKey, f64)>) {
+        self.answers = rates.into_iter().collect();
     }
 
-    /// A client network to which an answer was sent.
-    pub(super) fn served(&mut self, sighting: &Sighting) {
-        if sighting.role == Role::Response && self.served.len() < SERVED {
-            self.served.insert(Prefix::network(sighting.client));
-        }
-    }
-
-    /// Whether answers of any server to the clients of one were seen: then its own would be seen too.
+    /// Answers a second that an address gives itself: lately, or usually where it fails now.
     #[must_use]
-    pub fn serves_clients_of(&self, clients: &Clients) -> bool {
-        let mut networks = clients.networks().into_keys();
-        networks.any(|network| self.served.contains(&network))
+    pub fn answers_of(&self, address: &ServerKey) -> f64 {
+        self.answers.get(address).copied().unwrap_or(0.0)
     }
 
     /// A server's share of all queries of the last `length`, which its span is of too.
@@ -205,87 +185,46 @@ impl Network {
     }
 }
 
-/// What is asked in vain.
-#[derive(Default)]
-pub struct Vain {
-    /// Servers that a stranger scans, by that stranger.
-    pub scans: BTreeMap<ServerKey, BTreeSet<ServerKey>>,
-    /// Servers that never answered, of whose queries none was sampled, while there is a scan: a scan comes in
-    /// bursts, of which not all is sampled.
-    pub unseen: BTreeSet<ServerKey>,
-    /// Servers that were scanned lately: what failed then is still looked back on.
-    lately: BTreeSet<ServerKey>,
-    /// Servers that one of our own sources asks in vain: a resolver always knows some that are gone.
-    own: BTreeSet<ServerKey>,
-    /// Most of all that is asked fails, scans apart.
-    pub all: bool,
+/// First fragments of DNS messages, and later fragments, which have no ports: whether the one brings the other.
+#[derive(Clone, Debug, Default)]
+pub struct Fragments {
+    ticks: std::collections::VecDeque<(u64, u64, Duration)>,
+    /// Later fragments for each first one.
+    pub usual_rest: Baseline,
+    /// Later fragments a second.
+    pub usual_rate: Baseline,
 }
 
-impl Vain {
-    /// Whether a stranger scans a server, and nobody else asks it.
+/// Ticks that they are counted over: about ten seconds.
+const FRAGMENT_TICKS: usize = 40;
+
+impl Fragments {
+    fn observe(&mut self, window: &Window) {
+        let totals = window.totals();
+        let later = totals.classes[Class::Fragment.index()];
+        if self.ticks.len() == FRAGMENT_TICKS {
+            if let Some((first, later, elapsed)) = self.ticks.pop_front() {
+                self.usual_rate
+                    .learn(float(later) / elapsed.as_secs_f64().max(0.01), elapsed, SLOW, false);
+                if first != 0 {
+                    self.usual_rest
+                        .learn(share(later, first), elapsed, SLOW, false);
+                }
+            }
+        }
+        self.ticks
+            .push_back((totals.first_fragment, later, window.elapsed));
+    }
+
+    /// First and later fragments of the last seconds, and how long those are.
     #[must_use]
-    pub fn is_scanned(&self, server: &ServerKey) -> bool {
-        self.lately.contains(server)
-            || self.unseen.contains(server)
-            || self.scans.values().any(|servers| servers.contains(server))
+    pub fn lately(&self) -> (u64, u64, Duration) {
+        let mut sum = (0, 0, Duration::ZERO);
+        for (first, later, elapsed) in &self.ticks {
+            sum.0 += first;
+            sum.1 += later;
+            sum.2 += *elapsed;
+        }
+        sum
     }
-
-    /// Whether a server does not answer, and that says nothing of it.
-    #[must_use]
-    pub fn has(&self, server: &ServerKey) -> bool {
-        self.is_scanned(server) || (self.own.contains(server) && !self.all)
-    }
-}
-
-/// How far back is looked for failures of the whole network.
-const LATELY: Duration = Duration::from_secs(10);
-
-/// Finds servers that never answered and that one source alone asks, where that one has many such.
-pub(super) fn in_vain(
-    servers: &BTreeMap<ServerKey, ServerState>,
-    place: &Place,
-    limits: &Thresholds,
-    now: Duration,
-) -> Vain {
-    let mut vain = Vain::default();
-    for (server, state) in servers {
-        if state.has_answered {
-            continue;
-        }
-        let lately = |at: Duration| now.saturating_sub(at) <= limits.failed_back + LATELY;
-        if state.scanned_at.is_some_and(lately) && state.clients.addresses() < 2 {
-            vain.lately.insert(*server);
-        }
-        if state.clients.addresses() == 0 {
-            vain.unseen.insert(*server);
-        }
-        if let Some(source) = state.clients.only() {
-            vain.scans.entry(source).or_default().insert(*server);
-        }
-    }
-    vain.scans
-        .retain(|_, servers| servers.len() >= limits.scan_destinations);
-    vain.scans.retain(|source, servers| {
-        let own = place.is_trusted(source);
-        if own {
-            vain.own.append(servers);
-        }
-        !own
-    });
-    if vain.scans.is_empty() {
-        vain.unseen.clear();
-    }
-    let (mut failed, mut decided) = (0, 0);
-    for (server, state) in servers {
-        if vain.is_scanned(server) {
-            continue;
-        }
-        for span in state.history.spans(LATELY) {
-            failed += span.failed();
-            decided += span.decided();
-        }
-    }
-    vain.all =
-        decided >= limits.partial_queries && share(failed, decided) >= limits.failed_share.warning;
-    vain
 }

@@ -1,114 +1,102 @@
 //! What is kept of one server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sensor_common::class::{ERROR_KINDS, ErrorKind};
+use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
 
-use super::baseline::{Baseline, Cusum, FAST, SLOW};
-use super::clients::Clients;
-use super::history::{History, KEPT, Span, share};
+use super::baseline::{Cusum, SLOW};
+use super::cohort::{Asked, Clock, Cohorts};
+use super::history::{History, Span};
+use super::usual::Usual;
+use super::visibility::ByNetwork;
 use super::{Reading, Rule, State, Thresholds};
-use crate::measure::latency::Latency;
-use crate::measure::reading::Waiting;
+use crate::measure::dossier::{Dossier, End};
 use crate::measure::sketch::Prefix;
-use crate::measure::window::ServerWindow;
+use crate::measure::window::{ServerWindow, Window};
 
-/// RCODE of SERVFAIL (RFC 1035, 4.1.1).
+/// RCODE of NOERROR (RFC 1035, 4.1.1).
+pub const NOERROR: usize = 0;
+/// RCODE of SERVFAIL.
 pub const SERVFAIL: usize = 2;
 /// RCODE of NXDOMAIN.
 pub const NXDOMAIN: usize = 3;
 /// RCODE of REFUSED.
 pub const REFUSED: usize = 5;
 
-/// The rules about rcodes look back so far.
-const MINUTE: Duration = Duration::from_mins(1);
-/// An outage that began so long ago has become a sign.
-const SETTLED: Duration = Duration::from_secs(12);
-/// Queries of which a share is more than chance.
-const ENOUGH: u64 = 10;
-/// The longest time-out, and a second.
-const FIRST: Duration = Duration::from_secs(6);
-/// A reading of latency is made of so many answers, or of so long.
-const ANSWERS: u64 = 20;
-const LONGEST: Duration = Duration::from_secs(10);
+/// What happened so long ago was judged healthy or not: a symptom that begins is noticed sooner.
+pub const SETTLED: Duration = Duration::from_secs(6);
+/// Queries after which a small part of failures has been noticed, and how long that may take at most.
+const NOTICED: f64 = 150.0;
+const MOST_LAG: Duration = Duration::from_secs(20);
+/// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
+const ADAPTS: Duration = Duration::from_mins(15);
+/// Client networks that were answered are remembered, so many of them.
+const KNOWN: usize = 512;
+/// Healthy queries after which ICMP errors of before tell nothing any more.
+const HEALTHY: u64 = 5;
+/// And the share of them that may fail.
+const FEW: f64 = 0.2;
 
-/// What is usual for a server.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Usual {
-    /// Queries a second, over seconds.
-    pub rate_fast: Baseline,
-    /// Queries a second, over an hour.
-    pub rate: Baseline,
-    /// Answers a second, in time or late.
-    pub answers: Baseline,
-    /// 95th percentile of latency, in seconds.
-    pub p95: Baseline,
-    /// 99th percentile.
-    pub p99: Baseline,
-    /// Share of SERVFAIL.
-    pub servfail: Baseline,
-    /// Share of REFUSED.
-    pub refused: Baseline,
-    /// Share of NXDOMAIN.
-    pub nxdomain: Baseline,
+/// ICMP errors about queries to a server since it was last well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    /// By [`ErrorKind`], those whose query was seen.
+    pub matched: [u64; ERROR_KINDS],
+    /// And those whose query was not seen: a NAT may have left their quote as it was.
+    pub unmatched: [u64; ERROR_KINDS],
+    /// Those that the server's own address sent.
+    pub from_server: u64,
 }
 
-/// A reading of latency.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sees {
-    /// When it was made.
-    pub at: Duration,
-    /// Median, in seconds.
-    pub p50: f64,
-    /// 95th percentile, in seconds.
-    pub p95: f64,
-    /// That of the reading before; 0 if there was none.
-    pub p95_before: f64,
-    /// 99th percentile, in seconds.
-    pub p99: f64,
-    /// Answers that it is made of.
-    pub answers: u64,
+impl Errors {
+    /// How many of a kind.
+    #[must_use]
+    pub fn of(&self, kind: ErrorKind) -> u64 {
+        self.matched[kind.index()] + self.unmatched[kind.index()]
+    }
+
+    /// How many of these kinds.
+    #[must_use]
+    pub fn sum(&self, kinds: &[ErrorKind]) -> u64 {
+        kinds.iter().map(|kind| self.of(*kind)).sum()
+    }
 }
 
 /// One server.
 #[derive(Clone)]
 pub struct ServerState {
-    /// Its last two minutes.
+    /// When it was first seen.
+    pub begun: Duration,
+    /// Its queries by the time of asking.
+    pub cohorts: Cohorts,
+    /// What else was counted, by the time at which it passed.
     pub history: History,
-    /// Queries without an answer yet, by age.
-    pub waiting: Waiting,
-    /// Its clients.
-    pub clients: Clients,
     /// What is usual.
     pub usual: Usual,
-    /// The last reading of its latency.
-    pub latency: Option<Sees>,
-    /// Whether a response of it was ever seen.
+    /// Directions of its traffic.
+    pub visibility: ByNetwork,
+    /// Client networks that it has answered, and when first.
+    pub known: BTreeMap<Prefix, Duration>,
+    /// Whether a query of it was ever seen to be answered.
     pub has_answered: bool,
-    /// Whether an ICMP error about a query that was seen ever was.
-    pub has_errors: bool,
-    /// ICMP errors about queries that were seen, by [`ErrorKind`], since the last answer, and of this outage:
-    /// not of one that was over for as long as the history is.
-    errors_since_answer: [u64; ERROR_KINDS],
-    /// Those before it, and when they tell no more: until then queries of that time fail.
-    errors_before: ([u64; ERROR_KINDS], Option<Duration>),
-    /// When the last of both came.
-    error_at: Option<Duration>,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
-    /// Queries that failed, and those whose end is known, up to the last seconds and without failures that
-    /// are signs.
-    pub outcomes: (u64, u64),
-    /// When it was last one of those that a stranger scans.
-    pub scanned_at: Option<Duration>,
+    /// ICMP errors about its queries since it was last well.
+    pub errors: Errors,
+    /// When what goes on began to fail, by the time of asking.
+    pub failing_since: Option<Duration>,
     /// When most of its queries last failed.
     pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
     cusum: Cusum,
-    collected: Latency,
-    collected_since: Duration,
+    /// When a symptom was last noticed, and since when without a pause.
+    noticed: Option<(Duration, Duration)>,
+    /// What happened before this has been learnt, or left out.
+    learnt_to: Duration,
+    /// The same of failures: a small part of few queries is noticed later.
+    failures_learnt_to: Duration,
 }
 
 impl ServerState {
@@ -116,82 +104,73 @@ impl ServerState {
     #[must_use]
     pub fn new(begun: Duration) -> Self {
         Self {
+            begun,
+            cohorts: Cohorts::default(),
             history: History::new(begun),
-            waiting: Waiting::default(),
-            clients: Clients::default(),
             usual: Usual::default(),
-            latency: None,
+            visibility: ByNetwork::default(),
+            known: BTreeMap::new(),
             has_answered: false,
-            has_errors: false,
-            errors_since_answer: [0; ERROR_KINDS],
-            errors_before: ([0; ERROR_KINDS], None),
-            error_at: None,
             asked_from_here: false,
-            outcomes: (0, 0),
-            scanned_at: None,
+            errors: Errors::default(),
+            failing_since: None,
             failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),
-            collected: Latency::fine(),
-            collected_since: begun,
+            noticed: None,
+            learnt_to: begun,
+            failures_learnt_to: begun,
         }
     }
 
     /// Adds a tick in which something happened.
-    pub(super) fn push(&mut self, span: &Span, window: &ServerWindow, timeout: Duration) {
-        self.has_answered |= span.counters.responses != 0;
-        self.collect_errors(span, timeout);
-        self.waiting = window.waiting;
-        self.history.push(*span);
-        self.collected.merge(&window.latency);
-        self.read_latency(span.end);
-    }
-
-    fn collect_errors(&mut self, span: &Span, timeout: Duration) {
+    pub(super) fn push(&mut self, span: &Span, server: &ServerWindow, window: &Window) {
         let transactions = &span.counters.transactions;
-        let is_recent = |at: &Duration| span.end.saturating_sub(*at) <= KEPT;
-        let goes_on = [self.error_at, self.failed_at]
-            .iter()
-            .flatten()
-            .any(is_recent);
-        let (before, until) = &mut self.errors_before;
-        if !goes_on || until.is_some_and(|until| until <= span.end) {
-            (*before, *until) = ([0; ERROR_KINDS], None);
+        self.has_answered |= transactions.answered + transactions.late != 0;
+        self.cohorts.add(server, window);
+        self.cohorts.pass(span.end);
+        self.history.push(*span);
+        let counters = &span.counters;
+        let errors = &mut self.errors;
+        for kind in 0..ERROR_KINDS {
+            let matched = counters.errors_matched[kind];
+            errors.matched[kind] += matched;
+            errors.unmatched[kind] += counters.errors[kind].saturating_sub(matched);
         }
-        let since = std::mem::take(&mut self.errors_since_answer);
-        if transactions.answered + transactions.late == 0 {
-            self.errors_since_answer = if goes_on { since } else { [0; ERROR_KINDS] };
-        } else if goes_on {
-            add(before, &since);
-            until.get_or_insert(span.end + timeout);
-        }
-        let errors = &span.counters.errors_matched;
-        if errors.iter().any(|count| *count != 0) {
-            self.has_errors = true;
-            self.error_at = Some(span.end);
-        }
-        add(&mut self.errors_since_answer, errors);
-    }
-
-    /// ICMP errors of these kinds that tell why queries fail now: since the last answer, or before it while
-    /// queries of that time fail.
-    #[must_use]
-    pub fn errors_that_tell(&self, kinds: &[ErrorKind]) -> u64 {
-        let of = |kind: &ErrorKind| {
-            self.errors_since_answer[kind.index()] + self.errors_before.0[kind.index()]
-        };
-        kinds.iter().map(of).sum()
+        errors.from_server += counters.errors_from_server;
     }
 
     /// Adds a tick in which nothing did.
     pub(super) fn pass(&mut self, now: Duration, elapsed: Duration) {
-        self.waiting = Waiting::default();
-        let span = Span {
+        self.cohorts.pass(now);
+        self.history.push(Span {
             elapsed,
             ..Span::empty(now)
-        };
-        self.history.push(span);
-        self.read_latency(now);
+        });
+    }
+
+    /// Adds a dossier whose time-out has passed.
+    pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
+        self.visibility.add(dossier, now);
+        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED) {
+            let network = Prefix::network(dossier.client);
+            if self.known.len() < KNOWN {
+                self.known.entry(network).or_insert(now);
+            }
+        }
+    }
+
+    /// ICMP errors of before tell nothing where the server is well again.
+    pub(super) fn forget_errors(&mut self, clock: &Clock) {
+        let lately = self.cohorts.enough(
+            HEALTHY,
+            Duration::from_secs(2),
+            Duration::from_secs(130),
+            clock,
+        );
+        if lately.decided() >= HEALTHY && share_of(&lately) < FEW {
+            self.errors = Errors::default();
+        }
     }
 
     /// Whether its rate has lately been above what is usual.
@@ -200,134 +179,178 @@ impl ServerState {
         self.alarms & 7 != 0
     }
 
-    /// Client networks that are rejected while others are served, and not by the chance by which any query
-    /// fails now.
+    /// The usual rate of queries, once it may be believed.
     #[must_use]
-    pub fn rejected(&self, limits: &Thresholds) -> BTreeSet<Prefix> {
-        // The worst of the last seconds: at first most of a longer time is from before.
-        let lately = [500, 2_000, 10_000].map(|ms| self.history.over(Duration::from_millis(ms)));
-        let enough = lately.iter().filter(|span| span.decided() >= ENOUGH);
-        let fails = enough
-            .map(|span| share(span.failed(), span.decided()))
-            .fold(0.0, f64::max);
-        let (errors, answers) = (limits.rejected_errors, limits.served_answers);
-        let rejected = self.clients.rejected(errors, answers, fails);
-        rejected.copied().collect()
+    pub fn usual_rate(&self, limits: &Thresholds) -> Option<f64> {
+        self.usual.rate.after(limits.learning)
     }
 
-    fn read_latency(&mut self, now: Duration) {
-        let answers = self.collected.count();
-        let age = now.saturating_sub(self.collected_since);
-        let second = Duration::from_secs(1);
-        if age < second || (answers < ANSWERS && age < LONGEST) {
+    /// Notes a tick's verdict, and learns what happened some time before if all was well since.
+    pub(super) fn learn(
+        &mut self,
+        now: Duration,
+        elapsed: Duration,
+        readings: &[Reading],
+        recent: &[&Dossier],
+        clock: &Clock,
+        limits: &Thresholds,
+    ) {
+        self.follow_rate(elapsed, limits);
+        let fires = |reading: &&Reading| reading.level().is_some();
+        let failing = readings
+            .iter()
+            .any(|reading| reading.rule.is_failure() && matches!(reading.state, State::Fires(_)));
+        if readings.iter().any(|reading| fires(&reading)) {
+            let since = match self.noticed {
+                Some((since, until)) if now.saturating_sub(until) <= SETTLED => since,
+                _ => now,
+            };
+            self.noticed = Some((since, now));
+        }
+        let collapse = readings
+            .iter()
+            .any(|reading| reading.rule == Rule::Collapse && reading.level().is_some());
+        let adapts = !failing
+            && !collapse
+            && self
+                .noticed
+                .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS);
+        let to = now.saturating_sub(SETTLED);
+        let unhealthy = self
+            .noticed
+            .is_some_and(|(_, until)| until + Duration::from_secs(1) >= to)
+            && !adapts;
+        if unhealthy || self.is_low(limits) {
+            self.learnt_to = self.learnt_to.max(to);
+            self.failures_learnt_to = self.failures_learnt_to.max(to);
             return;
         }
-        let at = |share| {
-            let quantile = self.collected.quantile(share);
-            quantile.map(|quantile| quantile.as_secs_f64())
-        };
-        if let (Some(p50), Some(p95), Some(p99)) = (at(0.5), at(0.95), at(0.99)) {
-            self.latency = Some(Sees {
-                at: now,
-                p50,
-                p95,
-                p95_before: self.latency.map_or(0.0, |latency| latency.p95),
-                p99,
-                answers,
-            });
+        self.learn_failures(now, clock);
+        if to <= self.learnt_to {
+            return;
         }
-        self.collected = Latency::fine();
-        self.collected_since = now;
+        self.learn_between(self.learnt_to, to, recent, clock);
+        self.learnt_to = to;
     }
 
-    /// Lets the baselines learn, those apart whose rule fires.
-    pub(super) fn learn(&mut self, elapsed: Duration, readings: &[Reading], limits: &Thresholds) {
-        let fires = |rule: Rule| {
-            readings
-                .iter()
-                .any(|reading| reading.rule == rule && reading.level().is_some())
-        };
+    /// A rate that may become a collapse must not be learnt as usual before that.
+    fn is_low(&self, limits: &Thresholds) -> bool {
+        let usual = self.usual.rate_fast.mean();
+        let lately = self.history.over(Duration::from_secs(1));
+        usual >= limits.collapse_rate
+            && lately.rate(lately.counters.queries) < limits.collapse_share * usual
+    }
+
+    fn follow_rate(&mut self, elapsed: Duration, limits: &Thresholds) {
         let tick = self.history.over(elapsed);
         let rate = tick.rate(tick.counters.queries);
         // The Poisson spread of a tick's count, where the rate has been steadier than that.
         let mean = self.usual.rate.mean();
         let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
         let spread = self.usual.rate.spread().max(least);
-        let known = self.usual.rate.after(limits.learning).is_some();
+        let known = self.usual_rate(limits).is_some();
         let alarm = known && self.cusum.add(rate, mean, spread);
         self.alarms = self.alarms << 1 | u8::from(alarm);
-        let flood = fires(Rule::QueryFlood) || fires(Rule::OneSource) || self.rises();
-        let collapse = fires(Rule::Collapse) || self.is_low(rate, limits);
-        if fires(Rule::Collapse) {
-            self.clients.keep_most(tick.end);
-        }
-        let usual = &mut self.usual;
-        usual
-            .rate_fast
-            .learn(rate, elapsed, FAST, flood || collapse);
-        usual.rate.learn(rate, elapsed, SLOW, flood || collapse);
-        let fails = readings.iter().any(|reading| {
-            reading.rule.is_failure() && matches!(reading.state, State::Fires(_) | State::Holds)
-        });
-        let failing = [
-            Rule::PortUnreachable,
-            Rule::Prohibited,
-            Rule::HostUnreachable,
-            Rule::Silent,
-        ];
-        if failing.into_iter().any(fires) {
-            self.failed_at = Some(tick.end);
-        }
-        usual
-            .answers
-            .learn(tick.rate(tick.answers()), elapsed, SLOW, fails || collapse);
-        // At first only answers are known: what is not answered is known a time-out later.
-        let known = self.history.begun() + FIRST;
-        if !fails
-            && let Some(past) = self.history.tick_before(SETTLED, elapsed)
-            && past.end >= known
-        {
-            self.outcomes.0 += past.failed();
-            self.outcomes.1 += past.decided();
-        }
-        let of =
-            |span: &Span, rcode: usize| share(span.counters.rcode[rcode], span.counters.responses);
-        if tick.counters.responses != 0 {
-            let part = of(&tick, NXDOMAIN);
-            usual
-                .nxdomain
-                .learn(part, elapsed, SLOW, fires(Rule::RandomNames));
-        }
-        // The rules look at a minute. What they look at must not be learnt yet: a young baseline would follow
-        // a storm before the minute is full of it.
-        if let Some(past) = self.history.tick_before(MINUTE, elapsed)
-            && past.counters.responses != 0
-        {
-            for (baseline, rcode, rule) in [
-                (&mut usual.servfail, SERVFAIL, Rule::Servfail),
-                (&mut usual.refused, REFUSED, Rule::Refused),
-            ] {
-                let part = of(&past, rcode);
-                baseline.learn(part, past.elapsed, SLOW, fires(rule));
-            }
-        }
-        if let Some(latency) = self.latency.filter(|latency| latency.at == tick.end) {
-            let slow = fires(Rule::Slow);
-            let second = Duration::from_secs(1);
-            usual.p95.learn(latency.p95, second, SLOW, slow);
-            usual.p99.learn(latency.p99, second, SLOW, slow);
-        }
     }
 
-    /// A rate that may become a collapse must not be learnt as usual before that.
-    fn is_low(&self, rate: f64, limits: &Thresholds) -> bool {
-        let usual = self.usual.rate_fast.mean();
-        usual >= limits.collapse_rate && rate < limits.collapse_share * usual
+    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+        let elapsed = to.saturating_sub(from);
+        let mut sum = Span::empty(to);
+        for span in self.history.between(from, to) {
+            sum.add(span);
+        }
+        sum.elapsed = elapsed;
+        let usual = &mut self.usual;
+        usual.learnt += elapsed;
+        let counters = &sum.counters;
+        usual.learn_rate(sum.rate(counters.queries), elapsed, false);
+        let answers: u64 = counters.answers_by_rcode.iter().sum();
+        for (usual, count) in usual.rcodes.iter_mut().zip(counters.answers_by_rcode) {
+            usual.learn(count, answers);
+        }
+        let rate = |count| sum.rate(count);
+        let learn = |usual: &mut super::baseline::Baseline, count| {
+            usual.learn(rate(count), elapsed, SLOW, false);
+        };
+        learn(&mut usual.noerror, counters.answers_by_rcode[NOERROR]);
+        learn(&mut usual.unmatched, counters.transactions.unmatched);
+        learn(&mut usual.garbage, counters.garbage);
+        let syns = counters.tcp[TcpEvent::Syn.index()];
+        learn(&mut usual.syns, syns);
+        let accepted = counters.tcp[TcpEvent::SynAck.index()];
+        usual.truncated.learn(counters.answers_truncated, answers);
+        usual
+            .syns_failed
+            .learn(syns.saturating_sub(accepted), syns);
+        let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
+        usual.answers_lost.learn(
+            about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
+            counters.responses,
+        );
+        usual
+            .answers_unwanted
+            .learn(about_answers(ErrorKind::Port), counters.responses);
+        self.learn_dossiers(from, to, recent, clock);
+    }
+
+    fn learn_failures(&mut self, now: Duration, clock: &Clock) {
+        let lately = self.history.over(SETTLED);
+        let rate = lately.rate(lately.counters.queries).max(0.1);
+        let lag = Duration::from_secs_f64(NOTICED / rate).clamp(SETTLED, MOST_LAG);
+        let (from, to) = (self.failures_learnt_to, now.saturating_sub(lag));
+        if to <= from {
+            return;
+        }
+        let mut asked = Asked::default();
+        for cohort in self.cohorts.between(from, to) {
+            asked.add(&cohort.as_of(clock.now, clock.timeout, clock.overdue));
+        }
+        self.usual.failed.learn(asked.failed(), asked.decided());
+        self.failures_learnt_to = to;
+    }
+
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+        let elapsed = to.saturating_sub(from);
+        let usual = &mut self.usual;
+        let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
+        let mut zones: BTreeMap<String, u64> = usual.zones.keys().map(|key| (key.clone(), 0)).collect();
+        let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
+        let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
+        for dossier in recent.iter().filter(is_of) {
+            if let Some(latency) = dossier.latency() {
+                usual.latency.learn(latency);
+            }
+            let weight = u64::from(dossier.weight);
+            let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
+            *bytes.entry(Prefix::network(dossier.client)).or_default() += weight * answered;
+            let end = dossier.end(clock.now, clock.timeout);
+            let names_nothing = match end {
+                End::Answered(answer) => usize::from(answer.rcode) != NOERROR,
+                _ => end.is_failure(),
+            };
+            if let Some(question) = dossier.question.as_ref().filter(|_| names_nothing) {
+                for labels in 1..=4 {
+                    if let Some(zone) = question.zone(labels) {
+                        *zones.entry(zone.into()).or_default() += weight;
+                    }
+                }
+            }
+        }
+        let seconds = elapsed.as_secs_f64().max(0.001);
+        let rate = |count: u64| super::history::float(count) / seconds;
+        for (network, count) in bytes {
+            usual.learn_bytes(network, rate(count), elapsed);
+        }
+        for (zone, count) in zones {
+            usual.learn_zone(&zone, rate(count), elapsed);
+        }
+        let clients = super::history::float(clients.len() as u64);
+        usual.clients.learn(clients, elapsed, SLOW, false);
     }
 }
 
-fn add(sums: &mut [u64; ERROR_KINDS], counts: &[u64; ERROR_KINDS]) {
-    for (sum, count) in sums.iter_mut().zip(counts) {
-        *sum += count;
-    }
+/// The share of queries that failed.
+#[must_use]
+pub fn share_of(asked: &Asked) -> f64 {
+    super::history::share(asked.failed(), asked.decided())
 }

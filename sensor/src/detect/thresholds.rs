@@ -42,34 +42,22 @@ pub struct Thresholds {
     /// The same where nothing is known of the server's latency. Basis: ours.
     #[serde(with = "humantime_serde")]
     pub overdue_unknown: Duration,
-    /// Share of the time-out after which a query counts as failed where nothing comes back at all.
-    /// Basis: ours; a server that answers after 1.5 s is slow, not silent.
-    pub silent_timeout_share: f64,
-    /// Share of unanswered queries over `partial_window` that is a partial failure. Basis: ours.
+    /// Times the upper end of what is usual from which on a share, a rate or a time is unusual. Basis: ours.
+    pub usual_rise: f64,
+    /// Share of the queries that failed that is a partial failure. Basis: ours.
     pub partial_share: Levels,
-    /// See `partial_share`.
-    #[serde(with = "humantime_serde")]
-    pub partial_window: Duration,
     /// Decided queries that it needs.
     pub partial_queries: u64,
     /// Matched errors that a client network needs to count as rejected. Basis: ours.
     pub rejected_errors: u64,
     /// Answers that another client network needs to count as served. Basis: ours.
     pub served_answers: u64,
-    /// Share of SERVFAIL or REFUSED over a minute. Basis: coredns-mixin (3 %); 20 % ours.
+    /// Share of an rcode that says no, NXDOMAIN apart. Basis: coredns-mixin (3 %); 20 % ours.
     pub rcode_share: Levels,
-    /// Times its own usual share. Basis: ours.
-    pub rcode_rise: f64,
-    /// Responses in that minute. Basis: ours.
-    pub rcode_responses: u64,
-    /// A share that is a sign at once, and without a baseline. Basis: ours.
-    pub rcode_at_once: f64,
-    /// Rate of such responses that it takes. Basis: dnsdist's example (20/s).
-    pub rcode_at_once_rate: f64,
+    /// Answers that it takes. Basis: ours.
+    pub rcode_answers: u64,
     /// 95th percentile of latency, in seconds. Basis: coredns-mixin for the scale.
     pub slow: Levels,
-    /// Times the usual 95th percentile for a warning. Basis: ours.
-    pub slow_rise: f64,
     /// Answers that it takes. Basis: ours.
     pub slow_answers: u64,
     /// Share of the usual rate that is a collapse. Basis: ours.
@@ -79,18 +67,15 @@ pub struct Thresholds {
     /// For how long. Basis: ours.
     #[serde(with = "humantime_serde")]
     pub collapse_lasting: Duration,
-    /// Different clients in the last minutes that it takes: one client may just stop. Basis: ours.
-    pub collapse_clients: usize,
+    /// Different clients in ten seconds that it takes: a few may just stop. Basis: ours.
+    pub collapse_clients: f64,
     /// Times the usual rate of queries. Basis: dns.k5z.net (3); 10 ours.
     pub flood_rise: Levels,
     /// Queries a second that it takes. Basis: ours.
     pub flood_rate: Levels,
     /// A rate that is a flood whatever is usual; `None` for no such rate. Basis: `FastNetMon` has 20,000.
     pub flood_ceiling: Option<f64>,
-    /// Up to so many times the usual rate a crowd of new sources whose queries are all answered is no
-    /// flood. Basis: ours.
-    pub crowd_rise: f64,
-    /// Share of answered queries that such a crowd has. Basis: ours.
+    /// Share of answered queries that a crowd of real clients has. Basis: ours.
     pub crowd_answered: f64,
     /// Queries a second of one address over ten seconds. Basis: dnsdist's example (100); 300 ours.
     pub source_rate: Levels,
@@ -98,19 +83,13 @@ pub struct Thresholds {
     pub source_rise: f64,
     /// Share of a query flood that one source has. Basis: ours.
     pub source_share: f64,
-    /// Share of NXDOMAIN. Basis: dns.k5z.net, Afek et al. 2016.
-    pub nxdomain_share: f64,
-    /// Times the usual share. Basis: dns.k5z.net.
-    pub nxdomain_rise: f64,
-    /// NXDOMAIN a second. Basis: ours.
-    pub nxdomain_rate: f64,
+    /// Names a second below one zone that fail and do not repeat. Basis: ours.
+    pub random_names_rate: f64,
     /// Response bytes for a query byte. Basis: dnsdist's example.
     pub amplification_factor: f64,
     /// Response bytes a second to one client network. Basis: ours.
     pub amplification_rate: f64,
-    /// Share of ANY among its queries that it takes, unless few names are asked. Basis: ours.
-    pub amplification_any: f64,
-    /// Unmatched responses a second. Basis: ours.
+    /// Responses a second that their receiver did not ask for. Basis: ours.
     pub unmatched_rate: f64,
     /// Share of the responses. Basis: ours.
     pub unmatched_share: f64,
@@ -118,32 +97,29 @@ pub struct Thresholds {
     pub spoofed_rise: f64,
     /// Different sources in a second that it takes where no usual number is known. Basis: ours.
     pub spoofed_sources: f64,
-    /// Queries for each of them, at most. Basis: ours.
-    pub spoofed_queries_a_source: f64,
     /// Share of truncated responses. Basis: ours.
     pub truncated_share: f64,
-    /// Responses that it takes. Basis: ours.
-    pub truncated_responses: u64,
-    /// Matched "too big" errors. Basis: ours.
-    pub too_big: u64,
+    /// SYNs a second. Basis: ours.
+    pub syn_rate: f64,
+    /// Times the usual rate of SYNs. Basis: ours.
+    pub syn_rise: f64,
+    /// Messages a second that are no DNS. Basis: ours.
+    pub garbage_rate: f64,
+    /// Times the usual rate of those. Basis: ours.
+    pub garbage_rise: f64,
     /// Servers that one source asked in vain. Basis: ours.
     pub scan_destinations: usize,
-    /// Where so many servers are asked, one with less than `minor_share` of the queries may fail without
-    /// a sign: a recursive resolver always has such. Basis: ours.
+    /// A server that gets less than `minor_share` of the queries of a resolver that asks so many servers may fail
+    /// without an incident: some of those are always dead. Basis: ours.
     pub minor_servers: usize,
     /// See `minor_servers`.
     pub minor_share: f64,
-    /// Where so many servers are asked, one with less than `lesser_share` of the queries fails with a
-    /// warning at most. Basis: ours.
-    pub lesser_servers: usize,
-    /// See `lesser_servers`.
-    pub lesser_share: f64,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            learning: Duration::from_secs(30),
+            learning: Duration::from_secs(20),
             failed_share: Levels {
                 warning: 0.5,
                 critical: 0.8,
@@ -154,13 +130,12 @@ impl Default for Thresholds {
             failed_lasting: Duration::from_secs(10),
             overdue: Duration::from_millis(300),
             overdue_p99: 4.0,
-            overdue_unknown: Duration::from_secs(1),
-            silent_timeout_share: 0.8,
+            overdue_unknown: Duration::from_millis(1_000),
+            usual_rise: 3.0,
             partial_share: Levels {
                 warning: 0.05,
                 critical: 0.2,
             },
-            partial_window: Duration::from_secs(10),
             partial_queries: 20,
             rejected_errors: 3,
             served_answers: 5,
@@ -168,20 +143,16 @@ impl Default for Thresholds {
                 warning: 0.03,
                 critical: 0.2,
             },
-            rcode_rise: 3.0,
-            rcode_responses: 100,
-            rcode_at_once: 0.5,
-            rcode_at_once_rate: 20.0,
+            rcode_answers: 20,
             slow: Levels {
                 warning: 0.1,
                 critical: 1.0,
             },
-            slow_rise: 3.0,
             slow_answers: 20,
             collapse_share: 0.1,
-            collapse_rate: 20.0,
-            collapse_lasting: Duration::from_secs(5),
-            collapse_clients: 3,
+            collapse_rate: 5.0,
+            collapse_lasting: Duration::from_secs(4),
+            collapse_clients: 2.5,
             flood_rise: Levels {
                 warning: 3.0,
                 critical: 10.0,
@@ -191,7 +162,6 @@ impl Default for Thresholds {
                 critical: 5_000.0,
             },
             flood_ceiling: None,
-            crowd_rise: 10.0,
             crowd_answered: 0.95,
             source_rate: Levels {
                 warning: 100.0,
@@ -199,25 +169,21 @@ impl Default for Thresholds {
             },
             source_rise: 10.0,
             source_share: 0.5,
-            nxdomain_share: 0.4,
-            nxdomain_rise: 3.0,
-            nxdomain_rate: 20.0,
+            random_names_rate: 20.0,
             amplification_factor: 10.0,
             amplification_rate: 100_000.0,
-            amplification_any: 0.5,
             unmatched_rate: 100.0,
             unmatched_share: 0.5,
             spoofed_rise: 10.0,
             spoofed_sources: 1_000.0,
-            spoofed_queries_a_source: 3.0,
             truncated_share: 0.2,
-            truncated_responses: 50,
-            too_big: 3,
+            syn_rate: 200.0,
+            syn_rise: 10.0,
+            garbage_rate: 100.0,
+            garbage_rise: 10.0,
             scan_destinations: 10,
-            minor_servers: 50,
-            minor_share: 0.02,
-            lesser_servers: 10,
-            lesser_share: 0.1,
+            minor_servers: 10,
+            minor_share: 0.1,
         }
     }
 }
@@ -240,7 +206,7 @@ pub enum Unusable {
 }
 
 /// Shares whose names do not say so.
-const SHARES: [&str; 3] = ["rcode_at_once", "crowd_answered", "amplification_any"];
+const SHARES: [&str; 1] = ["crowd_answered"];
 
 impl Thresholds {
     /// Whether rules can compare with them.
@@ -251,7 +217,6 @@ impl Thresholds {
         for (name, span) in [
             ("failed_back", self.failed_back),
             ("failed_lasting", self.failed_lasting),
-            ("partial_window", self.partial_window),
             ("collapse_lasting", self.collapse_lasting),
         ] {
             if span.is_zero() || span > KEPT {
@@ -301,7 +266,7 @@ mod tests {
         assert_eq!(Thresholds::default().validate(), Ok(()));
         let positive = |name: &str| Err(Unusable::NotPositive(name.into()));
         assert_eq!(with(|t| t.overdue_p99 = f64::NAN), positive("overdue_p99"));
-        assert_eq!(with(|t| t.slow_rise = -3.0), positive("slow_rise"));
+        assert_eq!(with(|t| t.usual_rise = -3.0), positive("usual_rise"));
         assert_eq!(with(|t| t.unmatched_rate = 0.0), positive("unmatched_rate"));
         assert_eq!(
             with(|t| t.flood_rate.warning = f64::INFINITY),
@@ -321,8 +286,8 @@ mod tests {
         let hour = Duration::from_hours(1);
         assert_eq!(with(|t| t.failed_back = hour), span("failed_back"));
         assert_eq!(
-            with(|t| t.partial_window = Duration::ZERO),
-            span("partial_window")
+            with(|t| t.collapse_lasting = Duration::ZERO),
+            span("collapse_lasting")
         );
         assert_eq!(with(|t| t.learning = hour), Ok(()));
         assert_eq!(

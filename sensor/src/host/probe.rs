@@ -31,15 +31,23 @@ pub async fn ask(server: SocketAddr) -> (Said, Said) {
         return (Said::Nothing(why.clone()), Said::Nothing(why));
     };
     tokio::join!(
-        said(id, over_udp(server, &query)),
-        said(id, over_tcp(server, &query))
+        said(id, over_udp(server, &query), Said::Nothing),
+        over_tcp(id, server, &query)
     )
 }
 
-async fn said(id: u16, answer: impl Future<Output = io::Result<Vec<u8>>>) -> Said {
+/// `nothing` says what it means where no answer comes.
+async fn said(
+    id: u16,
+    answer: impl Future<Output = io::Result<Vec<u8>>>,
+    nothing: fn(String) -> Said,
+) -> Said {
     match timeout(LIMIT, answer).await {
-        Err(_) => Said::Nothing(format!("no answer in {} s", LIMIT.as_secs())),
-        Ok(Err(error)) => Said::Nothing(error.to_string()),
+        Err(_) => nothing(format!("no answer within {} s", LIMIT.as_secs())),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Said::Refused(error.to_string())
+        }
+        Ok(Err(error)) => nothing(error.to_string()),
         Ok(Ok(bytes)) => match Message::from_bytes(&bytes) {
             Ok(message) if message.id() == id => Said::Answer(message.response_code().to_string()),
             Ok(_) => Said::Nothing("an answer to another query".into()),
@@ -63,8 +71,19 @@ async fn over_udp(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-async fn over_tcp(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(server).await?;
+async fn over_tcp(id: u16, server: SocketAddr, query: &[u8]) -> Said {
+    match timeout(LIMIT, TcpStream::connect(server)).await {
+        Err(_) => Said::Nothing(format!("no connection within {} s", LIMIT.as_secs())),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Said::Refused(error.to_string())
+        }
+        Ok(Err(error)) => Said::Nothing(error.to_string()),
+        // The kernel accepts for a program that hangs: that it was connected says nothing of the program.
+        Ok(Ok(stream)) => said(id, exchange(stream, query), Said::Connected).await,
+    }
+}
+
+async fn exchange(mut stream: TcpStream, query: &[u8]) -> io::Result<Vec<u8>> {
     // RFC 1035, 4.2.2: two bytes of length first.
     let mut framed = Vec::from((query.len() as u16).to_be_bytes());
     framed.extend(query);

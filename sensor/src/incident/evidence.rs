@@ -3,20 +3,25 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use sensor_common::class::{ErrorKind, TcpEvent};
+use sensor_common::class::ErrorKind;
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::Counts;
+use super::open::tcp;
 use super::record::{Party, Range, Summary};
 use super::series::Series;
+use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::Span;
-use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
+use crate::detect::rules::rcode_shift::{self, Shift};
+use crate::detect::rules::{fragments, partial_rejection};
+use crate::detect::{Facts, ServerState};
 use crate::host::facts::HostFacts;
-use crate::measure::address::ip;
+use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
+use crate::measure::dossier::{Dossier, End};
 use crate::measure::samples::Names;
-use crate::measure::sighting::{Role, Sighting};
+use crate::measure::sampled::{Kind, Sampled};
 
 /// Sampled packets from before an incident.
 const PACKETS_BEFORE: usize = 64;
@@ -34,21 +39,21 @@ const RECENT: usize = 512;
 /// The last packets that were sampled, of all servers.
 #[derive(Default)]
 pub struct Recent {
-    packets: VecDeque<(Sighting, Sample)>,
+    packets: VecDeque<(Sampled, Sample)>,
 }
 
 impl Recent {
     /// Adds one.
-    pub fn add(&mut self, sighting: Sighting, sample: Sample) {
+    pub fn add(&mut self, sampled: Sampled, sample: Sample) {
         if self.packets.len() == RECENT {
             self.packets.pop_front();
         }
-        self.packets.push_back((sighting, sample));
+        self.packets.push_back((sampled, sample));
     }
 
     /// Those of a server, or of all.
-    fn of(&self, server: Option<ServerKey>) -> impl Iterator<Item = &(Sighting, Sample)> {
-        let wanted = move |sighting: &Sighting| server.is_none_or(|s| sighting.server == s);
+    fn of(&self, server: Option<ServerKey>) -> impl Iterator<Item = &(Sampled, Sample)> {
+        let wanted = move |sampled: &Sampled| server.is_none_or(|s| sampled.server == s);
         self.packets.iter().filter(move |(s, _)| wanted(s))
     }
 }
@@ -63,10 +68,15 @@ fn count<K: Ord>(counts: &mut Counts<K>, key: K) {
 /// See the module.
 pub struct Evidence {
     server: Option<ServerKey>,
-    /// The minute before the first sign.
+    /// The minute before the onset, by the time at which things passed.
     pub before: Span,
-    /// From the first sign to the last.
+    /// From the onset to the last symptom.
     pub during: Span,
+    /// Queries that were asked before, and during.
+    pub asked: [Asked; 2],
+    /// Of those during it, cohorts that have had their time-out.
+    closed: Asked,
+    closed_to: Duration,
     /// Latency of before and during: median and 95th percentile, in seconds.
     pub latency: [Option<(f64, f64)>; 2],
     /// From a minute before the first sign on.
@@ -91,6 +101,16 @@ pub struct Evidence {
     pub rejected: Vec<String>,
     /// See `rejected`.
     pub served: usize,
+    /// Answers from elsewhere, and who sent the most of them.
+    pub elsewhere: (u64, Option<ServerKey>),
+    /// Queries of which a later copy was answered at once.
+    pub copies_answered: u64,
+    /// Share of what failed that was answered too late; the highest.
+    pub late: f64,
+    /// The worst shift of an rcode.
+    pub shift_of_rcodes: Option<Shift>,
+    /// What became of large answers, at the worst.
+    pub lost_answers: fragments::Lost,
     /// Longest wait for an ICMP error.
     pub slowest_error: Option<Duration>,
     /// What the server's host says.
@@ -110,6 +130,9 @@ impl Evidence {
             server,
             before: Span::empty(now),
             during: Span::empty(now),
+            asked: [Asked::default(); 2],
+            closed: Asked::default(),
+            closed_to: Duration::ZERO,
             latency: [None; 2],
             series: Series::default(),
             packets: Vec::new(),
@@ -122,16 +145,21 @@ impl Evidence {
             sources: Vec::new(),
             rejected: Vec::new(),
             served: 0,
+            elsewhere: (0, None),
+            copies_answered: 0,
+            late: 0.0,
+            shift_of_rcodes: None,
+            lost_answers: fragments::Lost::default(),
             slowest_error: None,
             host: None,
             shift: 0,
             lost: 0,
         };
-        for (sighting, sample) in known
+        for (sampled, sample) in known
             .iter()
             .skip(known.len().saturating_sub(PACKETS_BEFORE))
         {
-            evidence.add(sighting, sample);
+            evidence.add(sampled, sample);
         }
         evidence
     }
@@ -154,66 +182,166 @@ impl Evidence {
         }
     }
 
+    /// Counts the queries that were asked in the minute before the onset, and from it up to the last symptom.
+    pub fn count_asked(&mut self, cohorts: &Cohorts, onset: Duration, last: Duration, clock: &Clock) {
+        let as_of = |from: Duration, to: Duration| {
+            let mut sum = Asked {
+                from,
+                to: from,
+                ..Asked::default()
+            };
+            for cohort in cohorts.between(from, to) {
+                sum.add(&cohort.as_of(clock.now, clock.timeout, clock.timeout));
+            }
+            sum
+        };
+        let minute = Duration::from_secs(60);
+        // What was asked just before has had its time-out a moment later.
+        if self.closed_to.is_zero() {
+            self.closed_to = onset;
+        }
+        if clock.now < onset + minute {
+            self.asked[0] = as_of(onset.saturating_sub(minute), onset);
+        }
+        let over = clock
+            .now
+            .saturating_sub(clock.timeout + Duration::from_secs(1))
+            .min(last);
+        if over > self.closed_to {
+            self.closed.add(&as_of(self.closed_to, over));
+            self.closed_to = over;
+        }
+        let mut asked = self.closed;
+        if last > self.closed_to {
+            asked.add(&as_of(self.closed_to, last));
+        }
+        self.asked[1] = asked;
+    }
+
+    /// What was usual before it.
+    pub fn set_usual(&mut self, state: Option<&ServerState>) {
+        let latency = state.map(|state| &state.usual.latency);
+        self.latency[0] = latency
+            .and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
+    }
+
+    /// Notes the worst of what the facts of a tick tell.
+    pub fn note(&mut self, facts: &Facts<'_>, onset: Duration) {
+        let since: Vec<&Dossier> = facts
+            .recent
+            .iter()
+            .filter(|dossier| dossier.begun >= onset)
+            .copied()
+            .collect();
+        self.note_latency(&since);
+        let elsewhere = since.iter().filter_map(|dossier| match facts.end(dossier) {
+            End::Elsewhere(answer) => Some((dossier.weight, answer.from)),
+            _ => None,
+        });
+        let (mut many, mut from) = (0, None);
+        for (weight, sender) in elsewhere {
+            many += u64::from(weight);
+            from = Some(sender);
+        }
+        if many >= self.elsewhere.0 {
+            self.elsewhere = (many, from);
+        }
+        let usual = facts.state.usual.latency.quantile(0.95).unwrap_or(0.1);
+        let copies = since.iter().filter(|dossier| {
+            let own = dossier.latency().map_or(f64::MAX, |time| time.as_secs_f64());
+            let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
+            dossier.copies.len() > 1 && own <= 3.0 * usual.max(0.02) && wait >= own + 0.5
+        });
+        let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
+        self.copies_answered = self.copies_answered.max(copies);
+        self.late = self.late.max(facts.failing.late);
+        let lost = fragments::lost(facts);
+        self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);
+        self.lost_answers.not_reassembled = self.lost_answers.not_reassembled.max(lost.not_reassembled);
+        if lost.first > self.lost_answers.first {
+            (self.lost_answers.first, self.lost_answers.later) = (lost.first, lost.later);
+        }
+        if let Some(shift) = rcode_shift::worst(facts).filter(|shift| shift.fires)
+            && self.shift_of_rcodes.is_none_or(|worst| shift.share >= worst.share)
+        {
+            self.shift_of_rcodes = Some(shift);
+        }
+        let (rejected, served) = partial_rejection::networks(facts);
+        if !rejected.is_empty() {
+            self.rejected = rejected.iter().map(prefix).collect();
+            self.served = served;
+        }
+        let waits = since.iter().filter_map(|dossier| {
+            let error = dossier.errors.iter().find(|error| !error.about_answer)?;
+            Some(error.at.saturating_sub(dossier.asked()?))
+        });
+        self.slowest_error = self.slowest_error.max(waits.max());
+    }
+
+    fn note_latency(&mut self, since: &[&Dossier]) {
+        let mut times: Vec<f64> = since
+            .iter()
+            .filter_map(|dossier| Some(dossier.latency()?.as_secs_f64()))
+            .collect();
+        if times.is_empty() {
+            return;
+        }
+        times.sort_by(f64::total_cmp);
+        let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+        let worst = self.latency[1].map_or(0.0, |(_, p95)| p95);
+        if at(95) >= worst {
+            self.latency[1] = Some((at(50), at(95)));
+        }
+    }
+
     /// Adds a sampled packet, if it is of this server.
-    pub fn add(&mut self, sighting: &Sighting, sample: &Sample) {
-        if self.server.is_some_and(|server| sighting.server != server) {
+    pub fn add(&mut self, sampled: &Sampled, sample: &Sample) {
+        if self.server.is_some_and(|server| sampled.server != server) {
             return;
         }
         let mut room = MESSAGES;
-        match sighting.role {
-            Role::Query { .. } => {
-                count(&mut self.clients, sighting.client);
+        match &sampled.kind {
+            Kind::Query { .. } => {
+                count(&mut self.clients, sampled.client);
                 self.names.add(sample);
             }
-            Role::Response => {}
-            Role::Error { kind, sender } => {
-                count(&mut self.senders, (sender, kind));
+            Kind::Response { .. } => {}
+            Kind::Error {
+                kind,
+                sender,
+                about_answer,
+            } => {
+                if !about_answer {
+                    count(&mut self.senders, (*sender, *kind));
+                }
                 room = PACKETS;
             }
-            Role::Backscatter => room = PACKETS,
         }
         if self.packets.len() < room {
             self.packets.push(*sample);
         }
     }
 
-    /// The counts of one side in the form of the record.
+    /// The one that sent most ICMP errors of a kind, in the samples.
     #[must_use]
-    pub fn summary(span: &Span, latency: Option<(f64, f64)>) -> Summary {
-        let counters = &span.counters;
-        let transactions = &counters.transactions;
-        let kinds = ErrorKind::ALL.iter();
-        let icmp_errors = kinds
-            .map(|kind| (kind.name().to_string(), counters.errors[kind.index()]))
-            .filter(|(_, count)| *count != 0);
-        let tcp = |event: TcpEvent| counters.tcp[event.index()];
-        Summary {
-            seconds: span.elapsed.as_secs_f64(),
-            queries: counters.queries,
-            responses: counters.responses,
-            answered: transactions.answered,
-            late: transactions.late,
-            errored: transactions.errored,
-            unanswered: span.unanswered,
-            retransmitted: transactions.retransmitted,
-            servfail: counters.rcode[SERVFAIL],
-            nxdomain: counters.rcode[NXDOMAIN],
-            refused: counters.rcode[REFUSED],
-            truncated: counters.truncated,
-            query_bytes: counters.query_bytes,
-            response_bytes: counters.response_bytes,
-            unmatched: transactions.unmatched,
-            backscatter: counters.backscatter,
-            icmp_errors: icmp_errors.collect(),
-            icmp_from_server: counters.errors_from_server,
-            tcp: [
-                tcp(TcpEvent::Syn),
-                tcp(TcpEvent::SynAck),
-                tcp(TcpEvent::Rst),
-            ],
-            p50_ms: latency.map(|(p50, _)| p50 * 1e3),
-            p95_ms: latency.map(|(_, p95)| p95 * 1e3),
-        }
+    pub fn sender_of(&self, kinds: &[ErrorKind]) -> Option<ServerKey> {
+        let senders = self.senders.iter();
+        senders
+            .filter(|((_, kind), _)| kinds.contains(kind))
+            .max_by_key(|(_, count)| **count)
+            .map(|((sender, _), _)| *sender)
+    }
+
+    /// Counts of the time before, in the form of the record.
+    #[must_use]
+    pub fn summary_before(&self) -> Summary {
+        summary(&self.before, &self.asked[0], self.latency[0])
+    }
+
+    /// The same of the time since.
+    #[must_use]
+    pub fn summary_during(&self) -> Summary {
+        summary(&self.during, &self.asked[1], self.latency[1])
     }
 
     /// The heaviest clients in the samples.
@@ -257,4 +385,40 @@ fn top(parties: impl Iterator<Item = Party>) -> Vec<Party> {
     parties.sort_by(|a, b| (b.count, &a.who).cmp(&(a.count, &b.who)));
     parties.truncate(TOP);
     parties
+}
+
+fn summary(span: &Span, asked: &Asked, latency: Option<(f64, f64)>) -> Summary {
+    let counters = &span.counters;
+    let transactions = &counters.transactions;
+    let kinds = ErrorKind::ALL.iter();
+    let icmp_errors = kinds
+        .map(|kind| (kind.name().to_string(), counters.errors[kind.index()]))
+        .filter(|(_, count)| *count != 0);
+    let rcodes = counters.answers_by_rcode.iter().enumerate();
+    let rcodes = rcodes.filter(|(_, count)| **count != 0);
+    Summary {
+        seconds: span.elapsed.as_secs_f64(),
+        queries: counters.queries,
+        asked: asked.asked,
+        responses: counters.responses,
+        answered: asked.answered,
+        late: transactions.late,
+        errored: asked.errored,
+        unanswered: asked.unanswered + asked.overdue,
+        waiting: asked.waiting,
+        retransmitted: transactions.retransmitted,
+        rcodes: rcodes
+            .map(|(rcode, count)| (rcode_shift::name(rcode).to_string(), *count))
+            .collect(),
+        truncated: counters.truncated,
+        query_bytes: counters.query_bytes,
+        response_bytes: counters.response_bytes,
+        unmatched: transactions.unmatched,
+        backscatter: counters.backscatter.iter().sum(),
+        icmp_errors: icmp_errors.collect(),
+        icmp_from_server: counters.errors_from_server,
+        tcp: tcp(span),
+        p50_ms: latency.map(|(p50, _)| p50 * 1e3),
+        p95_ms: latency.map(|(_, p95)| p95 * 1e3),
+    }
 }

@@ -1,21 +1,26 @@
 //! What belongs together, and why it happened.
 //!
-//! One incident a server; the rules that fire are its signs. The [`Tracker`] opens, worsens, eases and closes
-//! them; the record of each ([`record`]) is all that a report may tell; [`causes`] weighs it.
+//! One incident a server; the rules that fire are its symptoms. The [`Tracker`] opens, worsens, eases and closes
+//! them; [`diagnosis`] weighs what is known of each; the record of each ([`record`]) is all that a report may tell.
 
 use std::collections::BTreeMap;
 
-pub mod case;
-pub mod causes;
+pub mod change;
+pub mod chronology;
+pub mod diagnosis;
 pub mod evidence;
+pub mod gather;
+pub mod open;
 pub mod record;
 pub mod series;
 pub mod store;
+pub mod symptom;
 pub mod tracker;
 
-pub use causes::{Cause, Verdict};
+pub use change::Change;
+pub use diagnosis::Cause;
 pub use record::Record;
-pub use tracker::{Change, Tracker};
+pub use tracker::Tracker;
 
-/// A count for each of some things.
-pub type Counts<T> = BTreeMap<T, u64>;
+/// How often each of some things was seen.
+pub type Counts<K> = BTreeMap<K, u64>;

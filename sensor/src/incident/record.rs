@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::causes::Ranked;
+use super::diagnosis::{Cause, Contrast, Finding, Ranked};
 use super::series::Series;
+use crate::detect::{Level, Vantage};
 use crate::host::facts::HostFacts;
 
 /// Version of the record.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// How far an incident is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub enum Stage {
     Open,
     /// It was critical, and is a warning now.
     Eased,
-    /// No sign is left.
+    /// No symptom is left.
     Closed,
     /// Nobody has asked for ten minutes: whether it goes on is not known.
     Stale,
@@ -41,20 +42,20 @@ impl Stage {
 
 /// One rule that fired.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sign {
-    /// Name of the rule.
+pub struct SymptomRecord {
+    /// Code of the rule.
     pub rule: String,
-    /// What it looks for.
+    /// What it finds, in words.
     pub title: String,
-    /// The worst that it was: `warning` or `critical`.
-    pub level: String,
+    /// The worst that it was.
+    pub level: Level,
     /// Milliseconds since 1970 when it first fired.
     pub since_ms: u64,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
     /// In words and numbers, when it was worst.
-    pub said: String,
+    pub detail: String,
 }
 
 /// Counts over a time.
@@ -62,8 +63,11 @@ pub struct Sign {
 pub struct Summary {
     /// How long.
     pub seconds: f64,
-    /// Queries to the server.
+    /// Queries to the server, copies included.
     pub queries: u64,
+    /// Queries that were asked in that time, without copies: each is one of `answered`, `errored`, `unanswered` and
+    /// `waiting`.
+    pub asked: u64,
     /// Its responses.
     pub responses: u64,
     /// Answered in time.
@@ -74,15 +78,13 @@ pub struct Summary {
     pub errored: u64,
     /// Neither.
     pub unanswered: u64,
+    /// They may yet be answered.
+    pub waiting: u64,
     /// Repeated.
     pub retransmitted: u64,
-    /// Responses by what is wrong with them.
-    pub servfail: u64,
-    /// See `servfail`.
-    pub nxdomain: u64,
-    /// See `servfail`.
-    pub refused: u64,
-    /// See `servfail`.
+    /// Answers by rcode, of those whose query was seen.
+    pub rcodes: super::Counts<String>,
+    /// Truncated answers.
     pub truncated: u64,
     /// Bytes of queries.
     pub query_bytes: u64,
@@ -184,7 +186,11 @@ pub struct Verified {
 pub enum Said {
     /// It answered, with this rcode.
     Answer(String),
-    /// It did not, and why.
+    /// It took the connection and did not answer.
+    Connected(String),
+    /// It refused the connection.
+    Refused(String),
+    /// Nothing came back, and why.
     Nothing(String),
 }
 
@@ -193,6 +199,18 @@ impl Said {
     #[must_use]
     pub fn is_answer(&self) -> bool {
         matches!(self, Self::Answer(_))
+    }
+
+    /// Whether it took the connection and did not answer.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected(_))
+    }
+
+    /// Whether it refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
     }
 }
 
@@ -218,32 +236,35 @@ pub struct Record {
     pub id: String,
     /// The server; none where the whole network is concerned.
     pub server: Option<String>,
+    /// Other servers that failed in the same moment for the same clients.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// DNS ports that are watched.
     pub ports: Vec<u16>,
-    /// Where the sensor stood: `server`, `client` or `path`.
-    pub vantage: String,
+    /// Where the sensor stood.
+    pub vantage: Vantage,
     /// Interfaces or capture.
     pub watched: Vec<String>,
     /// How far it is.
     pub stage: Stage,
     /// The worst that it was.
-    pub level: String,
-    /// Milliseconds since 1970 of the first packet that was a sign, as far as is known.
-    pub first_sign_ms: u64,
+    pub level: Level,
+    /// Milliseconds since 1970 at which it began, by the time of asking, as far as is known.
+    pub onset_ms: u64,
     /// When the first rule fired.
     pub detected_ms: u64,
     /// When a rule last fired. What came later is the recovery.
-    pub last_sign_ms: u64,
+    pub last_symptom_ms: u64,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
     /// When this was last brought up to date.
     pub updated_ms: u64,
     /// In their order.
-    pub signs: Vec<Sign>,
-    /// The minute before the first sign, or what there is of it.
+    pub symptoms: Vec<SymptomRecord>,
+    /// The minute before the onset, or what there is of it.
     pub before: Summary,
-    /// From the first sign to the last.
+    /// From the onset to the last symptom.
     pub during: Summary,
     /// Clients and sources.
     pub clients: Clients,
@@ -262,11 +283,16 @@ pub struct Record {
     pub verified: Option<Verified>,
     /// How much was sampled.
     pub sampling: Sampling,
-    /// The likely cause in words; or which causes cannot be told apart.
-    pub first_cause: String,
-    /// All causes that apply, the likeliest first.
+    /// What the failures have in common, and what is answered has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affects: Option<Contrast>,
+    /// The likely cause; two that cannot be told apart; or none, where it is unknown.
+    pub first_cause: Vec<Cause>,
+    /// All causes for which something speaks, the likeliest first.
     pub causes: Vec<Ranked>,
-    /// From 60 s before the first sign on.
+    /// What is known, each fact once.
+    pub findings: Vec<Finding>,
+    /// From 60 s before the onset on.
     pub series: Series,
 }
 

@@ -22,7 +22,7 @@ pub struct Point {
     pub failed: u64,
     /// ICMP errors about queries.
     pub icmp_errors: u64,
-    /// SERVFAIL, REFUSED and NXDOMAIN.
+    /// Answers with an rcode other than NOERROR.
     pub bad_rcodes: u64,
 }
 
@@ -44,7 +44,7 @@ impl Point {
             answered: counters.transactions.answered,
             failed: span.failed(),
             icmp_errors: counters.errors.iter().sum(),
-            bad_rcodes: counters.rcode[2] + counters.rcode[3] + counters.rcode[5],
+            bad_rcodes: counters.answers_by_rcode[1..].iter().sum(),
         }
     }
 }

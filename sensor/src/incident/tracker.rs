@@ -4,51 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
 
-use super::case::{Case, Tick, last_seen};
+use super::change::Change;
 use super::evidence::Recent;
+use super::gather::failing_upstreams;
+use super::open::{Incident, Tick, last_seen};
 use super::record::{Record, Stage};
-use crate::detect::{Detector, Level, Reading, Rule, Subject};
+use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
 use crate::measure::clock::WallClock;
-use crate::measure::sighting::Sighting;
+use crate::measure::sampled::Sampled;
 
-/// Incidents that are open at once; beyond them the least gives way, or the sign is not followed.
+/// Incidents that are open at once; beyond them the least gives way, or the symptom is not followed.
 const INCIDENTS: usize = 64;
-
-/// What happened to an incident.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It began.
-    Opened,
-    /// It became critical.
-    Worsened,
-    /// It has another sign.
-    Sign,
-    /// Another cause is likely now.
-    Cause,
-    /// It is critical no more.
-    Eased,
-    /// It is over.
-    Closed,
-    /// Nobody asks any more.
-    Stale,
-}
-
-impl Change {
-    /// The name used in output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Worsened => "worsened",
-            Self::Sign => "sign",
-            Self::Cause => "cause",
-            Self::Eased => "eased",
-            Self::Closed => "closed",
-            Self::Stale => "stale",
-        }
-    }
-}
+/// Servers that fail for the same clients within so long are one incident.
+const TOGETHER: Duration = Duration::from_secs(3);
+/// A failing upstream is told with the server that asks it, if that fails within so long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the sensor says of itself in a record.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +43,9 @@ pub struct Shadow {
 /// All incidents that go on.
 #[derive(Default)]
 pub struct Tracker {
-    cases: BTreeMap<Subject, Case>,
+    open: BTreeMap<Subject, Incident>,
+    /// Upstreams that fail, and since when: they wait for those that ask them to fail.
+    held: BTreeMap<Subject, Duration>,
     recent: Recent,
     calendar: WallClock,
     about: About,
@@ -96,12 +70,12 @@ impl Tracker {
     }
 
     /// Adds sampled packets.
-    pub fn look(&mut self, sightings: &[(Sighting, Sample)]) {
-        for (sighting, sample) in sightings {
-            self.recent.add(*sighting, *sample);
-            for case in self.cases.values_mut().filter(|case| case.is_firing()) {
-                case.evidence.add(sighting, sample);
+    pub fn look(&mut self, sampled: &[(Sampled, Sample)]) {
+        for (sampled, sample) in sampled {
+            for incident in self.open.values_mut().filter(|open| open.is_firing()) {
+                incident.evidence.add(sampled, sample);
             }
+            self.recent.add(sampled.clone(), *sample);
         }
     }
 
@@ -109,22 +83,25 @@ impl Tracker {
     pub fn update(&mut self, detector: &Detector, tick: &Tick) -> Vec<(Change, Record)> {
         let mut changes: Vec<(Change, Subject)> = Vec::new();
         // Also those of which the detector has no readings any more, or they would never end.
-        let known = detector.readings().keys().chain(self.cases.keys());
+        let known = detector.readings().keys().chain(self.open.keys());
         let subjects: BTreeSet<Subject> = known.copied().collect();
         for subject in &subjects {
             let readings = detector.readings().get(subject);
             let mut readings: Vec<Reading> = readings.cloned().unwrap_or_default();
             self.leave_in_shadow(*subject, &mut readings);
             let worst = readings.iter().filter_map(Reading::level).max();
-            if let Some(case) = self.cases.get_mut(subject) {
-                if case.is_over() {
+            if let Some(incident) = self.open.get_mut(subject) {
+                if incident.is_over() {
                     continue;
                 }
-                case.tick(detector, tick, &self.calendar);
-                let found = case.update(&readings, detector, tick.now);
+                incident.tick(detector, tick, &self.calendar);
+                let found = incident.update(&readings, detector, tick.now);
                 changes.extend(found.into_iter().map(|change| (change, *subject)));
             } else if let Some(level) = worst {
-                if self.cases.len() >= INCIDENTS {
+                if self.belongs_elsewhere(*subject, &readings, detector, tick.now) {
+                    continue;
+                }
+                if self.open.len() >= INCIDENTS {
                     let seen = last_seen(*subject, detector).unwrap_or_default();
                     let Some(other) = self.give_up(level, seen, tick.now) else {
                         self.unfollowed.insert(*subject);
@@ -133,12 +110,14 @@ impl Tracker {
                     changes.push((Change::Stale, other));
                 }
                 let (recent, calendar) = (&self.recent, &self.calendar);
-                let case = Case::open(*subject, &readings, detector, tick.now, recent, calendar);
-                self.cases.insert(*subject, case);
+                let incident =
+                    Incident::open(*subject, &readings, detector, tick.now, recent, calendar);
+                self.open.insert(*subject, incident);
                 self.unfollowed.remove(subject);
                 changes.push((Change::Opened, *subject));
             } else {
                 self.unfollowed.remove(subject);
+                self.held.remove(subject);
             }
         }
         self.unfollowed.retain(|subject| subjects.contains(subject));
@@ -147,12 +126,82 @@ impl Tracker {
         let records: Vec<_> = changes
             .into_iter()
             .filter_map(|(change, subject)| {
-                let case = self.cases.get(&subject)?;
-                Some((change, case.record(tick.now, &self.calendar, &self.about)))
+                let incident = self.open.get(&subject)?;
+                Some((change, incident.record(tick.now, &self.calendar, &self.about)))
             })
             .collect();
-        self.cases.retain(|_, case| !case.is_over());
+        self.open.retain(|_, incident| !incident.is_over());
         records
+    }
+
+    /// Whether what a server suffers is part of another incident: of one that began in the same moment for the same
+    /// clients, of its resolver's way to all servers, or of a server that asks it.
+    fn belongs_elsewhere(
+        &mut self,
+        subject: Subject,
+        readings: &[Reading],
+        detector: &Detector,
+        now: Duration,
+    ) -> bool {
+        let Subject::Server(key) = subject else {
+            return false;
+        };
+        let fires = |reading: &&Reading| reading.level().is_some();
+        let mut firing = readings.iter().filter(fires);
+        if !firing.all(|reading| reading.rule.is_failure() && reading.rule != Rule::Collapse) {
+            return false;
+        }
+        let askers = detector.askers();
+        let path_is_gone = self.open.get(&Subject::Network).is_some_and(Incident::fails);
+        if path_is_gone && askers.resolver_of(&key).is_some() {
+            return true;
+        }
+        // Upstreams are told with the server that asks them.
+        let asks = |server: &ServerKey| failing_upstreams(server, detector, now).contains(&key);
+        let resolvers: Vec<ServerKey> = detector
+            .servers()
+            .filter(|(server, state)| **server != key && state.has_answered && asks(server))
+            .map(|(server, _)| *server)
+            .collect();
+        if resolvers
+            .iter()
+            .any(|server| self.open.contains_key(&Subject::Server(*server)))
+        {
+            return true;
+        }
+        let since = *self.held.entry(subject).or_insert(now);
+        if !resolvers.is_empty() && now.saturating_sub(since) < PATIENCE {
+            return true;
+        }
+        let failing_since = |server: &ServerKey| detector.server(server)?.failing_since;
+        let Some(since) = failing_since(&key) else {
+            return false;
+        };
+        // A program of its own that is down says nothing of others.
+        if detector.vantage(&key) == Vantage::Server || firing_of_its_own(readings) {
+            return false;
+        }
+        let clients = |server: &ServerKey| -> BTreeSet<ServerKey> {
+            let asks = |(_, asker): &(&ServerKey, &crate::detect::askers::Asker)| {
+                asker.servers.contains_key(server)
+            };
+            let found = askers.by_client.iter().filter(asks);
+            found.map(|(client, _)| *client).collect()
+        };
+        let ours = clients(&key);
+        let other = self.open.iter_mut().find(|(other, incident)| {
+            let Subject::Server(server) = other else {
+                return false;
+            };
+            incident.fails()
+                && incident.onset().abs_diff(since) <= TOGETHER
+                && clients(server).intersection(&ours).next().is_some()
+        });
+        if let Some((_, incident)) = other {
+            incident.add_server(key);
+            return true;
+        }
+        false
     }
 
     /// Takes out the readings of rules that open no incident, and notes those that begin to fire.
@@ -175,11 +224,11 @@ impl Tracker {
     /// Gives up the least of all incidents, if it is less than one of this level whose server was last seen
     /// then.
     fn give_up(&mut self, level: Level, seen: Duration, now: Duration) -> Option<Subject> {
-        let going_on = self.cases.iter_mut().filter(|(_, case)| !case.is_over());
-        let (subject, case) = going_on
-            .filter(|(_, case)| case.gives_way_to(level, seen))
-            .min_by_key(|(_, case)| case.rank())?;
-        case.end(Stage::Stale, now);
+        let going_on = self.open.iter_mut().filter(|(_, open)| !open.is_over());
+        let (subject, incident) = going_on
+            .filter(|(_, open)| open.gives_way_to(level, seen))
+            .min_by_key(|(_, open)| open.rank())?;
+        incident.end(Stage::Stale, now);
         Some(*subject)
     }
 
@@ -192,37 +241,43 @@ impl Tracker {
     /// Records of what goes on: each `of`th, from number `part` on.
     #[must_use]
     pub fn records(&self, now: Duration, part: usize, of: usize) -> Vec<Record> {
-        let cases = self.cases.values().skip(part).step_by(of);
-        cases
-            .map(|case| case.record(now, &self.calendar, &self.about))
+        let open = self.open.values().skip(part).step_by(of);
+        open.map(|incident| incident.record(now, &self.calendar, &self.about))
             .collect()
     }
 
     /// Ends all: the capture, or the sensor, has ended.
     pub fn finish(&mut self, now: Duration) -> Vec<(Record, Vec<Sample>)> {
-        for case in self.cases.values_mut() {
-            case.is_unfinished();
+        for incident in self.open.values_mut() {
+            incident.is_unfinished();
         }
         let records = self.records(now, 0, 1);
-        let cases = std::mem::take(&mut self.cases).into_values();
-        let packets = cases.map(|case| case.evidence.packets);
+        let open = std::mem::take(&mut self.open).into_values();
+        let packets = open.map(|incident| incident.evidence.packets);
         records.into_iter().zip(packets).collect()
     }
 
     /// An incident that goes on.
-    pub fn case(&mut self, subject: &Subject) -> Option<&mut Case> {
-        self.cases.get_mut(subject)
+    pub fn incident(&mut self, subject: &Subject) -> Option<&mut Incident> {
+        self.open.get_mut(subject)
     }
 
     /// Subjects of incidents.
     pub fn subjects(&self) -> impl Iterator<Item = &Subject> {
-        self.cases.keys()
+        self.open.keys()
     }
 
     /// Packets of an incident that goes on, by its id.
     #[must_use]
     pub fn packets(&self, id: &str) -> Option<&[Sample]> {
-        let case = self.cases.values().find(|case| case.id() == id)?;
-        Some(&case.evidence.packets)
+        let incident = self.open.values().find(|open| open.id() == id)?;
+        Some(&incident.evidence.packets)
     }
+}
+
+/// ICMP port unreachable comes of the server itself, or of a filter before it alone.
+fn firing_of_its_own(readings: &[Reading]) -> bool {
+    readings
+        .iter()
+        .any(|reading| reading.rule == Rule::PortUnreachable && reading.level().is_some())
 }

@@ -1,12 +1,14 @@
-//! From counters to quantities: readings, windows between them, estimates, samples and addresses.
+//! From counters to quantities: readings, windows between them, estimates, dossiers and addresses.
 
 pub mod address;
 pub mod clock;
 pub mod cohort;
 pub mod counters;
+pub mod dossier;
 pub mod latency;
+pub mod question;
 pub mod reading;
+pub mod sampled;
 pub mod samples;
-pub mod sighting;
 pub mod sketch;
 pub mod window;

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::Alert;
+use crate::present::words;
 
 /// A command that runs longer is killed.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -78,8 +79,8 @@ fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
         .args(["-c", line])
         .env("SENSOR_CHANGE", change)
         .env("SENSOR_ID", &alert.record.id)
-        .env("SENSOR_LEVEL", &alert.record.level)
-        .env("SENSOR_CAUSE", &alert.record.first_cause)
+        .env("SENSOR_LEVEL", alert.record.level.name())
+        .env("SENSOR_CAUSE", words::codes(&alert.record))
         .stdin(Stdio::piped())
         // Standard output has the sensor's own lines.
         .stdout(std::io::stderr())

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::Alert;
-use crate::present::incident;
+use crate::detect::Level;
+use crate::present::{incident, words};
 
 /// Where it listens.
 pub const SOCKET: &str = "/run/systemd/journal/socket";
@@ -34,7 +35,7 @@ fn entry(alert: &Alert) -> String {
         (incident::change(change, record), change.name())
     });
     // syslog(3): warning or critical.
-    let priority = if record.level == "critical" { 2 } else { 4 };
+    let priority = if record.level == Level::Critical { 2 } else { 4 };
     [
         ("MESSAGE", message.as_str()),
         ("PRIORITY", &priority.to_string()),
@@ -42,7 +43,7 @@ fn entry(alert: &Alert) -> String {
         ("SENSOR_CHANGE", change),
         ("SENSOR_INCIDENT", &record.id),
         ("SENSOR_SERVER", record.server.as_deref().unwrap_or("")),
-        ("SENSOR_CAUSE", &record.first_cause),
+        ("SENSOR_CAUSE", &words::codes(record)),
     ]
     .map(|(field, value)| format!("{field}={}\n", value.replace('\n', " ")))
     .concat()

@@ -6,10 +6,12 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::report::{self, subject};
-use crate::detect::{Level, Subject};
-use crate::incident::record::{Record, Sign};
+use super::words;
+use crate::detect::{Level, Subject, Vantage};
+use crate::incident::diagnosis::Contrast;
+use crate::incident::record::{Record, SymptomRecord};
 use crate::incident::tracker::Shadow;
-use crate::incident::{Change, Record as Incident};
+use crate::incident::{Cause, Change, Record as Incident};
 use crate::measure::address::ip;
 
 /// An incident, or what has changed in it.
@@ -21,18 +23,20 @@ pub struct IncidentObject<'a> {
     change: Option<&'static str>,
     id: &'a str,
     server: Option<&'a str>,
-    level: &'a str,
+    level: Level,
     stage: &'static str,
-    vantage: &'a str,
-    first_sign_ms: u64,
+    vantage: Vantage,
+    onset_ms: u64,
     detected_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_ms: Option<u64>,
-    last_sign_ms: u64,
+    last_symptom_ms: u64,
     updated_ms: u64,
-    first_cause: &'a str,
-    causes: Vec<&'a str>,
-    signs: &'a [Sign],
+    first_cause: &'a [Cause],
+    causes: Vec<Cause>,
+    symptoms: &'a [SymptomRecord],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    affects: Option<&'a Contrast>,
     summary: String,
 }
 
@@ -46,21 +50,22 @@ impl<'a> IncidentObject<'a> {
             change: change.map(Change::name),
             id: &record.id,
             server: record.server.as_deref(),
-            level: &record.level,
+            level: record.level,
             stage: record.stage.name(),
-            vantage: &record.vantage,
-            first_sign_ms: record.first_sign_ms,
+            vantage: record.vantage,
+            onset_ms: record.onset_ms,
             detected_ms: record.detected_ms,
             ended_ms: record.ended_ms,
-            last_sign_ms: record.last_sign_ms,
+            last_symptom_ms: record.last_symptom_ms,
             updated_ms: record.updated_ms,
             first_cause: &record.first_cause,
             causes: record
                 .causes
                 .iter()
-                .map(|ranked| ranked.cause.as_str())
+                .map(|ranked| ranked.cause)
                 .collect(),
-            signs: &record.signs,
+            symptoms: &record.symptoms,
+            affects: record.affects.as_ref(),
             summary: report::summary(record),
         }
     }
@@ -75,7 +80,7 @@ pub struct ShadowObject<'a> {
     server: Option<IpAddr>,
     rule: &'static str,
     level: Option<Level>,
-    said: &'a str,
+    detail: &'a str,
 }
 
 impl<'a> ShadowObject<'a> {
@@ -92,7 +97,7 @@ impl<'a> ShadowObject<'a> {
             },
             rule: shadow.reading.rule.name(),
             level: shadow.reading.level(),
-            said: &shadow.reading.said,
+            detail: &shadow.reading.detail,
         }
     }
 }
@@ -109,7 +114,7 @@ pub fn shadow(shadow: &Shadow) -> String {
         "in the shadow: {of}, {}: {}: {} (no incident: --shadow {})",
         reading.level().map_or("", Level::name),
         reading.rule.title(),
-        reading.said,
+        reading.detail,
         reading.rule.name()
     )
 }
@@ -120,39 +125,39 @@ pub fn change(change: Change, record: &Record) -> String {
     let what = match change {
         Change::Opened => "INCIDENT",
         Change::Worsened => "INCIDENT is critical",
-        Change::Sign => "INCIDENT has another sign",
+        Change::Symptom => "INCIDENT, new symptom",
         Change::Cause => "INCIDENT has another likely cause",
         Change::Eased => "incident eases",
         Change::Closed => "incident is over",
         Change::Stale => "incident is stale",
     };
-    let sign = record.signs.last().filter(|_| change != Change::Closed);
-    let said = sign.map_or_else(String::new, |sign| {
-        format!("; {}: {}", sign.title, sign.said)
+    let symptom = record.symptoms.last().filter(|_| change != Change::Closed);
+    let detail = symptom.map_or_else(String::new, |symptom| {
+        format!("; {}: {}", symptom.title, symptom.detail)
     });
     format!(
-        "{what}: {}, {}: {}{said}",
+        "{what}: {}, {}: {}{detail}",
         subject(record),
-        record.level,
-        record.first_cause
+        record.level.name(),
+        words::first_cause(record)
     )
 }
 
 /// An incident that goes on when the sensor ends. `state` is the directory, where it was named.
 #[must_use]
 pub fn unfinished(record: &Record, state: Option<&Path>) -> String {
-    let calm = record.updated_ms.saturating_sub(record.last_sign_ms);
+    let calm = record.updated_ms.saturating_sub(record.last_symptom_ms);
     let calm = if calm < CALM_MS {
         String::new()
     } else {
-        format!(" (no sign for {} s)", calm / 1000)
+        format!(" (quiet for {} s)", calm / 1000)
     };
     let state = state.map_or_else(String::new, |state| format!(" --state {}", state.display()));
     format!(
         "incident goes on{calm}: {}, {}: {}; `sensor report {}{state}` has the report",
         subject(record),
-        record.level,
-        record.first_cause,
+        record.level.name(),
+        words::first_cause(record),
         record.id
     )
 }
@@ -163,17 +168,17 @@ const CALM_MS: u64 = 2_000;
 /// An incident of a capture, in a few lines.
 #[must_use]
 pub fn told(record: &Record) -> String {
-    let signs: Vec<String> = record
-        .signs
+    let symptoms: Vec<String> = record
+        .symptoms
         .iter()
-        .map(|sign| format!("{} ({})", sign.title, sign.said))
+        .map(|symptom| format!("{} ({})", symptom.title, symptom.detail))
         .collect();
     format!(
         "incident: {}, {}: {}\n  from {}: {}",
         subject(record),
-        record.level,
-        record.first_cause,
-        report::time(record.first_sign_ms),
-        signs.join("; ")
+        record.level.name(),
+        words::first_cause(record),
+        report::time(record.onset_ms),
+        symptoms.join("; ")
     )
 }

@@ -11,3 +11,4 @@ pub mod report;
 pub mod rules;
 pub mod summary;
 pub mod totals;
+pub mod words;

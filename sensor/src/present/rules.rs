@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::detect::rules::{RULES, RuleSpec};
 use crate::detect::{Level, Reading, Rule, State, Subject, Thresholds, Unit};
 use crate::measure::address::ip;
 
@@ -13,7 +14,13 @@ const SERVERS: usize = 10;
 /// What each rule looks for.
 #[must_use]
 pub fn list() -> String {
-    let lines = Rule::ALL.map(|rule| format!("{:<18} {}", rule.name(), rule.title()));
+    let lines: Vec<String> = RULES
+        .iter()
+        .map(|spec| match spec.compares {
+            "" => format!("{:<18} {}", spec.name, spec.title),
+            compares => format!("{:<18} {} (against: {compares})", spec.name, spec.title),
+        })
+        .collect();
     format!(
         "{}\n\n`sensor rules -i INTERFACE` shows what they read, `sensor rules --toml` their thresholds; \
          sensor/docs/DETECTION.md of the project has the reasons.",
@@ -148,7 +155,7 @@ fn state(reading: &Reading) -> String {
                     .critical
                     .is_some_and(|critical| reading.value >= critical);
             let more = if more { " (critical if it lasts)" } else { "" };
-            format!("FIRES, {}{more}: {}", level.name(), reading.said)
+            format!("FIRES, {}{more}: {}", level.name(), reading.detail)
         }
         State::Unknown(why) => format!("cannot tell: {why}"),
     }
@@ -195,29 +202,29 @@ struct ReadingObject<'a> {
     /// 1 where it may fire.
     nearness: f64,
     #[serde(skip_serializing_if = "str::is_empty")]
-    said: &'a str,
+    detail: &'a str,
 }
 
 /// An object for each reading, or for each rule where there are none.
 #[must_use]
 pub fn objects<'a>(readings: &[(Subject, &'a [Reading])]) -> Vec<RuleObject<'a>> {
-    let object = |rule: Rule| RuleObject {
+    let object = |spec: &RuleSpec| RuleObject {
         schema: super::totals::SCHEMA,
         kind: "rule",
-        rule: rule.name(),
-        title: rule.title(),
+        rule: spec.name,
+        title: spec.title,
         subject: None,
         reading: None,
     };
     if readings.is_empty() {
-        return Rule::ALL.map(object).into();
+        return RULES.iter().map(object).collect();
     }
     let mut objects = Vec::new();
     for (subject, readings) in readings {
         objects.extend(readings.iter().map(|reading| RuleObject {
             subject: Some(name(*subject)),
             reading: Some(ReadingObject::of(reading)),
-            ..object(reading.rule)
+            ..object(reading.rule.spec())
         }));
     }
     objects
@@ -240,9 +247,9 @@ impl<'a> ReadingObject<'a> {
             },
             level: reading.level(),
             nearness: nearness(reading),
-            said: match reading.state {
+            detail: match reading.state {
                 State::Unknown(why) => why,
-                _ => &reading.said,
+                _ => &reading.detail,
             },
         }
     }
@@ -255,7 +262,7 @@ mod tests {
     #[test]
     fn the_thresholds_are_written_with_what_they_are_and_read_back() {
         let thresholds = Thresholds {
-            slow_rise: 7.0,
+            usual_rise: 7.0,
             ..Thresholds::default()
         };
         let text = commented(&thresholds).expect("TOML");

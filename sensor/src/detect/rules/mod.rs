@@ -1,27 +1,34 @@
-//! The rules, one a file.
+//! The rules, one a file and one a row of [`RULES`]. Each is a pure function of what is known at a tick.
 
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
 use serde::Serialize;
 
-use super::network::Vain;
-use super::{Facts, Level, Network, Place, Reading, State, Thresholds, Unit};
+use super::askers::Askers;
+use super::network::Network;
+use super::{Facts, Level, Place, Reading, State, Thresholds, Unit};
+use crate::measure::dossier::Dossier;
 
-mod amplification;
+pub mod amplification;
 mod collapse;
-mod failing;
-mod one_source;
+pub mod failing;
+pub mod fragments;
+mod garbage;
+pub mod one_source;
 mod partial_failure;
-mod partial_rejection;
+pub mod partial_rejection;
+pub mod path_failing;
 mod query_flood;
-mod random_names;
-mod rcode_storm;
-mod reflection;
+pub mod random_names;
+pub mod rcode_shift;
+pub mod reflection;
 mod scan;
 mod slow;
 mod spoofed;
+mod syn_flood;
+mod tcp_fails;
 mod truncation;
-
-pub use failing::ERRORS_OF_ALL;
-pub(super) use failing::REJECTIONS;
 
 /// Every rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -31,7 +38,7 @@ pub enum Rule {
     PortUnreachable,
     /// Queries fail, and ICMP says that they are prohibited.
     Prohibited,
-    /// Queries fail, and ICMP says that the host or its network is unreachable.
+    /// Queries fail, and ICMP gives another reason.
     HostUnreachable,
     /// Queries fail, and nothing comes back.
     Silent,
@@ -39,10 +46,8 @@ pub enum Rule {
     PartialFailure,
     /// Some client networks are rejected while others are served.
     PartialRejection,
-    /// Far more SERVFAIL than usual.
-    Servfail,
-    /// Far more REFUSED than usual.
-    Refused,
+    /// Far more answers say no than usual.
+    RcodeShift,
     /// Answers take far longer than usual.
     Slow,
     /// Hardly a query comes any more.
@@ -51,106 +56,153 @@ pub enum Rule {
     QueryFlood,
     /// One source asks far more than the others.
     OneSource,
-    /// Far more names that do not exist than usual.
+    /// Names below one zone that do not repeat and fail.
     RandomNames,
     /// Large answers to one client network: we amplify.
     Amplification,
-    /// Responses that nobody asked for: we are the victim.
-    Reflection,
     /// A flood whose sources are made up.
     Spoofed,
-    /// Answers are cut, or packets are too big for the path.
+    /// Answers are truncated, and their clients do not come over TCP.
     Truncation,
+    /// Connections over TCP are not accepted.
+    TcpFails,
+    /// Answers are too large for the path.
+    Fragments,
+    /// Messages that are no DNS.
+    Garbage,
+    /// Connections are begun and lead nowhere.
+    SynFlood,
+    /// Responses that nobody asked for: we are the victim.
+    Reflection,
     /// One source asks many servers in vain.
     Scan,
+    /// A resolver's way to all servers is gone.
+    PathFailing,
 }
 
-impl Rule {
-    /// All, in the order in which they are told.
-    pub const ALL: [Self; 18] = [
-        Self::PortUnreachable,
-        Self::Prohibited,
-        Self::HostUnreachable,
-        Self::Silent,
-        Self::PartialFailure,
-        Self::PartialRejection,
-        Self::Servfail,
-        Self::Refused,
-        Self::Slow,
-        Self::Collapse,
-        Self::QueryFlood,
-        Self::OneSource,
-        Self::RandomNames,
-        Self::Amplification,
-        Self::Reflection,
-        Self::Spoofed,
-        Self::Truncation,
-        Self::Scan,
-    ];
+/// What kind of trouble a rule finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Queries fail: no traffic does not end those.
+    Failure,
+    /// Answers come, and are bad, late or lost on the way.
+    Answers,
+    /// Too much traffic.
+    Flood,
+    /// Somebody looks around.
+    Nuisance,
+}
 
-    /// The name used in output.
+/// Who reads a rule.
+#[derive(Clone, Copy)]
+enum Read {
+    Server(fn(&Facts<'_>) -> Reading),
+    Network(fn(&NetworkFacts<'_>) -> Reading),
+}
+
+/// One rule, as data.
+pub struct RuleSpec {
+    /// Which.
+    pub rule: Rule,
+    /// The code used in output.
+    pub name: &'static str,
+    /// What it finds, in words.
+    pub title: &'static str,
+    /// What kind of trouble that is.
+    pub family: Family,
+    /// What it compares with.
+    pub compares: &'static str,
+    read: Read,
+}
+
+const fn server(
+    rule: Rule,
+    name: &'static str,
+    title: &'static str,
+    family: Family,
+    compares: &'static str,
+    read: fn(&Facts<'_>) -> Reading,
+) -> RuleSpec {
+    RuleSpec {
+        rule,
+        name,
+        title,
+        family,
+        compares,
+        read: Read::Server(read),
+    }
+}
+
+const fn network(
+    rule: Rule,
+    name: &'static str,
+    title: &'static str,
+    family: Family,
+    compares: &'static str,
+    read: fn(&NetworkFacts<'_>) -> Reading,
+) -> RuleSpec {
+    RuleSpec {
+        rule,
+        name,
+        title,
+        family,
+        compares,
+        read: Read::Network(read),
+    }
+}
+
+use Family::{Answers, Failure, Flood, Nuisance};
+
+/// All rules, in the order in which they are shown.
+pub const RULES: [RuleSpec; 22] = [
+    server(Rule::PortUnreachable, "port_unreachable", "queries fail with ICMP port unreachable", Failure, "half of the queries", failing::port_unreachable),
+    server(Rule::Prohibited, "prohibited", "queries fail with ICMP administratively prohibited", Failure, "half of the queries", failing::prohibited),
+    server(Rule::HostUnreachable, "host_unreachable", "queries fail with ICMP unreachable or time exceeded", Failure, "half of the queries", failing::host_unreachable),
+    server(Rule::Silent, "silent", "queries get no answer and no error", Failure, "half of the queries", failing::silent),
+    server(Rule::PartialFailure, "partial_failure", "part of the queries fails", Failure, "usual share of failures", partial_failure::read),
+    server(Rule::PartialRejection, "partial_rejection", "some client networks are rejected while others are served", Failure, "networks that are served", partial_rejection::read),
+    server(Rule::RcodeShift, "rcode_shift", "answers say no far more often than usual", Answers, "usual share of the rcode", rcode_shift::read),
+    server(Rule::Slow, "slow", "answers are slow", Answers, "usual 95th percentile", slow::read),
+    server(Rule::Collapse, "collapse", "query volume collapsed", Failure, "usual rate", collapse::read),
+    server(Rule::QueryFlood, "query_flood", "query flood", Flood, "usual rate", query_flood::read),
+    server(Rule::OneSource, "one_source", "one source floods", Flood, "usual rate of the source, and the other sources", one_source::read),
+    server(Rule::RandomNames, "random_names", "random names below one zone", Flood, "usual rate below the zone", random_names::read),
+    server(Rule::Amplification, "amplification", "amplification: large answers to one network", Flood, "usual bytes to the network", amplification::read),
+    server(Rule::Spoofed, "spoofed", "the sources of a flood are spoofed", Flood, "usual number of sources", spoofed::read),
+    server(Rule::Truncation, "truncation", "truncated answers that are not followed by TCP", Answers, "usual share of truncated answers", truncation::read),
+    server(Rule::TcpFails, "tcp_fails", "connections over TCP are not accepted", Answers, "usual share of SYNs without SYN-ACK", tcp_fails::read),
+    server(Rule::Fragments, "fragments", "answers are too large for the path", Answers, "usual share of such answers", fragments::read),
+    server(Rule::Garbage, "garbage", "messages that are not DNS", Flood, "usual rate of such messages", garbage::read),
+    server(Rule::SynFlood, "syn_flood", "SYN flood on the DNS port", Flood, "usual rate of SYNs", syn_flood::read),
+    network(Rule::Reflection, "reflection", "reflection: responses that were not asked for", Flood, "usual rate of such responses", reflection::read),
+    network(Rule::Scan, "scan", "a scan for DNS servers", Nuisance, "", scan::read),
+    network(Rule::PathFailing, "path_failing", "a resolver reaches no server any more", Failure, "usual share of failures", path_failing::read),
+];
+
+impl Rule {
+    /// Its row.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PortUnreachable => "port_unreachable",
-            Self::Prohibited => "prohibited",
-            Self::HostUnreachable => "host_unreachable",
-            Self::Silent => "silent",
-            Self::PartialFailure => "partial_failure",
-            Self::PartialRejection => "partial_rejection",
-            Self::Servfail => "servfail",
-            Self::Refused => "refused",
-            Self::Slow => "slow",
-            Self::Collapse => "collapse",
-            Self::QueryFlood => "query_flood",
-            Self::OneSource => "one_source",
-            Self::RandomNames => "random_names",
-            Self::Amplification => "amplification",
-            Self::Reflection => "reflection",
-            Self::Spoofed => "spoofed",
-            Self::Truncation => "truncation",
-            Self::Scan => "scan",
-        }
+    pub fn spec(self) -> &'static RuleSpec {
+        // A test holds the order of the table against that of the type.
+        &RULES[self as usize]
     }
 
-    /// What it looks for.
+    /// The code used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// What it finds.
     #[must_use]
     pub fn title(self) -> &'static str {
-        match self {
-            Self::PortUnreachable => "queries fail with ICMP port unreachable",
-            Self::Prohibited => "queries fail with ICMP administratively prohibited",
-            Self::HostUnreachable => "queries fail with ICMP host or network unreachable",
-            Self::Silent => "queries get no answer and no error",
-            Self::PartialFailure => "part of the queries fails",
-            Self::PartialRejection => "some client networks are rejected while others are served",
-            Self::Servfail => "SERVFAIL storm",
-            Self::Refused => "REFUSED storm",
-            Self::Slow => "answers are slow",
-            Self::Collapse => "the queries stay away",
-            Self::QueryFlood => "query flood",
-            Self::OneSource => "one source floods",
-            Self::RandomNames => "random names (NXDOMAIN)",
-            Self::Amplification => "amplification: large answers to one network",
-            Self::Reflection => "reflection: responses that nobody asked for",
-            Self::Spoofed => "the sources of a flood are spoofed",
-            Self::Truncation => "truncated answers or a too small path MTU",
-            Self::Scan => "a scan for DNS servers",
-        }
+        self.spec().title
     }
 
     /// Whether it is about queries that fail: no traffic does not end those.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(
-            self,
-            Self::PortUnreachable
-                | Self::Prohibited
-                | Self::HostUnreachable
-                | Self::Silent
-                | Self::PartialFailure
-                | Self::PartialRejection
-                | Self::Collapse
-        )
+        self.spec().family == Failure
     }
 
     /// Whether it compares with the usual rate of queries, which follows after a while.
@@ -162,62 +214,74 @@ impl Rule {
     /// Whether it is about answers that come, and are bad or late.
     #[must_use]
     pub fn is_about_answers(self) -> bool {
-        matches!(
-            self,
-            Self::Servfail | Self::Refused | Self::Slow | Self::Truncation
-        )
+        self.spec().family == Answers
     }
 
     /// Whether it is about too much traffic.
     #[must_use]
     pub fn is_flood(self) -> bool {
-        matches!(
-            self,
-            Self::QueryFlood
-                | Self::OneSource
-                | Self::RandomNames
-                | Self::Amplification
-                | Self::Reflection
-                | Self::Spoofed
-        )
+        self.spec().family == Flood
+    }
+}
+
+/// What the rules about the whole network may know.
+pub struct NetworkFacts<'a> {
+    /// Now.
+    pub now: Duration,
+    /// Dossiers of the last ten seconds or a little more, of all servers.
+    pub recent: &'a [&'a Dossier],
+    /// The network as a whole.
+    pub network: &'a Network,
+    /// Who asks whom.
+    pub askers: &'a Askers,
+    /// Where the sensor stands.
+    pub place: &'a Place,
+    /// Numbers to compare with.
+    pub limits: &'a Thresholds,
+    /// Whether a server fails, or did a moment ago.
+    pub is_failing: &'a dyn Fn(&ServerKey) -> bool,
+    /// How many answers a second a client usually gets that it was not seen to ask for.
+    pub usual_unmatched: &'a dyn Fn(&ServerKey) -> f64,
+    /// The way to all servers has been gone for longer than a restart takes.
+    pub path_lasts: bool,
+}
+
+/// What one rule says of a server.
+#[must_use]
+pub fn of(rule: Rule, facts: &Facts<'_>) -> Reading {
+    match rule.spec().read {
+        Read::Server(read) => read(facts),
+        Read::Network(_) => Reading::new(rule, Unit::Count, 0.0, 1.0, None),
     }
 }
 
 /// What every rule about servers says of one.
 #[must_use]
 pub fn of_server(facts: &Facts<'_>) -> Vec<Reading> {
-    vec![
-        failing::port_unreachable(facts),
-        failing::prohibited(facts),
-        failing::host_unreachable(facts),
-        failing::silent(facts),
-        partial_failure::read(facts),
-        partial_rejection::read(facts),
-        rcode_storm::servfail(facts),
-        rcode_storm::refused(facts),
-        slow::read(facts),
-        collapse::read(facts),
-        query_flood::read(facts),
-        one_source::read(facts),
-        random_names::read(facts),
-        amplification::read(facts),
-        spoofed::read(facts),
-        truncation::read(facts),
-    ]
+    RULES
+        .iter()
+        .filter_map(|spec| match spec.read {
+            Read::Server(read) => Some(read(facts)),
+            Read::Network(_) => None,
+        })
+        .collect()
 }
 
 /// What the rules about the whole network say.
 #[must_use]
-pub fn of_network(
-    network: &Network,
-    vain: &Vain,
-    place: &Place,
-    limits: &Thresholds,
-) -> Vec<Reading> {
-    vec![
-        reflection::read(network, place, limits),
-        scan::read(vain, limits),
-    ]
+pub fn of_network(facts: &NetworkFacts<'_>) -> Vec<Reading> {
+    RULES
+        .iter()
+        .filter_map(|spec| match spec.read {
+            Read::Network(read) => Some(read(facts)),
+            Read::Server(_) => None,
+        })
+        .collect()
+}
+
+/// Queries fail, or are slow: the server does not do what it usually does.
+fn is_harmed(facts: &Facts<'_>) -> bool {
+    facts.failing.is_unusual || slow::read(facts).level().is_some()
 }
 
 impl Reading {
@@ -231,7 +295,7 @@ impl Reading {
             warning,
             critical,
             state: State::Quiet,
-            said: String::new(),
+            detail: String::new(),
         }
     }
 
@@ -244,6 +308,13 @@ impl Reading {
     /// It cannot tell.
     fn unknown(mut self, why: &'static str) -> Self {
         self.state = State::Unknown(why);
+        self
+    }
+
+    /// It does not apply.
+    fn quiet(mut self) -> Self {
+        self.state = State::Quiet;
+        self.detail.clear();
         self
     }
 
@@ -277,10 +348,10 @@ impl Reading {
         self
     }
 
-    /// Says so, if it fires.
-    fn saying(mut self, said: impl FnOnce() -> String) -> Self {
+    /// With the numbers in words, if it fires.
+    fn saying(mut self, detail: impl FnOnce() -> String) -> Self {
         if matches!(self.state, State::Fires(_)) {
-            self.said = said();
+            self.detail = detail();
         }
         self
     }
@@ -289,4 +360,16 @@ impl Reading {
 /// A share as people read it.
 fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_rules() {
+        for (at, spec) in RULES.iter().enumerate() {
+            assert_eq!(spec.rule as usize, at, "{}", spec.name);
+        }
+    }
 }

@@ -1,24 +1,68 @@
 //! One source asks far more than the others, and than it usually does.
 
-use super::{percent, query_flood, slow};
-use crate::detect::facts::LONG;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use super::{Reading, is_harmed, percent, query_flood};
 use crate::detect::history::share;
-use crate::detect::{Facts, Reading, Rule, Unit};
+use crate::detect::{Facts, Rule, Unit};
 use crate::measure::address::ip;
 
-/// More than half.
-const MOST: f64 = 0.5;
+/// The source's share is of the dossiers of so long.
+const SPAN: Duration = Duration::from_secs(3);
+/// And of so many at least.
+const ENOUGH: u64 = 20;
 /// Queries that a resolver sends one server for each that it answers, at worst.
 const EACH: f64 = 3.0;
 /// The same where that server does not answer, or slowly.
 const AGAIN: f64 = 10.0;
 
-/// See the module. Counts of sources are from the sketches.
+/// The source that asks a server most, its share, and its queries a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Who.
+    pub address: ServerKey,
+    /// Its share of the queries.
+    pub share: f64,
+    /// Queries a second.
+    pub rate: f64,
+    /// Queries a second of another source, in the mean.
+    pub others: f64,
+}
+
+/// See there.
+pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
+    let mut counts: BTreeMap<ServerKey, u64> = BTreeMap::new();
+    let mut all = 0;
+    for dossier in facts.asked_in(SPAN) {
+        // Copies are queries as well.
+        let many = u64::from(dossier.weight) * dossier.copies.len() as u64;
+        *counts.entry(dossier.client).or_default() += many;
+        all += many;
+    }
+    let (address, many) = counts.iter().max_by_key(|(_, many)| **many)?;
+    if all < ENOUGH {
+        return None;
+    }
+    let whole = facts.state.history.over(SPAN);
+    let rate = whole.rate(whole.counters.queries);
+    let part = share(*many, all);
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
+    let others = (counts.len() - 1).max(1) as f64;
+    Some(Source {
+        address: *address,
+        share: part,
+        rate: rate * part,
+        others: rate * (1.0 - part) / others,
+    })
+}
+
+/// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let network = facts.network;
     let (warning, critical) = (limits.source_rate.warning, limits.source_rate.critical);
-    let found = network.heaviest(facts.place);
     let reading = |rate| {
         Reading::new(
             Rule::OneSource,
@@ -28,62 +72,42 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             Some(critical),
         )
     };
-    let Some((heavy, mut rate, mut part)) = found else {
-        return reading(0.0);
+    let Some(source) = heaviest(facts) else {
+        return reading(0.0).unknown("too few queries");
     };
-    let source = &heavy.source.address;
-    if *source == facts.server {
-        return reading(0.0).unknown("the heaviest source is this server, which asks others");
+    let reading = reading(source.rate);
+    if facts.place.trusted.iter().any(|trusted| trusted.contains(&source.address)) {
+        return reading.unknown("the heaviest source is trusted");
     }
-    let (mut whole, mut usually) = ("all queries", "");
-    // Sources are counted of the whole network. Where this server does not get most of the queries, the
-    // sample tells how many of its own are of that source.
-    if network.share(&facts.long, LONG) <= MOST {
-        part = facts.state.clients.part_of(source);
-        if part <= MOST {
-            return reading(0.0).unknown("most queries are for other servers");
-        }
-        rate = rate.min(part * facts.short.rate(facts.short.counters.queries));
-        // A resolver asks a server all that it is asked, and asks it again where it does not answer. What counts is
-        // what it answers: queries to it can be sent by anyone.
-        let most = if harms(facts) { AGAIN } else { EACH };
-        if rate <= most * facts.answers_of(source) {
-            return reading(0.0).unknown("the heaviest source is a server that answers as much");
-        }
-        (whole, usually) = ("what this server is asked", " a second at all servers");
-    } else if rate >= warning && facts.asks_another(source, rate) {
-        return reading(rate).unknown("the heaviest source asks another server");
+    let harmed = is_harmed(facts);
+    // A resolver asks a server all that it is asked, and asks it again where it does not answer. What counts is
+    // what it answers: queries to it can be sent by anyone.
+    let most = if harmed { AGAIN } else { EACH };
+    if source.rate <= most * facts.network.answers_of(&source.address) {
+        return reading.unknown("the heaviest source is a server that answers as much");
     }
-    let reading = reading(rate);
-    if !facts.state.clients.may_have(source) {
-        return reading.unknown("the heaviest source asks another server");
-    }
-    let Some(usual) = network.usual_of(source, limits) else {
-        return reading.unknown("what is usual is not known yet");
+    let known = facts.network.usual_of(&source.address, limits);
+    let usual = known.unwrap_or(0.0);
+    let rises = source.rate > limits.flood_rise.warning * usual;
+    let stands_out = source.rate > limits.source_rise * source.others;
+    let has_most = source.share > limits.source_share;
+    // A client that asks much, and all are answered as ever, is no news at that rate; and who has always asked
+    // so much is known only after a while.
+    let matters = match known {
+        Some(_) => source.rate >= critical || (has_most && query_flood::is_on(facts)) || harmed,
+        None => harmed && has_most && source.rate >= critical,
     };
-    let others = network.mean_of_others();
-    let rises = rate > limits.flood_rise.warning * usual;
-    let stands_out = rate > limits.source_rise * others;
-    let has_most = part > limits.source_share && query_flood::is_on(facts);
-    // A client that asks much, and all are answered as ever, is no news at that rate.
-    let matters = rate >= critical || has_most || harms(facts);
     reading
-        .against(Some(usual))
+        .against(known)
         .graded()
         .only_if(rises && matters && (stands_out || has_most))
         .saying(|| {
+            let usual = known.map_or_else(String::new, |usual| format!(", usually {usual:.0}"));
             format!(
-                "{} asks {rate:.0} times a second, {} of {whole}; usually {usual:.0}{usually}",
-                ip(source),
-                percent(part)
+                "{} asks {:.0} times a second, {} of all queries{usual}",
+                ip(&source.address),
+                source.rate,
+                percent(source.share)
             )
         })
-}
-
-/// Whether the server does not do what it usually does.
-fn harms(facts: &Facts<'_>) -> bool {
-    let failed = facts.short.failed() + facts.overdue();
-    let decided = failed + facts.short.counters.transactions.answered;
-    share(failed, decided) >= facts.limits.partial_share.warning
-        || slow::read(facts).level().is_some()
 }

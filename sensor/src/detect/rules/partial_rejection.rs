@@ -1,44 +1,84 @@
-//! Some client networks are rejected while others are served: a firewall rule, or an access list.
+//! Some client networks are rejected with ICMP errors while others are served.
 
-use super::REJECTIONS;
-use crate::detect::history::float;
-use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
+use std::collections::BTreeMap;
+
+use sensor_common::class::ErrorKind;
+
+use super::Reading;
+use crate::detect::{Facts, Level, Rule, Unit};
+use crate::measure::address::prefix;
+use crate::measure::dossier::End;
 use crate::measure::sketch::Prefix;
 
-/// See the module. The networks are from samples.
-pub fn read(facts: &Facts<'_>) -> Reading {
+/// What became of a network's queries.
+#[derive(Default)]
+struct Fate {
+    rejected: u64,
+    answered: u64,
+    /// Answers to others since its first rejection.
+    others: u64,
+}
+
+/// Networks that were rejected, with nothing answered since, while others were answered; and how many those are.
+pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
+    let mut fates: BTreeMap<Prefix, Fate> = BTreeMap::new();
+    for dossier in facts.recent {
+        let network = Prefix::network(dossier.client);
+        match facts.end(dossier) {
+            End::Rejected(error) if error.kind != ErrorKind::TooBig => {
+                let fate = fates.entry(network).or_default();
+                fate.rejected += 1;
+                fate.answered = 0;
+            }
+            End::Answered(_) => {
+                for (other, fate) in &mut fates {
+                    fate.others += u64::from(*other != network && fate.rejected != 0);
+                }
+                fates.entry(network).or_default().answered += 1;
+            }
+            _ => {}
+        }
+    }
     let limits = facts.limits;
-    let clients = &facts.state.clients;
-    let rejected = facts.state.rejected(limits);
-    let networks = clients.networks();
-    let is_served = |network: &Prefix| !rejected.contains(network);
-    let served = networks
-        .iter()
-        .filter(|(network, tally)| is_served(network) && tally.responses >= limits.served_answers)
+    let is_rejected = |fate: &Fate| {
+        fate.rejected >= limits.rejected_errors
+            && fate.answered == 0
+            && fate.others >= limits.served_answers
+    };
+    let rejected = fates.iter().filter(|(_, fate)| is_rejected(fate));
+    let rejected: Vec<Prefix> = rejected.map(|(network, _)| *network).collect();
+    let served = fates
+        .values()
+        .filter(|fate| fate.answered != 0)
         .count();
-    let many = float(rejected.len() as u64);
+    (rejected, served)
+}
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let (rejected, served) = networks(facts);
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]
+    let many = rejected.len() as f64;
     let reading = Reading::new(Rule::PartialRejection, Unit::Count, many, 1.0, None);
     if let Some(why) = facts.blind() {
         return reading.unknown(why);
     }
-    // Those that were sampled may be forged: as many must be about queries that were sent.
-    let matched = facts.state.history.over(limits.failed_back);
-    if matched.matched(&REJECTIONS) < limits.rejected_errors {
-        return reading;
-    }
-    // Served now, and not only before it failed altogether.
-    if served == 0 || facts.short.counters.transactions.answered == 0 {
-        return reading;
-    }
+    let matched: u64 = facts.state.errors.matched.iter().sum();
+    let lately: u64 = facts.long.counters.errors_matched.iter().sum();
     let mut reading = reading.graded();
     if rejected.is_empty() {
-        reading.state = State::Quiet;
+        return reading.quiet();
     }
-    reading.at_most(Level::Warning).saying(|| {
-        let total = rejected.len() + served;
-        format!(
-            "{} of {total} client networks are rejected, the others are served",
-            rejected.len()
-        )
-    })
+    reading = reading.at_most(Level::Warning);
+    reading
+        .only_if(served != 0 && matched.max(lately) >= facts.limits.rejected_errors)
+        .saying(|| {
+            let names: Vec<String> = rejected.iter().take(3).map(prefix).collect();
+            format!(
+                "{} of {} client networks are rejected ({}), the others are served",
+                rejected.len(),
+                rejected.len() + served,
+                names.join(", ")
+            )
+        })
 }

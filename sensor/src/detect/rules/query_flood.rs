@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::Reading;
 use crate::detect::history::share;
-use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
+use crate::detect::{Facts, Level, Rule, State, Unit, spoof};
 
 /// The rate is that of the last ticks.
 const LATELY: Duration = Duration::from_millis(500);
@@ -36,10 +37,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let alarms = facts.state.alarms;
     let mut sudden = (alarms & 7).count_ones() >= ALARMS || rate >= ceiling;
     let mut reading = reading.graded();
-    if may_be_crowd(facts, rate) {
+    if may_be_crowd(facts) {
         sudden &= alarms.count_ones() >= LASTING;
         if sources_rise(facts, rate) {
-            reading.state = State::Quiet;
+            reading = reading.quiet();
         }
     }
     reading.only_if(sudden).saying(|| {
@@ -48,33 +49,28 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     })
 }
 
-/// Whether it may be only that more people than usual ask: all are answered.
-fn may_be_crowd(facts: &Facts<'_>, rate: f64) -> bool {
+/// Whether it may be only that more people than usual ask: all are answered, nobody dominates, and nothing says that
+/// sources are made up.
+fn may_be_crowd(facts: &Facts<'_>) -> bool {
     let limits = facts.limits;
     let answered = facts.short.counters.transactions.answered;
-    let failed = facts.short.failed() + facts.overdue();
+    let failed = facts.failing.asked.failed();
+    let is_answered = !facts.failing.is_unusual
+        && share(answered, answered + failed) >= limits.crowd_answered;
     let dominated = facts
         .network
-        .heaviest(facts.place)
+        .heaviest()
         .is_some_and(|(_, _, share)| share > limits.source_share / 2.0);
-    rise(facts, rate) <= limits.crowd_rise
-        && facts.whole
-        && share(answered, answered + failed) >= limits.crowd_answered
-        && !dominated
+    is_answered && !dominated && !spoof::read(facts).is_likely()
 }
 
 /// Whether there are as many more sources as queries, or half of that: each of them asks as people do.
 fn sources_rise(facts: &Facts<'_>, rate: f64) -> bool {
     let usual = facts.network.usual_sources.after(facts.limits.learning);
-    usual.is_some_and(|usual| {
-        facts.network.distinct_sources / usual.max(1.0) >= rise(facts, rate) / 2.0
-    })
-}
-
-fn rise(facts: &Facts<'_>, rate: f64) -> f64 {
-    facts
+    let rise = facts
         .usual_rate()
-        .map_or(f64::INFINITY, |usual| rate / usual.max(1.0))
+        .map_or(f64::INFINITY, |usual| rate / usual.max(1.0));
+    usual.is_some_and(|usual| facts.network.distinct_sources / usual.max(1.0) >= rise / 2.0)
 }
 
 /// Whether it fires, for the rules that look at floods only.

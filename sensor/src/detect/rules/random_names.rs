@@ -1,37 +1,151 @@
-//! Far more names that do not exist than usual, and far more different ones.
+//! Names below one zone that do not repeat, and that nobody can answer: to get past caches (Afek et al. 2016).
 
-use super::percent;
-use crate::detect::history::share;
-use crate::detect::server::NXDOMAIN;
-use crate::detect::{Facts, Reading, Rule, Unit};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A share that is high whatever is usual.
-const HIGHEST: f64 = 0.9;
+use super::{Reading, percent};
+use crate::detect::facts::LONG;
+use crate::detect::history::{float, share};
+use crate::detect::server::NOERROR;
+use crate::detect::{Facts, Rule, Unit};
+use crate::measure::dossier::{Dossier, End};
 
-/// See the module. The number of different names is of the whole network.
+/// Names of which so large a part is new do not repeat.
+const DIFFERENT: f64 = 0.8;
+/// So large a part of what is asked below the zone is not answered, or denied.
+const FAILS: f64 = 0.7;
+/// Dossiers that it takes.
+const ENOUGH: u64 = 20;
+/// Labels of a zone, at most.
+const DEPTH: usize = 4;
+
+/// A zone below which names do not repeat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// Queries a second that failed or were denied, by weight.
+    pub rate: f64,
+    /// What is usual of those; `None` where that is not known.
+    pub usual: Option<f64>,
+    /// Its share of the server's queries.
+    pub share: f64,
+    /// Different clients that asked.
+    pub clients: usize,
+}
+
+#[derive(Default)]
+struct Below<'a> {
+    asked: u64,
+    fails: u64,
+    dossiers: u64,
+    names: BTreeSet<&'a str>,
+    stems: BTreeSet<&'a str>,
+    clients: BTreeSet<sensor_common::server::ServerKey>,
+    listed: u64,
+}
+
+/// The worst one.
+pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
+    let mut zones: BTreeMap<&str, Below<'_>> = BTreeMap::new();
+    // The same first labels below several zones are a search list, and no attack.
+    let mut stems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut all = 0;
+    for dossier in facts.asked_in(LONG) {
+        let weight = u64::from(dossier.weight);
+        all += weight;
+        let Some(question) = &dossier.question else {
+            continue;
+        };
+        let parent = question.name.split_once('.').map_or("", |(_, rest)| rest);
+        stems.entry(question.first_label()).or_default().insert(parent);
+        for labels in 1..=DEPTH {
+            let Some(zone) = question.zone(labels) else {
+                break;
+            };
+            let below = zones.entry(zone).or_default();
+            below.asked += weight;
+            below.dossiers += 1;
+            below.names.insert(&question.name);
+            below.stems.insert(question.first_label());
+            below.clients.insert(dossier.client);
+            below.listed += u64::from(is_listed(&question.name[..question.name.len() - zone.len()]));
+            if fails(facts, dossier) {
+                below.fails += weight;
+            }
+        }
+    }
+    let seconds = LONG
+        .min(facts.now().saturating_sub(facts.state.begun))
+        .as_secs_f64()
+        .max(1.0);
+    let is_random = |below: &Below<'_>| {
+        let repeated = below
+            .stems
+            .iter()
+            .filter(|stem| stems.get(*stem).is_some_and(|parents| parents.len() > 1))
+            .count() as u64;
+        below.dossiers >= ENOUGH
+            && share(below.names.len() as u64, below.dossiers) >= DIFFERENT
+            && share(below.fails, below.asked) >= FAILS
+            && share(repeated, below.stems.len() as u64) < 0.5
+            && share(below.listed, below.dossiers) < 0.5
+    };
+    let found = zones.iter().filter(|(_, below)| is_random(below));
+    // The deepest of those that hold about as much.
+    let (name, below) = found.max_by_key(|(zone, below)| {
+        (below.fails / 8 * 8 / ENOUGH.max(1), zone.len())
+    })?;
+    let known = facts.state.usual.learnt >= facts.limits.learning;
+    let usual = facts.state.usual.zones.get(*name).map(super::super::baseline::Baseline::mean);
+    Some(Zone {
+        name: (*name).into(),
+        rate: float(below.fails) / seconds,
+        usual: known.then(|| usual.unwrap_or(0.0)),
+        share: share(below.asked, all),
+        clients: below.clients.len(),
+    })
+}
+
+/// A name that holds an address in reverse, as block lists are asked (RFC 5782): four numbers, or 32 hexadecimal
+/// digits, one a label.
+fn is_listed(prefix: &str) -> bool {
+    let labels = prefix.trim_end_matches('.').split('.');
+    let bytes = labels.clone().filter(|label| label.parse::<u8>().is_ok());
+    let is_digit = |label: &&str| label.len() == 1 && label.bytes().all(|b| b.is_ascii_hexdigit());
+    let digits = labels.clone().filter(is_digit);
+    bytes.count() >= 4 || digits.count() >= 16
+}
+
+fn fails(facts: &Facts<'_>, dossier: &Dossier) -> bool {
+    match facts.end(dossier) {
+        End::Answered(answer) | End::Late(answer) => usize::from(answer.rcode) != NOERROR,
+        End::Waiting => facts.now().saturating_sub(dossier.begun) > facts.clock.overdue,
+        _ => true,
+    }
+}
+
+/// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let usual = facts.state.usual.nxdomain.after(limits.learning);
-    let counters = &facts.short.counters;
-    let part = share(counters.rcode[NXDOMAIN], counters.responses);
-    let rise = limits.nxdomain_rise * usual.unwrap_or(0.0);
-    // Where much is NXDOMAIN on any day, three times as much cannot be.
-    let rise = rise.min(HIGHEST);
-    let warning = limits.nxdomain_share.max(rise);
-    let reading = Reading::new(Rule::RandomNames, Unit::Share, part, warning, None).against(usual);
-    let (Some(usual), Some(names)) = (usual, facts.network.usual_names.after(limits.learning))
-    else {
-        return reading.unknown("what is usual is not known yet");
+    let zone = worst(facts);
+    let usual = zone.as_ref().and_then(|zone| zone.usual);
+    let least = limits.random_names_rate;
+    let warning = least.max(limits.usual_rise * usual.unwrap_or(0.0));
+    let rate = zone.as_ref().map_or(0.0, |zone| zone.rate);
+    let reading = Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
+    let Some(zone) = zone else {
+        return reading;
     };
-    let rate = facts.short.rate(counters.rcode[NXDOMAIN]);
-    let distinct = facts.network.distinct_names;
-    let many = rate >= limits.nxdomain_rate && distinct >= limits.nxdomain_rise * names;
-    reading.graded().only_if(many && part >= rise).saying(|| {
+    // Without history: who has always asked such names is not known; most of all queries of many clients it is not.
+    let corroborated = usual.is_some() || (zone.share > 0.5 && zone.clients >= 10);
+    reading.graded().only_if(corroborated).saying(|| {
         format!(
-            "{} of its responses are NXDOMAIN ({rate:.0}/s), usually {}; {distinct:.0} different \
-                 names a second, usually {names:.0}",
-            percent(part),
-            percent(usual)
+            "{:.0} names a second below {} fail and do not repeat, {} of all queries, from {} clients{}",
+            zone.rate,
+            zone.name,
+            percent(zone.share),
+            zone.clients,
+            usual.map_or_else(String::new, |usual| format!("; usually {usual:.0}"))
         )
     })
 }

@@ -1,42 +1,111 @@
-//! Responses that nobody asked for: somebody asks servers in our name.
+//! Large responses to somebody who did not ask: servers are asked in our name.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::percent;
-use crate::detect::history::share;
-use crate::detect::{Network, Place, Reading, Rule, Thresholds, Unit};
+use super::{NetworkFacts, Reading, percent};
+use crate::detect::history::{float, share};
+use crate::detect::{Rule, Unit};
+use crate::measure::address::ip;
+use crate::measure::dossier::Dossier;
 
-/// Queries that were answered in this time show that both directions are seen.
-const WHOLE: Duration = Duration::from_mins(2);
+/// Responses are looked at over so long.
+const SPAN: Duration = Duration::from_secs(2);
 /// At ten times the threshold it is critical.
 const CRITICAL: f64 = 10.0;
+/// Share of one receiver.
+const MOST: f64 = 0.5;
+/// Bytes of an answer that is worth reflecting, in the mean.
+const LARGE: f64 = 300.0;
+
+/// What comes without having been asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Unasked {
+    /// Who gets most of it.
+    pub victim: sensor_common::server::ServerKey,
+    /// Responses a second to it.
+    pub rate: f64,
+    /// Share of all responses.
+    pub share: f64,
+    /// Bytes of one, in the mean.
+    pub bytes: f64,
+    /// Servers that send it.
+    pub servers: usize,
+}
+
+/// See there. Answers of servers that fail, or failed a moment ago, are late ones.
+pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
+    let from = facts.now.saturating_sub(SPAN);
+    let mut receivers: BTreeMap<_, Vec<&Dossier>> = BTreeMap::new();
+    let mut all = 0;
+    for dossier in facts.recent.iter().filter(|dossier| {
+        let last = dossier.answers.last();
+        last.is_some_and(|answer| answer.at >= from)
+    }) {
+        all += u64::from(dossier.weight);
+        let late = (facts.is_failing)(&dossier.server);
+        if dossier.copies.is_empty() && !late {
+            receivers
+                .entry(dossier.client)
+                .or_default()
+                .push(dossier);
+        }
+    }
+    let weigh = |dossiers: &Vec<&Dossier>| -> u64 {
+        dossiers.iter().map(|dossier| u64::from(dossier.weight)).sum()
+    };
+    let (victim, dossiers) = receivers.iter().max_by_key(|(_, d)| weigh(d))?;
+    let many = weigh(dossiers);
+    let unasked: u64 = receivers.values().map(weigh).sum();
+    if share(many, unasked) < MOST {
+        return None;
+    }
+    let bytes = dossiers.iter().flat_map(|dossier| &dossier.answers);
+    let bytes: u64 = bytes.map(|answer| u64::from(answer.bytes)).sum();
+    let servers: BTreeSet<_> = dossiers.iter().map(|dossier| dossier.server).collect();
+    Some(Unasked {
+        victim: *victim,
+        rate: float(many) / SPAN.as_secs_f64(),
+        share: share(many, all),
+        bytes: share(bytes, dossiers.len() as u64),
+        servers: servers.len(),
+    })
+}
 
 /// See the module.
-pub fn read(network: &Network, place: &Place, limits: &Thresholds) -> Reading {
-    let span = network.history.over(Duration::from_secs(2));
-    let unmatched = span.counters.transactions.unmatched;
-    let rate = span.rate(unmatched);
-    let part = share(unmatched, span.counters.responses);
-    let warning = limits.unmatched_rate;
+pub fn read(facts: &NetworkFacts<'_>) -> Reading {
+    let limits = facts.limits;
+    let unasked = worst(facts);
+    let rate = unasked.map_or(0.0, |unasked| unasked.rate);
+    let usual = unasked.map_or(0.0, |unasked| (facts.usual_unmatched)(&unasked.victim));
+    let warning = limits
+        .unmatched_rate
+        .max(limits.usual_rise * usual);
     let reading = Reading::new(
         Rule::Reflection,
         Unit::PerSecond,
         rate,
         warning,
         Some(CRITICAL * warning),
-    );
-    let lately = network.history.over(WHOLE);
-    let whole = lately.counters.transactions.answered != 0 || !place.addresses.is_empty();
-    if place.one_direction || !whole {
+    )
+    .against(Some(usual));
+    let Some(unasked) = unasked else {
+        return reading;
+    };
+    if facts.place.one_direction {
         return reading.unknown("only one direction of the traffic is seen");
     }
     reading
         .graded()
-        .only_if(part >= limits.unmatched_share)
+        .only_if(unasked.share >= limits.unmatched_share && unasked.bytes >= LARGE)
         .saying(|| {
             format!(
-                "{rate:.0} responses a second to queries that were never sent, {} of all",
-                percent(part)
+                "{} gets {rate:.0} responses a second that it did not ask for, {} of all, {:.0} bytes each, from {} \
+                 servers",
+                ip(&unasked.victim),
+                percent(unasked.share),
+                unasked.bytes,
+                unasked.servers
             )
         })
 }

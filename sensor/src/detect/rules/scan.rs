@@ -1,14 +1,16 @@
-//! One source asks many servers in vain: it looks for servers, and no server is down for that.
+//! One source asks many servers, each once, and none answers: it looks for servers, and none is down for that.
 
+use super::{NetworkFacts, Reading};
 use crate::detect::history::float;
-use crate::detect::network::Vain;
-use crate::detect::{Level, Reading, Rule, Thresholds, Unit};
+use crate::detect::{Level, Rule, Unit};
 use crate::measure::address::ip;
 
 /// See the module.
-pub fn read(vain: &Vain, limits: &Thresholds) -> Reading {
-    let widest = vain.scans.iter().max_by_key(|(_, servers)| servers.len());
-    let many = widest.map_or(0, |(_, servers)| servers.len());
+pub fn read(facts: &NetworkFacts<'_>) -> Reading {
+    let limits = facts.limits;
+    let scanners = facts.askers.scanners(facts.place, limits);
+    let widest = scanners.max_by_key(|(_, servers)| *servers);
+    let many = widest.map_or(0, |(_, servers)| servers);
     Reading::new(
         Rule::Scan,
         Unit::Count,

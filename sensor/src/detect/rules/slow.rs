@@ -1,42 +1,73 @@
-//! Answers take far longer than usual, in two readings in a row.
+//! The server takes far longer than usual for an answer, from the copy of the query that it answered.
 
 use std::time::Duration;
 
-use crate::detect::{Facts, Reading, Rule, Unit};
+use super::{Reading, percent};
+use crate::detect::history::float;
+use crate::detect::{Facts, Rule, Unit, interval};
 
-/// A reading of latency is as good as new for so long.
-const FRESH: Duration = Duration::from_secs(12);
+/// Latency is looked at over this long, or where few are answered over the longer one.
+const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// So many of the answers have to be far slower than the slowest twentieth usually is.
+const SLOW: f64 = 0.15;
+/// And where that is critical.
+const MOST: f64 = 0.5;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let usual = facts.state.usual.p95.after(Duration::from_secs(5));
-    let rise = usual.map_or(limits.slow.critical, |usual| limits.slow_rise * usual);
-    let warning = limits.slow.warning.max(rise).min(limits.slow.critical);
-    let latency = facts
-        .state
-        .latency
-        .filter(|latency| facts.now.saturating_sub(latency.at) <= FRESH);
-    // Two in a row: one second may be a neighbour that is looked up, or a cache that is filled.
-    let p95 = latency.map_or(0.0, |latency| latency.p95.min(latency.p95_before));
-    let critical = Some(limits.slow.critical);
-    let reading = Reading::new(Rule::Slow, Unit::Seconds, p95, warning, critical).against(usual);
-    let Some(latency) = latency else {
-        return reading.unknown("nothing was answered lately");
-    };
-    if latency.answers < limits.slow_answers {
+    let usual = facts.state.usual.latency.quantile(0.95);
+    let rise = usual.map_or(limits.slow.critical, |usual| limits.usual_rise * usual);
+    let warning = limits.slow.warning.max(rise);
+    let mut times: Vec<f64> = Vec::new();
+    for length in SPANS {
+        times = facts
+            .asked_in(length + facts.clock.timeout)
+            .filter(|dossier| {
+                dossier
+                    .answer()
+                    .is_some_and(|answer| answer.at + length >= facts.now())
+            })
+            .filter_map(|dossier| Some(dossier.latency()?.as_secs_f64()))
+            .collect();
+        if times.len() as u64 >= limits.slow_answers {
+            break;
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let p95 = times.get(times.len() * 95 / 100).copied().unwrap_or(0.0);
+    let reading = Reading::new(
+        Rule::Slow,
+        Unit::Seconds,
+        p95,
+        warning,
+        Some(limits.slow.critical.max(warning)),
+    )
+    .against(usual);
+    if (times.len() as u64) < limits.slow_answers {
         return reading.unknown("too few answers");
     }
-    // A server that has always been slow is not news.
-    let is_news = usual.is_none_or(|usual| p95 >= limits.slow_rise * usual);
-    reading.graded().only_if(is_news).saying(|| {
-        let usual = usual.map_or_else(String::new, |usual| {
-            format!(", usually {:.0} ms", usual * 1e3)
-        });
-        format!(
-            "95 % of {} answers took up to {:.0} ms{usual}",
-            latency.answers,
-            p95 * 1e3
-        )
-    })
+    let slow = times.iter().filter(|time| **time > warning).count() as u64;
+    let (slow, all) = (float(slow), float(times.len() as u64));
+    let most = if slow / all >= MOST {
+        crate::detect::Level::Critical
+    } else {
+        crate::detect::Level::Warning
+    };
+    reading
+        .graded()
+        .at_most(most)
+        .only_if(interval::lower(slow, all) > SLOW)
+        .saying(|| {
+            let usual = usual.map_or_else(String::new, |usual| {
+                format!("; usually 95 % take at most {:.0} ms", usual * 1e3)
+            });
+            format!(
+                "{} of {} answers took more than {:.0} ms, the slowest twentieth {:.0} ms{usual}",
+                percent(slow / all),
+                times.len(),
+                warning * 1e3,
+                p95 * 1e3
+            )
+        })
 }

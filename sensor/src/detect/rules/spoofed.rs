@@ -1,8 +1,8 @@
-//! A flood from far more sources than usual, each of which hardly asks: they are made up.
+//! A flood whose sources are made up.
 
-use super::query_flood;
+use super::{Reading, percent};
 use crate::detect::facts::LONG;
-use crate::detect::{Facts, Reading, Rule, State, Unit};
+use crate::detect::{Facts, Rule, State, Unit, spoof};
 
 /// See the module. Sources are of the whole network.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -15,23 +15,30 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let sources = network.distinct_sources;
     let reading =
         Reading::new(Rule::Spoofed, Unit::PerSecond, sources, warning, None).against(usual);
-    if !query_flood::is_on(facts) || network.share(&facts.long, LONG) <= 0.5 {
-        let mut reading = reading;
-        reading.state = State::Quiet;
-        return reading;
+    let rate = facts.short.rate(facts.short.counters.queries);
+    let flood = match facts.usual_rate() {
+        Some(usual) => {
+            rate >= limits.flood_rate.warning.max(limits.flood_rise.warning * usual)
+        }
+        None => rate >= limits.flood_rate.warning,
+    };
+    if !flood || network.share(&facts.long, LONG) <= 0.5 {
+        return Reading {
+            state: State::Quiet,
+            ..reading
+        };
     }
-    let each = network.queries_a_source;
-    let backscatter = facts.long.counters.backscatter;
-    let made_up = each <= limits.spoofed_queries_a_source
-        || backscatter * 100 > facts.long.counters.responses.max(1);
-    reading.graded().only_if(made_up).saying(|| {
-        format!(
-            "about {sources:.0} different sources a second with {each:.1} queries each{}",
-            if backscatter == 0 {
-                String::new()
-            } else {
-                format!("; {backscatter} ICMP errors about answers came back from them")
-            }
-        )
+    let spoof = spoof::read(facts);
+    reading.graded().only_if(spoof.is_likely()).saying(|| {
+        let each = network.queries_a_source;
+        let unwanted = if spoof.unwanted > 0.0 {
+            format!(
+                "; {} of the answers were rejected by ICMP port unreachable",
+                percent(spoof.unwanted)
+            )
+        } else {
+            String::new()
+        };
+        format!("about {sources:.0} different sources a second with {each:.1} queries each{unwanted}")
     })
 }

@@ -1,50 +1,41 @@
-//! Answers are cut, or packets are too big for the path.
+//! Far more truncated answers than usual, and their clients do not come again over TCP.
 
-use sensor_common::class::ErrorKind;
+use std::time::Duration;
 
-use super::percent;
+use sensor_common::class::TcpEvent;
+
+use super::{Reading, percent};
+use crate::detect::facts::LONG;
 use crate::detect::history::{float, share};
-use crate::detect::{Facts, Level, Reading, Rule, State, Unit};
+use crate::detect::{Facts, Rule, Unit, interval};
+
+/// Clients that come over TCP, for each truncated answer, where all is well: resolvers try another server, or with
+/// another size, too.
+const COME: f64 = 0.3;
+/// A few have to be known.
+const ANSWERS: u64 = 20;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let counters = &facts.long.counters;
-    let too_big = facts.long.matched(&[ErrorKind::TooBig]);
-    let least = float(limits.too_big);
-    let size = Reading::new(Rule::Truncation, Unit::Count, float(too_big), least, None)
-        .graded()
-        .at_most(Level::Warning)
-        .saying(|| format!("{too_big} ICMP errors say that a packet was too big for the path"));
-    if size.level().is_some() {
-        return size;
+    let span = facts.state.history.over(LONG.max(Duration::from_secs(10)));
+    let answers: u64 = span.counters.answers_by_rcode.iter().sum();
+    let truncated = span.counters.answers_truncated;
+    let usual = &facts.state.usual.truncated;
+    let warning = facts.alarm_share(limits.truncated_share, usual);
+    let part = share(truncated, answers);
+    let reading =
+        Reading::new(Rule::Truncation, Unit::Share, part, warning, None).against(usual.mean());
+    if answers < ANSWERS {
+        return reading.unknown("too few answers");
     }
-    let part = share(counters.truncated, counters.responses);
-    let cut = Reading::new(
-        Rule::Truncation,
-        Unit::Share,
-        part,
-        limits.truncated_share,
-        None,
-    );
-    if counters.responses < limits.truncated_responses {
-        return if too_big == 0 {
-            cut.unknown("too few responses")
-        } else {
-            size
-        };
-    }
-    let cut = cut.graded().saying(|| {
+    let accepted = span.counters.tcp[TcpEvent::SynAck.index()];
+    let served = share(accepted, truncated) >= COME;
+    let is_above = interval::lower(float(truncated), float(answers)) > warning;
+    reading.graded().only_if(is_above && !served).saying(|| {
         format!(
-            "{} of {} responses are truncated",
-            percent(part),
-            counters.responses
+            "{} of {answers} answers are truncated; {accepted} connections over TCP were accepted meanwhile",
+            percent(part)
         )
-    });
-    // A few errors hide no share that is a sign.
-    if too_big != 0 && cut.state == State::Quiet {
-        size
-    } else {
-        cut
-    }
+    })
 }

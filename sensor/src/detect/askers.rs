@@ -1,0 +1,224 @@
+//! Who asks which servers: what the clients of a server have in common tells what its failure means.
+//!
+//! A recursive resolver asks hundreds of servers, and some of them are always dead: that is no incident. When none
+//! answers it any more, its way to them is gone: that is one incident, and not hundreds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use super::usual::Share;
+use super::{Place, Thresholds};
+use crate::measure::dossier::{Dossier, Dossiers, End};
+
+/// Whom somebody asks is looked up over so long.
+const LONG: Duration = Duration::from_secs(60);
+/// Whether all fail is looked up over so long.
+const SHORT: Duration = Duration::from_secs(5);
+/// Whoever asks fewer servers is not told apart.
+const FEW: usize = 8;
+/// Askers whose usual share of failures is known.
+const KNOWN: usize = 64;
+/// A query counts as failing when it has waited for so long.
+const OVERDUE: Duration = Duration::from_millis(1_000);
+/// Questions of a scan are the same, or each is of another server.
+const SAME: f64 = 0.8;
+
+/// What one server was asked by one client, in dossiers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Queries.
+    pub asked: u64,
+    /// Answered by it, late answers included.
+    pub answered: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+/// One client of several servers.
+#[derive(Clone, Debug, Default)]
+pub struct Asker {
+    /// What it asked of whom.
+    pub servers: BTreeMap<ServerKey, Tally>,
+    /// The same of the last seconds.
+    pub lately: Tally,
+    /// Servers in it, and those of them that answered.
+    pub lately_servers: BTreeSet<ServerKey>,
+    /// See `lately_servers`.
+    pub lately_answering: BTreeSet<ServerKey>,
+    questions: BTreeMap<String, u64>,
+}
+
+impl Asker {
+    /// Queries of all servers.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.servers.values().map(|tally| tally.asked).sum()
+    }
+
+    /// Servers that answered it.
+    #[must_use]
+    pub fn answering(&self) -> usize {
+        let answers = |tally: &&Tally| tally.answered != 0;
+        self.servers.values().filter(answers).count()
+    }
+
+    /// Servers that it asked, and that never answered it, in time or late.
+    pub fn in_vain(&self) -> impl Iterator<Item = &ServerKey> {
+        let vain = |(_, tally): &(&ServerKey, &Tally)| tally.answered == 0 && tally.failed != 0;
+        self.servers.iter().filter(vain).map(|(server, _)| server)
+    }
+
+    /// It asks each server once or twice, and most of them the same: it looks for servers.
+    #[must_use]
+    pub fn looks_around(&self) -> bool {
+        let servers = self.servers.len() as u64;
+        let most = self.questions.values().max().copied().unwrap_or(0);
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
+        let same = most as f64 / self.asked().max(1) as f64;
+        self.asked() <= 2 * servers && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+    }
+}
+
+/// All clients of several servers.
+#[derive(Default)]
+pub struct Askers {
+    /// By client, of the last minute.
+    pub by_client: BTreeMap<ServerKey, Asker>,
+    /// Usual share of failures.
+    usual: BTreeMap<ServerKey, Share>,
+    /// Whether it was ever answered.
+    answered: BTreeSet<ServerKey>,
+    counted_at: Option<Duration>,
+    learnt_to: Duration,
+}
+
+/// Times between two counts.
+const EVERY: Duration = Duration::from_millis(490);
+
+impl Askers {
+    /// Counts anew, twice a second.
+    pub fn observe(&mut self, dossiers: &Dossiers, now: Duration, timeout: Duration) {
+        if self
+            .counted_at
+            .is_some_and(|at| now.saturating_sub(at) < EVERY)
+        {
+            return;
+        }
+        self.counted_at = Some(now);
+        let mut found: BTreeMap<ServerKey, Asker> = BTreeMap::new();
+        let lately = now.saturating_sub(SHORT + OVERDUE);
+        for dossier in dossiers.since(now.saturating_sub(LONG)) {
+            if dossier.copies.is_empty() {
+                continue;
+            }
+            let asker = found.entry(dossier.client).or_default();
+            let end = dossier.end(now, timeout);
+            let weight = u64::from(dossier.weight);
+            let waits = now.saturating_sub(dossier.begun) > OVERDUE;
+            let failed = match end {
+                End::Waiting => waits,
+                End::Late(_) => false,
+                _ => end.is_failure(),
+            };
+            let answered = matches!(end, End::Answered(_) | End::Late(_));
+            let tally = asker.servers.entry(dossier.server).or_default();
+            for tally in [Some(tally), (dossier.begun >= lately).then_some(&mut asker.lately)]
+                .into_iter()
+                .flatten()
+            {
+                tally.asked += weight;
+                tally.answered += if answered { weight } else { 0 };
+                tally.failed += if failed { weight } else { 0 };
+            }
+            if dossier.begun >= lately {
+                asker.lately_servers.insert(dossier.server);
+                if answered {
+                    asker.lately_answering.insert(dossier.server);
+                }
+            }
+            if let Some(question) = &dossier.question {
+                *asker.questions.entry(question.name.to_string()).or_default() += weight;
+            }
+        }
+        found.retain(|_, asker| asker.servers.len() > 1);
+        for (client, asker) in &found {
+            if asker.answering() != 0 && self.answered.len() < KNOWN * 16 {
+                self.answered.insert(*client);
+            }
+        }
+        self.by_client = found;
+    }
+
+    /// Learns how much usually fails, of those who ask many.
+    pub fn learn(&mut self, recent: &[&Dossier], now: Duration, timeout: Duration, well: bool) {
+        let to = now.saturating_sub(super::server::SETTLED);
+        if well {
+            for dossier in recent {
+                let is_new = dossier.begun > self.learnt_to && dossier.begun <= to;
+                let many = self
+                    .by_client
+                    .get(&dossier.client)
+                    .is_some_and(|asker| asker.servers.len() >= FEW);
+                if !is_new || !many || dossier.copies.is_empty() {
+                    continue;
+                }
+                if self.usual.len() < KNOWN || self.usual.contains_key(&dossier.client) {
+                    let end = dossier.end(now, timeout);
+                    let failed = end.is_failure() && !matches!(end, End::Late(_));
+                    let usual = self.usual.entry(dossier.client).or_default();
+                    usual.learn(u64::from(failed), 1);
+                }
+            }
+        }
+        self.learnt_to = self.learnt_to.max(to);
+    }
+
+    /// The usual share of failures of a client.
+    #[must_use]
+    pub fn usual(&self, client: &ServerKey) -> Share {
+        self.usual.get(client).copied().unwrap_or_default()
+    }
+
+    /// Whether a client was ever answered by anybody.
+    #[must_use]
+    pub fn was_answered(&self, client: &ServerKey) -> bool {
+        self.answered.contains(client)
+    }
+
+    /// The client that asks most of a server's queries, if it asks many servers.
+    #[must_use]
+    pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let (client, asker) = self
+            .by_client
+            .iter()
+            .max_by_key(|(_, asker)| of(asker))?;
+        (of(asker) != 0 && asker.servers.len() >= FEW).then_some((client, asker))
+    }
+
+    /// Clients that look for servers, with those that did not answer.
+    pub fn scanners<'a>(
+        &'a self,
+        place: &'a Place,
+        limits: &'a Thresholds,
+    ) -> impl Iterator<Item = (&'a ServerKey, usize)> {
+        self.by_client.iter().filter_map(move |(client, asker)| {
+            let vain = asker.in_vain().count();
+            let scans = !place.is_trusted(client)
+                && vain >= limits.scan_destinations
+                && asker.answering() * 2 < asker.servers.len()
+                && asker.looks_around()
+                && !self.was_answered_before(client, asker);
+            scans.then_some((client, vain))
+        })
+    }
+
+    /// Somebody whom many servers have answered is no stranger.
+    fn was_answered_before(&self, client: &ServerKey, asker: &Asker) -> bool {
+        self.usual(client).count() >= 20.0
+            && self.usual(client).mean().is_some_and(|failed| failed < 0.5)
+            || asker.answering() >= FEW && asker.answering() * 2 >= asker.servers.len()
+    }
+}

@@ -1,0 +1,49 @@
+//! How sure a share is: Wilson's score interval, one-sided at 99.9 %.
+//!
+//! A share of few things is uncertain, and an alarm on it a matter of luck. Rules compare the lower end of what
+//! is seen with the upper end of what is usual.
+
+/// The 99.9 % quantile of the normal distribution.
+const Z: f64 = 3.09;
+
+/// The true share is above this with 99.9 %.
+#[must_use]
+pub fn lower(some: f64, all: f64) -> f64 {
+    ends(some, all).0
+}
+
+/// The true share is below this with 99.9 %. 1 of nothing.
+#[must_use]
+pub fn upper(some: f64, all: f64) -> f64 {
+    ends(some, all).1
+}
+
+fn ends(some: f64, all: f64) -> (f64, f64) {
+    if all <= 0.0 {
+        return (0.0, 1.0);
+    }
+    let share = (some / all).clamp(0.0, 1.0);
+    let square = Z * Z / all;
+    let middle = share + square / 2.0;
+    let reach = Z * (share * (1.0 - share) / all + square / (4.0 * all)).sqrt();
+    let scale = 1.0 + square;
+    (
+        ((middle - reach) / scale).max(0.0),
+        ((middle + reach) / scale).min(1.0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_say_little_and_many_say_much() {
+        assert_eq!(ends(0.0, 0.0), (0.0, 1.0));
+        assert!(lower(5.0, 5.0) > 0.3 && lower(5.0, 5.0) < 0.4);
+        assert!(lower(500.0, 500.0) > 0.98);
+        assert!(upper(0.0, 20.0) > 0.3);
+        assert!(upper(0.0, 10_000.0) < 0.001);
+        assert!(lower(3.0, 100.0) < 0.01 && upper(3.0, 100.0) > 0.08);
+    }
+}

@@ -1,0 +1,91 @@
+//! Answers are too large for the way: ICMP says so about them, or their later fragments do not come.
+
+use sensor_common::class::ErrorKind;
+
+use super::{Reading, percent};
+use crate::detect::facts::LONG;
+use crate::detect::history::{float, share};
+use crate::detect::{Facts, Rule, Unit, interval};
+
+/// ICMP errors about answers that it takes.
+const ERRORS: u64 = 5;
+/// And their share of the answers.
+const LEAST: f64 = 0.01;
+/// First fragments that it takes.
+const FIRST: u64 = 10;
+/// Later fragments for each first one, below which they are lost; one is the least that there can be.
+const REST: f64 = 0.5;
+
+/// What becomes of large answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lost {
+    /// ICMP "too big" about answers.
+    pub too_big: u64,
+    /// ICMP "reassembly time exceeded" about answers.
+    pub not_reassembled: u64,
+    /// First fragments of DNS messages.
+    pub first: u64,
+    /// Later fragments.
+    pub later: u64,
+}
+
+/// Of the last ten seconds. Fragments are of the whole network.
+pub fn lost(facts: &Facts<'_>) -> Lost {
+    let counters = &facts.long.counters;
+    let (first, later, _) = facts.network.fragments.lately();
+    let matched = counters.errors_matched[ErrorKind::TooBig.index()];
+    let ours = facts
+        .asked_in(LONG)
+        .any(|dossier| dossier.answers.iter().any(|answer| answer.fragmented));
+    Lost {
+        too_big: counters.backscatter[ErrorKind::TooBig.index()] + matched,
+        not_reassembled: counters.backscatter[ErrorKind::TimeExceeded.index()],
+        first: if ours { first } else { 0 },
+        later,
+    }
+}
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let lost = lost(facts);
+    let errors = lost.too_big + lost.not_reassembled;
+    let answers = facts.long.counters.responses;
+    let usual = &facts.state.usual.answers_lost;
+    let warning = facts.alarm_share(LEAST, usual);
+    let part = share(errors, answers.max(errors));
+    let said = Reading::new(Rule::Fragments, Unit::Share, part, warning, None)
+        .against(usual.mean())
+        .graded()
+        .only_if(
+            errors >= ERRORS
+                && interval::lower(float(errors), float(answers.max(errors))) > warning,
+        )
+        .saying(|| {
+            format!(
+                "{} ICMP \"too big\" and {} \"reassembly time exceeded\" about {answers} answers ({})",
+                lost.too_big,
+                lost.not_reassembled,
+                percent(part)
+            )
+        });
+    if said.level().is_some() {
+        return said;
+    }
+    let rest = share(lost.later, lost.first);
+    let missing = (1.0 - rest).max(0.0);
+    let known = facts.network.fragments.usual_rest.after(facts.limits.learning);
+    // Where the rest has always taken another way, or was always dropped, that is usual here.
+    let unusual = known.is_none_or(|usual| rest < 0.5 * usual);
+    if lost.first >= FIRST && rest < REST && unusual {
+        return Reading::new(Rule::Fragments, Unit::Share, missing, REST, None)
+            .against(known.map(|usual| (1.0 - usual).max(0.0)))
+            .graded()
+            .saying(|| {
+                format!(
+                    "{} answers came in fragments, of which only {} later ones were seen",
+                    lost.first, lost.later
+                )
+            });
+    }
+    said
+}

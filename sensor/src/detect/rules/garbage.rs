@@ -1,0 +1,30 @@
+//! Far more messages on the DNS port that are no DNS than usual.
+
+use std::time::Duration;
+
+use super::Reading;
+use crate::detect::{Facts, Rule, Unit};
+
+/// The rate is that of the last two seconds.
+const SPAN: Duration = Duration::from_secs(2);
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let limits = facts.limits;
+    let span = facts.state.history.over(SPAN);
+    let rate = span.rate(span.counters.garbage);
+    let usual = facts.state.usual.garbage.after(limits.learning);
+    let warning = limits
+        .garbage_rate
+        .max(limits.garbage_rise * usual.unwrap_or(0.0));
+    Reading::new(
+        Rule::Garbage,
+        Unit::PerSecond,
+        rate,
+        warning,
+        Some(10.0 * warning),
+    )
+    .against(usual)
+    .graded()
+    .saying(|| format!("{rate:.0} messages a second that are no DNS"))
+}

@@ -1,0 +1,131 @@
+//! Far more answers with an rcode that says no than usual.
+
+use std::time::Duration;
+
+use super::{Reading, percent};
+use crate::detect::history::{Span, float, share};
+use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
+use crate::detect::{Facts, Rule, Unit, interval};
+
+/// Spans that are looked at, the shortest that has enough answers first.
+const SPANS: [Duration; 3] = [
+    Duration::from_secs(2),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
+/// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
+const MOST: f64 = 0.5;
+/// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
+const INSTEAD: f64 = 0.6;
+
+/// The share of one rcode and what it is compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift {
+    /// RCODE.
+    pub rcode: usize,
+    /// Its share of the answers.
+    pub share: f64,
+    /// What is usual.
+    pub usual: Option<f64>,
+    /// From here on it alarms.
+    pub warning: f64,
+    /// It is surely above.
+    pub fires: bool,
+    /// Answers that it is of.
+    pub answers: u64,
+}
+
+/// The rcode that is furthest above what alarms.
+pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
+    let limits = facts.limits;
+    let spans = SPANS.map(|length| facts.state.history.over(length));
+    let answers = |span: &Span| span.counters.answers_by_rcode.iter().sum::<u64>();
+    let enough = spans
+        .iter()
+        .position(|span| answers(span) >= limits.rcode_answers)
+        .unwrap_or(spans.len() - 1);
+    let mut worst: Option<Shift> = None;
+    // A small share shows in a longer time only.
+    for span in &spans[enough..] {
+        let all = answers(span);
+        for rcode in NOERROR + 1..16 {
+            let some = span.counters.answers_by_rcode[rcode];
+            let usual = &facts.state.usual.rcodes[rcode];
+            let least = if rcode == NXDOMAIN {
+                MOST
+            } else {
+                limits.rcode_share.warning
+            };
+            let warning = facts.alarm_share(least, usual);
+            let lower = interval::lower(float(some), float(all));
+            let instead = rcode != NXDOMAIN || answers_instead(facts, span);
+            // SERVFAIL to most is a failure, whatever is usual.
+            let absolute = rcode == SERVFAIL && lower > MOST;
+            let fires = all >= limits.rcode_answers && instead && (lower > warning || absolute);
+            let shift = Shift {
+                rcode,
+                share: share(some, all),
+                usual: usual.mean(),
+                warning: warning.min(1.0),
+                fires,
+                answers: all,
+            };
+            let key = |shift: &Shift| (shift.fires, shift.share / shift.warning);
+            if worst.is_none_or(|worst| key(&shift) > key(&worst)) {
+                worst = Some(shift);
+            }
+        }
+    }
+    worst
+}
+
+/// Whether what used to be answered well is not any more: queries that come on top do not count.
+fn answers_instead(facts: &Facts<'_>, span: &Span) -> bool {
+    let usual = facts.state.usual.noerror.after(facts.limits.learning);
+    let rate = span.rate(span.counters.answers_by_rcode[NOERROR]);
+    usual.is_some_and(|usual| rate < INSTEAD * usual)
+}
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let limits = facts.limits;
+    let Some(shift) = worst(facts) else {
+        return Reading::new(Rule::RcodeShift, Unit::Share, 0.0, 1.0, None);
+    };
+    let critical = limits.rcode_share.critical.max(shift.warning);
+    let reading = Reading::new(
+        Rule::RcodeShift,
+        Unit::Share,
+        shift.share,
+        shift.warning,
+        Some(critical),
+    )
+    .against(shift.usual);
+    if shift.answers < limits.rcode_answers {
+        return reading.unknown("too few answers");
+    }
+    reading.graded().only_if(shift.fires).saying(|| {
+        let usual = shift
+            .usual
+            .map_or_else(String::new, |usual| format!(", usually {}", percent(usual)));
+        format!(
+            "{} of {} answers are {}{usual}",
+            percent(shift.share),
+            shift.answers,
+            name(shift.rcode)
+        )
+    })
+}
+
+/// The mnemonic of an rcode (IANA, DNS RCODEs).
+#[must_use]
+pub fn name(rcode: usize) -> &'static str {
+    [
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
+        "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI", "rcode 12", "rcode 13", "rcode 14",
+        "rcode 15",
+    ]
+    .get(rcode)
+    .copied()
+    .unwrap_or("an unknown rcode")
+}

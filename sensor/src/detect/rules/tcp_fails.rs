@@ -1,0 +1,51 @@
+//! Clients ask over TCP and are not let in.
+
+use sensor_common::class::TcpEvent;
+
+use super::{Reading, percent};
+use crate::detect::facts::LONG;
+use crate::detect::history::{float, share};
+use crate::detect::visibility::Visibility;
+use crate::detect::{Facts, Rule, Unit, interval};
+
+/// SYNs that it takes.
+const SYNS: u64 = 5;
+/// Where nothing is known of before.
+const MANY: u64 = 10;
+/// More than this share of them fails.
+const FAILS: f64 = 0.3;
+
+/// See the module.
+pub fn read(facts: &Facts<'_>) -> Reading {
+    let span = facts.state.history.over(LONG);
+    let tcp = |event: TcpEvent| span.counters.tcp[event.index()];
+    let (syns, accepted) = (tcp(TcpEvent::Syn), tcp(TcpEvent::SynAck));
+    let failed = syns.saturating_sub(accepted);
+    let usual = &facts.state.usual.syns_failed;
+    let warning = facts.alarm_share(FAILS, usual);
+    let part = share(failed, syns);
+    let reading = Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
+    if facts.visibility != Visibility::Both {
+        return reading.unknown("only one direction of its traffic is seen");
+    }
+    if syns < SYNS {
+        return reading.unknown("too few connections");
+    }
+    let is_above = interval::lower(float(failed), float(syns)) > warning;
+    // None of all is more than chance, where truncated answers send clients to TCP.
+    let sent_there = span.counters.answers_truncated * 2 >= syns || span.counters.truncated * 2 >= syns;
+    let none = accepted == 0 && syns >= MANY && sent_there && usual.count() < 5.0;
+    let flood = super::syn_flood::is_on(facts);
+    reading
+        .graded()
+        .only_if((is_above || none) && !flood)
+        .saying(|| {
+            let refused = tcp(TcpEvent::Rst);
+            let truncated = span.counters.truncated;
+            format!(
+                "{failed} of {syns} SYNs ({}) were not accepted, {refused} connections were reset; {truncated} \
+                 answers were truncated",
+                percent(part)
+            )
+        })
+}

@@ -1,0 +1,112 @@
+//! Whether the sources of a flood are made up.
+//!
+//! Whoever makes up sources never sees an answer. So made-up sources never send a second copy and never come again;
+//! their owners reject answers that they did not ask for; and a generator that does not keep state often sends one
+//! port or one id over and over. Real clients do close sockets too: 2.5 % of answers are rejected in a crowd.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sensor_common::class::ErrorKind;
+
+use super::history::{float, share};
+use super::{Facts, interval};
+use crate::measure::dossier::{Dossier, End};
+use crate::measure::sketch::Prefix;
+
+/// Dossiers that are looked at, of the last so long.
+const SPAN: Duration = Duration::from_secs(3);
+/// And how many it takes.
+const ENOUGH: usize = 100;
+/// Sources for each query, where none comes again.
+const ONCE: f64 = 0.9;
+/// Share of the queries that come of networks that were never answered before.
+const NEW: f64 = 0.7;
+/// Share of one port, or of one id.
+const SAME: f64 = 0.5;
+/// Share of answers that are rejected by those who get them, beyond what real clients do.
+const UNWANTED: f64 = 0.05;
+/// Those who reject answers, at least.
+const HOSTS: usize = 5;
+
+/// What speaks for made-up sources.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spoof {
+    /// ICMP port unreachable about answers, as a share of the answers; 0 where it is as usual.
+    pub unwanted: f64,
+    /// Nearly every query comes from another source, most of which were never seen before.
+    pub ask_once: bool,
+    /// One port or one id over and over.
+    pub same: bool,
+    /// None of the queries that got no answer was sent again.
+    pub no_copies: bool,
+}
+
+impl Spoof {
+    /// Whether that is enough to say so.
+    #[must_use]
+    pub fn is_likely(&self) -> bool {
+        self.unwanted > 0.0 && (self.ask_once || self.same)
+            || self.ask_once && (self.same || self.no_copies)
+    }
+}
+
+/// See the module.
+#[must_use]
+pub fn read(facts: &Facts<'_>) -> Spoof {
+    let asked: Vec<&Dossier> = facts.asked_in(SPAN + facts.clock.timeout).collect();
+    let mut spoof = Spoof {
+        unwanted: unwanted(facts),
+        ..Spoof::default()
+    };
+    if asked.len() < ENOUGH {
+        return spoof;
+    }
+    let sources: BTreeSet<_> = asked.iter().map(|dossier| dossier.client).collect();
+    let known = &facts.state.known;
+    let before = facts.now().saturating_sub(2 * SPAN);
+    let is_new = |dossier: &&&Dossier| {
+        known
+            .get(&Prefix::network(dossier.client))
+            .is_none_or(|since| *since > before)
+    };
+    let many = asked.len() as u64;
+    let new = asked.iter().filter(is_new).count() as u64;
+    spoof.ask_once = share(sources.len() as u64, many) >= ONCE && share(new, many) >= NEW;
+    let most = |of: fn(&Dossier) -> u16| {
+        let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
+        for dossier in &asked {
+            *counts.entry(of(dossier)).or_default() += 1;
+        }
+        share(counts.values().max().copied().unwrap_or(0), many)
+    };
+    spoof.same = most(|dossier| dossier.port) >= SAME || most(|dossier| dossier.id) >= SAME;
+    let unanswered: Vec<_> = asked
+        .iter()
+        .filter(|dossier| facts.end(dossier) == End::Unanswered)
+        .collect();
+    spoof.no_copies =
+        unanswered.len() >= ENOUGH && unanswered.iter().all(|dossier| dossier.copies.len() == 1);
+    spoof
+}
+
+fn unwanted(facts: &Facts<'_>) -> f64 {
+    let counters = &facts.long.counters;
+    let rejected = counters.backscatter[ErrorKind::Port.index()];
+    let answers = counters.responses;
+    let hosts: BTreeSet<_> = facts
+        .recent
+        .iter()
+        .flat_map(|dossier| &dossier.errors)
+        .filter(|error| error.about_answer && error.kind == ErrorKind::Port)
+        .map(|error| error.sender)
+        .collect();
+    let usual = &facts.state.usual.answers_unwanted;
+    let above = facts.alarm_share(UNWANTED, usual);
+    let is_above = interval::lower(float(rejected), float(answers)) > above.min(0.5);
+    if is_above && hosts.len() >= HOSTS {
+        share(rejected, answers)
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,59 @@
+//! How much a server's failure matters, by who asks it and whom else they ask.
+
+use sensor_common::server::ServerKey;
+
+use super::Thresholds;
+use super::askers::Askers;
+use super::history::share;
+use super::usual::Share;
+
+/// Queries after which a server's usual share of failures says that it used to be well.
+const KNOWN: f64 = 50.0;
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its failure is an incident.
+    Full,
+    /// One of many that a resolver asks, and it used to be well: a warning at most.
+    Lesser,
+    /// One of very many, and rarely asked: some of those are always dead.
+    Minor,
+    /// Only somebody who looks for servers asks it.
+    Scanned,
+}
+
+impl Standing {
+    /// Of a server.
+    #[must_use]
+    pub fn of(
+        server: &ServerKey,
+        usual: &Share,
+        askers: &Askers,
+        scanners: &[ServerKey],
+        limits: &Thresholds,
+    ) -> Self {
+        let asked_by_others = askers.by_client.iter().any(|(client, asker)| {
+            !scanners.contains(client) && asker.servers.contains_key(server)
+        });
+        let scanned = scanners.iter().any(|client| {
+            let asker = askers.by_client.get(client);
+            asker.is_some_and(|asker| asker.servers.contains_key(server))
+        });
+        if scanned && !asked_by_others {
+            return Self::Scanned;
+        }
+        let Some((_, asker)) = askers.resolver_of(server) else {
+            return Self::Full;
+        };
+        let of = asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let part = share(of, asker.asked());
+        if asker.servers.len() < limits.minor_servers || part >= limits.minor_share {
+            Self::Full
+        } else if usual.count() >= KNOWN {
+            Self::Lesser
+        } else {
+            Self::Minor
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! What is usual of one server, for every quantity that a rule compares.
+//!
+//! It is learnt from ticks that were judged healthy, a little later: a symptom that begins now must not have been
+//! learnt as usual when it is noticed. A share carries its own uncertainty, so it may be compared with
+//! from the beginning; a rate may be believed after [`super::Thresholds::learning`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::baseline::{Baseline, FAST, SLOW};
+use super::history::float;
+use super::interval;
+use crate::measure::sketch::Prefix;
+
+/// Weight that old readings of a share have at most, in things that were counted: what happened yesterday must not
+/// count for ever.
+const MOST: f64 = 50_000.0;
+/// Buckets of a distribution, a quarter of an octave each, from a microsecond on.
+const BUCKETS: usize = 104;
+/// Client networks whose usual number of bytes is known.
+const NETWORKS: usize = 64;
+/// Zones whose usual number of names that do not repeat is known.
+const ZONES: usize = 64;
+
+/// A share of things, as counts that fade.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Share {
+    some: f64,
+    all: f64,
+}
+
+impl Share {
+    /// Adds a tick.
+    pub fn learn(&mut self, some: u64, all: u64) {
+        self.some += float(some.min(all));
+        self.all += float(all);
+        if self.all > MOST {
+            self.some *= MOST / self.all;
+            self.all = MOST;
+        }
+    }
+
+    /// What it is on average; `None` of nothing.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (self.all > 0.0).then(|| self.some / self.all)
+    }
+
+    /// It is below this with 99.9 %; 1 where nothing is known.
+    #[must_use]
+    pub fn upper(&self) -> f64 {
+        interval::upper(self.some, self.all)
+    }
+
+    /// How many things it is of.
+    #[must_use]
+    pub fn count(&self) -> f64 {
+        self.all
+    }
+}
+
+/// A distribution of times, as counts that fade.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    buckets: Box<[f32; BUCKETS]>,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self {
+            buckets: Box::new([0.0; BUCKETS]),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a bucket's number, from 0 to 103"
+)]
+fn bucket(time: Duration) -> usize {
+    let micros = (time.as_nanos() as f64 / 1e3).max(1.0);
+    ((micros.log2() * 4.0) as usize).min(BUCKETS - 1)
+}
+
+impl Distribution {
+    /// Adds a time.
+    pub fn learn(&mut self, time: Duration) {
+        self.buckets[bucket(time)] += 1.0;
+        let all = self.count();
+        if f64::from(all) > MOST {
+            let scale = (MOST / f64::from(all)) as f32 / 2.0;
+            self.buckets.iter_mut().for_each(|count| *count *= scale);
+        }
+    }
+
+    fn count(&self) -> f32 {
+        self.buckets.iter().sum()
+    }
+
+    /// The time that a share of all did not exceed, in seconds: the upper end of its bucket. `None` where fewer than
+    /// 20 times are known.
+    #[must_use]
+    pub fn quantile(&self, share: f32) -> Option<f64> {
+        let all = self.count();
+        if all < 20.0 {
+            return None;
+        }
+        let mut seen = 0.0;
+        let at = self.buckets.iter().position(|count| {
+            seen += count;
+            seen >= all * share
+        })?;
+        #[expect(clippy::cast_precision_loss, reason = "a bucket's number")]
+        let exponent = (at + 1) as f64 / 4.0;
+        Some(exponent.exp2() / 1e6)
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Usual {
+    /// Queries a second, over seconds.
+    pub rate_fast: Baseline,
+    /// Queries a second, over an hour.
+    pub rate: Baseline,
+    /// NOERROR answers a second.
+    pub noerror: Baseline,
+    /// Different clients in the dossiers of about ten seconds.
+    pub clients: Baseline,
+    /// SYNs a second.
+    pub syns: Baseline,
+    /// Messages a second that are no DNS.
+    pub garbage: Baseline,
+    /// Answers a second that nobody asked for.
+    pub unmatched: Baseline,
+    /// Queries that failed.
+    pub failed: Share,
+    /// Answers, by rcode.
+    pub rcodes: [Share; 16],
+    /// Answers with TC.
+    pub truncated: Share,
+    /// SYNs without SYN-ACK.
+    pub syns_failed: Share,
+    /// Answers about which an ICMP error "too big" or "reassembly" came.
+    pub answers_lost: Share,
+    /// Answers about which "port unreachable" came: their clients had gone.
+    pub answers_unwanted: Share,
+    /// The server's own time for an answer.
+    pub latency: Distribution,
+    /// Bytes of answers a second, by client network.
+    pub bytes: BTreeMap<Prefix, Baseline>,
+    /// Names a second that do not exist or are not answered, and do not repeat, by zone.
+    pub zones: BTreeMap<String, Baseline>,
+    /// For how long it has learnt.
+    pub learnt: Duration,
+}
+
+impl Usual {
+    /// Adds what a client network got.
+    pub fn learn_bytes(&mut self, network: Prefix, rate: f64, elapsed: Duration) {
+        if self.bytes.len() < NETWORKS || self.bytes.contains_key(&network) {
+            let usual = self.bytes.entry(network).or_default();
+            usual.learn(rate, elapsed, SLOW, false);
+        }
+    }
+
+    /// Adds what was asked below a zone.
+    pub fn learn_zone(&mut self, zone: &str, rate: f64, elapsed: Duration) {
+        if self.zones.len() < ZONES || self.zones.contains_key(zone) {
+            let usual = self.zones.entry(zone.into()).or_default();
+            usual.learn(rate, elapsed, SLOW, false);
+        }
+    }
+
+    /// Adds a tick of queries.
+    pub fn learn_rate(&mut self, rate: f64, elapsed: Duration, unusual: bool) {
+        self.rate_fast.learn(rate, elapsed, FAST, unusual);
+        self.rate.learn(rate, elapsed, SLOW, unusual);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_nothing_may_be_anything() {
+        let mut share = Share::default();
+        assert!(share.upper() > 0.999 && share.mean().is_none());
+        share.learn(0, 2_000);
+        assert!(share.upper() < 0.006);
+        share.learn(1_000_000, 1_000_000);
+        assert!(share.mean().is_some_and(|mean| mean > 0.95) && share.count() <= MOST);
+    }
+
+    #[test]
+    fn quantiles_are_within_a_quarter_of_an_octave() {
+        let mut latency = Distribution::default();
+        for n in 0..1_000 {
+            let ms = if n % 100 < 97 { 2 } else { 500 };
+            latency.learn(Duration::from_millis(ms));
+        }
+        let near = |share, ms: f64| {
+            let found = latency.quantile(share).expect("enough") * 1e3;
+            assert!(found >= ms && found <= ms * 1.2, "{found} for {ms}");
+        };
+        near(0.5, 2.0);
+        near(0.95, 2.0);
+        near(0.99, 500.0);
+    }
+}

@@ -1,0 +1,160 @@
+//! What fails has in common, and what is answered has not.
+//!
+//! Over the dossiers since the onset: the narrowest single property that holds at least nine in ten failures while the
+//! rest is as usual. "All 214 failures are names below victim.example; the other queries are answered as usual."
+
+use std::collections::BTreeMap;
+
+use sensor_common::server::ServerKey;
+use serde::{Deserialize, Serialize};
+
+use crate::measure::address::prefix;
+use crate::measure::dossier::Dossier;
+use crate::measure::sketch::Prefix;
+
+/// Share of the failures that have the property.
+const OF_FAILURES: f64 = 0.9;
+/// Share of those that have the property that fail.
+const INSIDE: f64 = 0.7;
+/// Share of the others that is answered.
+const REST: f64 = 0.9;
+/// Failures, and others, that it takes.
+const ENOUGH: u64 = 8;
+/// Labels of a zone, at most.
+const DEPTH: usize = 4;
+/// Client networks that one property may hold.
+const NETWORKS: usize = 3;
+
+/// What dossiers may have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Property {
+    /// Asked from one network, or a few.
+    ClientNetwork,
+    /// Asked by this host itself.
+    ThisHost,
+    /// A name below a zone.
+    NameBelow,
+    /// One question type.
+    QuestionType,
+    /// A question of a kind whose answers are large.
+    LargeAnswer,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contrast {
+    /// Which property.
+    pub property: Property,
+    /// Its value, as it is shown.
+    pub value: String,
+    /// Share of the failures that have it.
+    pub of_failures: f64,
+    /// Share of the queries without it that are answered.
+    pub rest_ok: f64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Side {
+    failed: u64,
+    fine: u64,
+}
+
+/// Looks for it. `failed` tells whether a dossier failed, `None` where that is not known.
+#[must_use]
+pub fn find(
+    dossiers: &[&Dossier],
+    own: &dyn Fn(&ServerKey) -> bool,
+    failed: &dyn Fn(&Dossier) -> Option<bool>,
+) -> Option<Contrast> {
+    let mut values: BTreeMap<(Property, String), Side> = BTreeMap::new();
+    let mut networks: BTreeMap<Prefix, Side> = BTreeMap::new();
+    let mut all = Side::default();
+    for dossier in dossiers {
+        let Some(failed) = failed(dossier) else {
+            continue;
+        };
+        let weight = u64::from(dossier.weight);
+        let add = |side: &mut Side| {
+            if failed {
+                side.failed += weight;
+            } else {
+                side.fine += weight;
+            }
+        };
+        add(&mut all);
+        add(networks.entry(Prefix::network(dossier.client)).or_default());
+        if own(&dossier.client) {
+            add(values.entry((Property::ThisHost, "this host".into())).or_default());
+        }
+        if let Some(question) = &dossier.question {
+            for labels in 1..=DEPTH {
+                if let Some(zone) = question.zone(labels) {
+                    add(values.entry((Property::NameBelow, zone.into())).or_default());
+                }
+            }
+            let qtype = (Property::QuestionType, question.qtype.to_string());
+            add(values.entry(qtype).or_default());
+        }
+    }
+    if all.failed < ENOUGH || all.fine < ENOUGH {
+        return None;
+    }
+    if let Some((value, side)) = together(&networks) {
+        values.insert((Property::ClientNetwork, value), side);
+    }
+    values
+        .into_iter()
+        .filter_map(|((property, value), side)| separate(property, value, side, all))
+        .min_by_key(|(contrast, many)| (*many, contrast.property))
+        .map(|(contrast, _)| contrast)
+}
+
+/// The networks that hold most failures and hardly anything else, taken together.
+fn together(networks: &BTreeMap<Prefix, Side>) -> Option<(String, Side)> {
+    let mut failing: Vec<(&Prefix, &Side)> = networks
+        .iter()
+        .filter(|(_, side)| share(side.failed, side.failed + side.fine) >= INSIDE)
+        .collect();
+    failing.sort_by_key(|(network, side)| (std::cmp::Reverse(side.failed), **network));
+    if failing.is_empty() || failing.len() > NETWORKS.max(networks.len() / 3) {
+        return None;
+    }
+    let mut sum = Side::default();
+    for (_, side) in &failing {
+        sum.failed += side.failed;
+        sum.fine += side.fine;
+    }
+    let mut names: Vec<String> = failing
+        .iter()
+        .take(NETWORKS)
+        .map(|(network, _)| prefix(network))
+        .collect();
+    if failing.len() > NETWORKS {
+        names.push(format!("{} more", failing.len() - NETWORKS));
+    }
+    Some((names.join(", "), sum))
+}
+
+fn separate(property: Property, value: String, side: Side, all: Side) -> Option<(Contrast, u64)> {
+    let outside = Side {
+        failed: all.failed - side.failed,
+        fine: all.fine - side.fine,
+    };
+    let contrast = Contrast {
+        property,
+        value,
+        of_failures: share(side.failed, all.failed),
+        rest_ok: share(outside.fine, outside.failed + outside.fine),
+    };
+    let separates = contrast.of_failures >= OF_FAILURES
+        && contrast.rest_ok >= REST
+        && share(side.failed, side.failed + side.fine) >= INSIDE
+        && side.failed >= ENOUGH
+        && outside.fine >= ENOUGH;
+    separates.then_some((contrast, side.failed + side.fine))
+}
+
+fn share(some: u64, all: u64) -> f64 {
+    crate::detect::history::share(some, all)
+}

@@ -1,0 +1,401 @@
+//! What is known of an incident, as data: each fact once, whatever it speaks for.
+
+use serde::{Deserialize, Serialize};
+
+use super::contrast::Contrast;
+
+/// A fact, with its numbers. Addresses and names are in text form, as they are shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
+pub enum Finding {
+    /// ICMP port unreachable about queries, sent by the server's own address.
+    PortUnreachable {
+        /// How many.
+        errors: u64,
+    },
+    /// ICMP port unreachable about queries, sent by somebody else.
+    PortUnreachableElsewhere {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// ICMP administratively prohibited, which only filters send.
+    Prohibited {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// ICMP host unreachable as soon as a query came.
+    HostUnreachableAtOnce {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// ICMP host unreachable a second and more after the query: neighbour discovery failed.
+    HostUnreachableLate {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// ICMP network unreachable.
+    NetworkUnreachable {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// ICMP time exceeded: the queries go in a circle.
+    TimeExceeded {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// Another ICMP error: protocol unreachable, parameter problem.
+    OtherUnreachable {
+        /// How many.
+        errors: u64,
+        /// Who sent the most of them, where that was sampled.
+        from: Option<String>,
+    },
+    /// Most queries fail, and nothing comes back that says why.
+    Silence {
+        /// Queries that failed.
+        failed: u64,
+        /// Queries whose end is known.
+        decided: u64,
+    },
+    /// The same, seen on the server's own host: the queries arrive.
+    SilenceHere {
+        /// Queries that failed.
+        failed: u64,
+        /// Queries whose end is known.
+        decided: u64,
+    },
+    /// Some queries fail, and others are answered as ever.
+    PartFails {
+        /// Share that failed.
+        share: f64,
+    },
+    /// The same, seen on the server's own host: the queries arrive.
+    PartFailsHere {
+        /// Share that failed.
+        share: f64,
+    },
+    /// Copies of queries that were sent again are answered at once: the first ones did not arrive.
+    SecondCopiesAnswered {
+        /// How many.
+        copies: u64,
+    },
+    /// Answers come, after the time-out.
+    AnsweredLate {
+        /// Their share of what failed.
+        share: f64,
+    },
+    /// Answers take far longer than usual.
+    SlowAnswers,
+    /// Answers come from another address than was asked.
+    WrongSource {
+        /// How many.
+        answers: u64,
+        /// Who answered.
+        from: String,
+    },
+    /// What fails has something in common that what is answered has not.
+    Contrast(Contrast),
+    /// Far more answers are SERVFAIL.
+    Servfail {
+        /// Their share.
+        share: f64,
+    },
+    /// Far more answers are REFUSED.
+    Refused {
+        /// Their share.
+        share: f64,
+    },
+    /// Far more answers are NXDOMAIN.
+    NameError {
+        /// Their share.
+        share: f64,
+    },
+    /// Far more answers say that the message is not understood: FORMERR, NOTIMP.
+    NotUnderstood {
+        /// Their share.
+        share: f64,
+        /// The mnemonic.
+        rcode: String,
+    },
+    /// Far more answers are another rcode.
+    OtherRcode {
+        /// Their share.
+        share: f64,
+        /// The mnemonic.
+        rcode: String,
+    },
+    /// Those who are refused were never answered before, and who was is answered as ever.
+    StrangersRefused {
+        /// Strangers, as addresses.
+        strangers: u64,
+        /// Share of the known clients' queries that are answered.
+        served: f64,
+    },
+    /// The rate of queries rose before anything failed.
+    RateRose {
+        /// Times the usual one.
+        rise: f64,
+    },
+    /// A flood came before what fails: it may be what brought it about.
+    FloodFirst,
+    /// A flood came after what fails: clients that get no answer ask again.
+    FloodAfter,
+    /// A flood of many real sources.
+    ManySources {
+        /// Different ones a second.
+        sources: f64,
+    },
+    /// Many more clients than usual ask as people do.
+    Crowd,
+    /// One source asks most.
+    OneSource {
+        /// Who.
+        source: String,
+        /// Its share of the queries.
+        share: f64,
+    },
+    /// That source is this host.
+    OwnHostAsks {
+        /// Its share of the queries.
+        share: f64,
+        /// Queries a second.
+        rate: f64,
+    },
+    /// The sources of a flood are made up.
+    SpoofedSources,
+    /// Names below one zone do not repeat and fail.
+    RandomNames {
+        /// The zone.
+        zone: String,
+        /// Clients that ask.
+        clients: u64,
+    },
+    /// One network gets far more than it asks with.
+    LargeAnswers {
+        /// The network.
+        network: String,
+    },
+    /// Somebody gets large answers that it did not ask for.
+    UnaskedAnswers {
+        /// Who.
+        victim: String,
+        /// Servers that send them.
+        servers: u64,
+    },
+    /// ICMP "too big" about answers.
+    AnswersTooBig {
+        /// How many.
+        errors: u64,
+    },
+    /// Answers come in fragments, and the later ones are missing.
+    FragmentsMissing {
+        /// First fragments.
+        first: u64,
+        /// Later ones.
+        later: u64,
+    },
+    /// TCP connections to the server are not accepted.
+    TcpNotAccepted {
+        /// SYNs.
+        syns: u64,
+        /// SYN-ACKs.
+        accepted: u64,
+    },
+    /// Answers are truncated, and hardly a client comes over TCP.
+    Truncated,
+    /// A flood of SYNs.
+    SynFlood,
+    /// A flood of messages that are no DNS.
+    Garbage,
+    /// One source asks many servers in vain.
+    LooksAround,
+    /// The server accepts TCP connections meanwhile.
+    TcpAccepted,
+    /// The server resets TCP connections meanwhile.
+    TcpRefused,
+    /// Several servers failed within seconds.
+    SeveralServers {
+        /// They.
+        servers: Vec<String>,
+    },
+    /// None of many servers answers a resolver any more.
+    NoServerAnswers {
+        /// The resolver.
+        resolver: String,
+        /// Servers that it asked lately.
+        servers: u64,
+    },
+    /// The server asks others, and they fail.
+    UpstreamFails {
+        /// They.
+        upstreams: Vec<String>,
+    },
+    /// Hardly a query arrives any more.
+    QueriesStayAway,
+    /// Nothing listens on the DNS port of this host.
+    NothingListens,
+    /// Something listens there, and reads what arrives.
+    ListensAndReads,
+    /// Something listens there, and leaves what arrives in its buffer.
+    LeavesUnread {
+        /// Bytes that the buffer never fell below.
+        queued: u64,
+    },
+    /// Datagrams passed every filter of this host and found no socket.
+    PassedFilters {
+        /// How many.
+        datagrams: u64,
+    },
+    /// The sensor's own probe was answered over UDP.
+    ProbeAnswered,
+    /// The sensor's own probe was accepted over TCP and not answered.
+    ProbeNotAnswered,
+    /// The sensor's own probe was refused over TCP.
+    ProbeRefused,
+}
+
+/// A fact without its numbers: a row of the table of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is the kind of the finding of the same name")]
+pub enum Kind {
+    PortUnreachable,
+    PortUnreachableElsewhere,
+    Prohibited,
+    HostUnreachableAtOnce,
+    HostUnreachableLate,
+    NetworkUnreachable,
+    TimeExceeded,
+    OtherUnreachable,
+    Silence,
+    SilenceHere,
+    PartFails,
+    PartFailsHere,
+    SecondCopiesAnswered,
+    AnsweredLate,
+    SlowAnswers,
+    WrongSource,
+    OnlySomeClients,
+    OnlyThisHost,
+    OnlyOneZone,
+    OnlyOneType,
+    OnlyLargeAnswers,
+    Servfail,
+    Refused,
+    NameError,
+    NotUnderstood,
+    OtherRcode,
+    StrangersRefused,
+    RateRose,
+    FloodFirst,
+    FloodAfter,
+    ManySources,
+    Crowd,
+    OneSource,
+    OwnHostAsks,
+    SpoofedSources,
+    RandomNames,
+    LargeAnswers,
+    UnaskedAnswers,
+    AnswersTooBig,
+    FragmentsMissing,
+    TcpNotAccepted,
+    Truncated,
+    SynFlood,
+    Garbage,
+    LooksAround,
+    TcpAccepted,
+    TcpRefused,
+    SeveralServers,
+    NoServerAnswers,
+    UpstreamFails,
+    QueriesStayAway,
+    NothingListens,
+    ListensAndReads,
+    LeavesUnread,
+    PassedFilters,
+    ProbeAnswered,
+    ProbeNotAnswered,
+    ProbeRefused,
+}
+
+impl Finding {
+    /// Its row.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        use super::contrast::Property;
+        match self {
+            Self::PortUnreachable { .. } => Kind::PortUnreachable,
+            Self::PortUnreachableElsewhere { .. } => Kind::PortUnreachableElsewhere,
+            Self::Prohibited { .. } => Kind::Prohibited,
+            Self::HostUnreachableAtOnce { .. } => Kind::HostUnreachableAtOnce,
+            Self::HostUnreachableLate { .. } => Kind::HostUnreachableLate,
+            Self::NetworkUnreachable { .. } => Kind::NetworkUnreachable,
+            Self::TimeExceeded { .. } => Kind::TimeExceeded,
+            Self::OtherUnreachable { .. } => Kind::OtherUnreachable,
+            Self::Silence { .. } => Kind::Silence,
+            Self::SilenceHere { .. } => Kind::SilenceHere,
+            Self::PartFails { .. } => Kind::PartFails,
+            Self::PartFailsHere { .. } => Kind::PartFailsHere,
+            Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
+            Self::AnsweredLate { .. } => Kind::AnsweredLate,
+            Self::SlowAnswers => Kind::SlowAnswers,
+            Self::WrongSource { .. } => Kind::WrongSource,
+            Self::Contrast(contrast) => match contrast.property {
+                Property::ClientNetwork => Kind::OnlySomeClients,
+                Property::ThisHost => Kind::OnlyThisHost,
+                Property::NameBelow => Kind::OnlyOneZone,
+                Property::QuestionType => Kind::OnlyOneType,
+                Property::LargeAnswer => Kind::OnlyLargeAnswers,
+            },
+            Self::Servfail { .. } => Kind::Servfail,
+            Self::Refused { .. } => Kind::Refused,
+            Self::NameError { .. } => Kind::NameError,
+            Self::NotUnderstood { .. } => Kind::NotUnderstood,
+            Self::OtherRcode { .. } => Kind::OtherRcode,
+            Self::StrangersRefused { .. } => Kind::StrangersRefused,
+            Self::RateRose { .. } => Kind::RateRose,
+            Self::FloodFirst => Kind::FloodFirst,
+            Self::FloodAfter => Kind::FloodAfter,
+            Self::ManySources { .. } => Kind::ManySources,
+            Self::Crowd => Kind::Crowd,
+            Self::OneSource { .. } => Kind::OneSource,
+            Self::OwnHostAsks { .. } => Kind::OwnHostAsks,
+            Self::SpoofedSources => Kind::SpoofedSources,
+            Self::RandomNames { .. } => Kind::RandomNames,
+            Self::LargeAnswers { .. } => Kind::LargeAnswers,
+            Self::UnaskedAnswers { .. } => Kind::UnaskedAnswers,
+            Self::AnswersTooBig { .. } => Kind::AnswersTooBig,
+            Self::FragmentsMissing { .. } => Kind::FragmentsMissing,
+            Self::TcpNotAccepted { .. } => Kind::TcpNotAccepted,
+            Self::Truncated => Kind::Truncated,
+            Self::SynFlood => Kind::SynFlood,
+            Self::Garbage => Kind::Garbage,
+            Self::LooksAround => Kind::LooksAround,
+            Self::TcpAccepted => Kind::TcpAccepted,
+            Self::TcpRefused => Kind::TcpRefused,
+            Self::SeveralServers { .. } => Kind::SeveralServers,
+            Self::NoServerAnswers { .. } => Kind::NoServerAnswers,
+            Self::UpstreamFails { .. } => Kind::UpstreamFails,
+            Self::QueriesStayAway => Kind::QueriesStayAway,
+            Self::NothingListens => Kind::NothingListens,
+            Self::ListensAndReads => Kind::ListensAndReads,
+            Self::LeavesUnread { .. } => Kind::LeavesUnread,
+            Self::PassedFilters { .. } => Kind::PassedFilters,
+            Self::ProbeAnswered => Kind::ProbeAnswered,
+            Self::ProbeNotAnswered => Kind::ProbeNotAnswered,
+            Self::ProbeRefused => Kind::ProbeRefused,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How much each fact speaks for or against each cause, in decibans: ten are ten to one.
+
+use super::cause::Cause;
+use super::finding::Kind;
+
+type Row = (Kind, &'static [(Cause, i32)]);
+
+use Cause as C;
+
+/// One row a kind of fact. What a row does not name it leaves as it was.
+#[rustfmt::skip]
+pub const WEIGHTS: &[Row] = &[
+    // ICMP errors about queries. A REJECT rule sends port unreachable by default, so that speaks for both.
+    (Kind::PortUnreachable, &[(C::ServiceDown, 26), (C::FirewallRejects, 14), (C::HostDown, -30), (C::NetworkPathDown, -20)]),
+    (Kind::PortUnreachableElsewhere, &[(C::FirewallRejects, 26), (C::ServiceDown, 10)]),
+    (Kind::Prohibited, &[(C::FirewallRejects, 34), (C::ServiceDown, -10)]),
+    (Kind::HostUnreachableAtOnce, &[(C::NetworkPathDown, 26), (C::HostDown, 12), (C::FirewallRejects, 8)]),
+    (Kind::HostUnreachableLate, &[(C::HostDown, 30), (C::NetworkPathDown, 10)]),
+    (Kind::NetworkUnreachable, &[(C::NetworkPathDown, 32), (C::HostDown, -5)]),
+    (Kind::TimeExceeded, &[(C::NetworkPathDown, 34)]),
+    (Kind::OtherUnreachable, &[(C::FirewallRejects, 14), (C::ServiceDown, 8)]),
+    // Silence.
+    (Kind::Silence, &[(C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
+    (Kind::SilenceHere, &[(C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
+    (Kind::PartFails, &[(C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartFailsHere, &[(C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
+    (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
+    (Kind::AnsweredLate, &[(C::Overload, 14), (C::ServiceHung, 6), (C::UpstreamFailure, 6), (C::FirewallDrops, -20), (C::NetworkPathDown, -15), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -10)]),
+    (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8)]),
+    (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
+    // What fails has in common.
+    (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 2), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
+    (Kind::OnlyThisHost, &[(C::FirewallDrops, 8), (C::OwnHost, 4), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40)]),
+    (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, 12), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
+    (Kind::OnlyOneType, &[(C::FirewallDrops, 4), (C::PathMtu, 6), (C::Misconfiguration, 4), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25)]),
+    (Kind::OnlyLargeAnswers, &[(C::PathMtu, 24), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::FirewallDrops, -8)]),
+    // Answers that say no.
+    (Kind::Servfail, &[(C::UpstreamFailure, 24), (C::ZoneFailure, 10), (C::Misconfiguration, 6), (C::ServiceDown, -10)]),
+    (Kind::Refused, &[(C::Misconfiguration, 24), (C::UpstreamFailure, 8), (C::UnwantedQueries, 6)]),
+    (Kind::NameError, &[(C::ZoneFailure, 18), (C::Misconfiguration, 14)]),
+    (Kind::NotUnderstood, &[(C::Misconfiguration, 24)]),
+    (Kind::OtherRcode, &[(C::ZoneFailure, 18), (C::Misconfiguration, 16)]),
+    (Kind::StrangersRefused, &[(C::UnwantedQueries, 40), (C::Misconfiguration, -10)]),
+    // Load.
+    (Kind::RateRose, &[(C::Overload, 14)]),
+    (Kind::FloodFirst, &[(C::AttackOneSource, 6), (C::AttackDistributed, 6), (C::AttackSpoofed, 6), (C::AttackRandomNames, 6), (C::ServiceDown, -6), (C::FirewallDrops, -12), (C::NetworkPathDown, -12), (C::HostDown, -12), (C::ServiceHung, -6), (C::PacketLoss, -6)]),
+    (Kind::FloodAfter, &[(C::AttackOneSource, -40), (C::AttackDistributed, -40), (C::AttackSpoofed, -40), (C::AttackRandomNames, -20), (C::Overload, -10), (C::OwnHost, -20)]),
+    (Kind::ManySources, &[(C::AttackDistributed, 26), (C::Overload, 6)]),
+    (Kind::Crowd, &[(C::Overload, 18), (C::AttackDistributed, 4)]),
+    (Kind::OneSource, &[(C::AttackOneSource, 34), (C::AttackDistributed, -20), (C::AttackSpoofed, -10)]),
+    (Kind::OwnHostAsks, &[(C::OwnHost, 40), (C::AttackOneSource, -40), (C::AttackDistributed, -30), (C::AttackSpoofed, -30)]),
+    (Kind::SpoofedSources, &[(C::AttackSpoofed, 44), (C::AttackDistributed, -10), (C::AttackOneSource, -20)]),
+    (Kind::RandomNames, &[(C::AttackRandomNames, 56), (C::UpstreamFailure, -15), (C::ZoneFailure, -10), (C::Misconfiguration, -10), (C::AttackSpoofed, -6)]),
+    (Kind::LargeAnswers, &[(C::AttackAmplification, 56), (C::AttackSpoofed, -6)]),
+    (Kind::UnaskedAnswers, &[(C::AttackReflection, 45)]),
+    (Kind::SynFlood, &[(C::AttackSyn, 40), (C::TcpBlocked, -20)]),
+    (Kind::Garbage, &[(C::AttackGarbage, 40)]),
+    (Kind::LooksAround, &[(C::Scan, 40)]),
+    // Large answers, and TCP.
+    (Kind::AnswersTooBig, &[(C::PathMtu, 40), (C::ServiceDown, -10)]),
+    (Kind::FragmentsMissing, &[(C::PathMtu, 34), (C::FirewallDrops, 10)]),
+    (Kind::TcpNotAccepted, &[(C::TcpBlocked, 40)]),
+    (Kind::Truncated, &[(C::TcpBlocked, 11), (C::PathMtu, 4)]),
+    (Kind::TcpAccepted, &[(C::HostDown, -30), (C::NetworkPathDown, -15), (C::ServiceHung, 6)]),
+    (Kind::TcpRefused, &[(C::ServiceDown, 10), (C::HostDown, -30), (C::NetworkPathDown, -15)]),
+    // Others that fail.
+    (Kind::SeveralServers, &[(C::NetworkPathDown, 14), (C::FirewallDrops, 6), (C::ServiceDown, -12), (C::ServiceHung, -15), (C::HostDown, -6), (C::Overload, -15)]),
+    (Kind::NoServerAnswers, &[(C::NetworkPathDown, 24), (C::FirewallDrops, 17)]),
+    (Kind::UpstreamFails, &[(C::UpstreamFailure, 40), (C::ServiceDown, -20), (C::ServiceHung, -20), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::Overload, -15), (C::ZoneFailure, -6)]),
+    (Kind::QueriesStayAway, &[(C::NetworkPathDown, 15), (C::FirewallDrops, 14)]),
+    // What this host's kernel says, and the sensor's own probe.
+    (Kind::NothingListens, &[(C::ServiceDown, 30), (C::ServiceHung, -40), (C::Overload, -20), (C::FirewallDrops, -10)]),
+    (Kind::ListensAndReads, &[(C::FirewallDrops, 14), (C::ServiceHung, -14), (C::ServiceDown, -25)]),
+    (Kind::LeavesUnread, &[(C::ServiceHung, 26), (C::Overload, 16), (C::FirewallDrops, -25), (C::ServiceDown, -20)]),
+    (Kind::PassedFilters, &[(C::ServiceDown, 16), (C::FirewallDrops, -25), (C::FirewallRejects, -25)]),
+    (Kind::ProbeAnswered, &[(C::ServiceDown, -25), (C::ServiceHung, -25), (C::HostDown, -30), (C::NetworkPathDown, -15), (C::FirewallDrops, 6)]),
+    (Kind::ProbeNotAnswered, &[(C::ServiceHung, 24), (C::HostDown, -30), (C::NetworkPathDown, -20), (C::ServiceDown, -15), (C::FirewallDrops, -6)]),
+    (Kind::ProbeRefused, &[(C::ServiceDown, 16), (C::HostDown, -30), (C::NetworkPathDown, -20)]),
+];
+
+/// What a kind of fact says of all causes.
+#[must_use]
+pub fn of(kind: Kind) -> &'static [(Cause, i32)] {
+    WEIGHTS
+        .iter()
+        .find(|(row, _)| *row == kind)
+        .map_or(&[], |(_, weights)| weights)
+}

@@ -1,0 +1,543 @@
+//! Collects what is known of an incident, as findings: each fact at most once.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sensor_common::class::ErrorKind;
+use sensor_common::server::ServerKey;
+
+use super::chronology::Came;
+use super::diagnosis::contrast::{self, Property};
+use super::diagnosis::{Contrast, Finding};
+use super::evidence::Evidence;
+use super::open::tcp;
+use super::record::Verified;
+use crate::detect::history::{float, share};
+use crate::detect::rules::{amplification, one_source, path_failing, random_names, rcode_shift, reflection};
+use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
+use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
+use crate::measure::address::{ip, prefix};
+use crate::measure::dossier::{Dossier, End};
+use crate::measure::sketch::Prefix;
+
+/// The contrast is over dossiers of at most so long.
+const CONTRAST: Duration = Duration::from_secs(60);
+/// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
+const ERRORS_SHARE: f64 = 0.05;
+const ERRORS_RATE: f64 = 0.2;
+/// A wait for an ICMP error that only an unanswered ARP or neighbour request explains.
+const ARP: Duration = Duration::from_millis(900);
+/// Share of what fails that tells of all of it.
+const MUCH: f64 = 0.3;
+/// Datagrams without a socket that are no stray ones.
+const NOT_TAKEN: u64 = 5;
+/// Seconds between the first and the last look at the host that tell something of its sockets.
+const LOOKED: u64 = 2;
+/// Times the usual rate that is a rise.
+const RISE: f64 = 2.0;
+
+/// What is known of an incident beside what the detector knows.
+pub struct Case<'a> {
+    /// What it is about.
+    pub subject: Subject,
+    /// Rules that fired and belong to it.
+    pub rules: &'a [Rule],
+    /// Which came first, the flood or the failure.
+    pub flood_came: Option<Came>,
+    /// Seen from the server.
+    pub vantage: Vantage,
+    /// When it began.
+    pub onset: Duration,
+    /// Now.
+    pub now: Duration,
+    /// Other servers that failed in the same moment.
+    pub also: &'a [ServerKey],
+    /// What was counted and sampled.
+    pub evidence: &'a Evidence,
+    /// What the sensor's own probe said.
+    pub verified: Option<&'a Verified>,
+}
+
+impl Case<'_> {
+    fn has(&self, rule: Rule) -> bool {
+        self.rules.contains(&rule)
+    }
+
+    /// Most queries fail.
+    fn most_fail(&self) -> bool {
+        [
+            Rule::PortUnreachable,
+            Rule::Prohibited,
+            Rule::HostUnreachable,
+            Rule::Silent,
+        ]
+        .into_iter()
+        .any(|rule| self.has(rule))
+    }
+
+    /// Some or most do.
+    fn fails(&self) -> bool {
+        self.most_fail() || self.has(Rule::PartialFailure) || self.has(Rule::PartialRejection)
+    }
+}
+
+/// See the module.
+#[must_use]
+pub fn findings(case: &Case<'_>, detector: &Detector) -> Vec<Finding> {
+    let mut found = Vec::new();
+    match case.subject {
+        Subject::Server(key) => {
+            detector.with_facts(&key, case.now, |facts| {
+                of_server(case, facts, detector, &mut found);
+            });
+        }
+        Subject::Network => of_network(case, detector, &mut found),
+    }
+    found
+}
+
+fn of_server(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    let told = if case.fails() {
+        icmp_errors(case, found)
+    } else {
+        false
+    };
+    failing(case, facts, told, found);
+    answers(case, facts, detector, found);
+    floods(case, facts, found);
+    large_answers(case, facts, found);
+    others(case, facts, detector, found);
+    host(case, found);
+}
+
+/// ICMP errors about its queries. Whether they tell why these fail.
+fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
+    let evidence = case.evidence;
+    let counters = &evidence.during.counters;
+    let of = |kind: ErrorKind| counters.errors[kind.index()];
+    let failed = evidence.asked[1].errored + evidence.asked[1].unanswered;
+    let seconds = evidence.during.elapsed.as_secs_f64().max(1.0);
+    let tells = |errors: u64| {
+        errors >= 2 && (float(errors) >= ERRORS_SHARE * float(failed) || float(errors) >= ERRORS_RATE * seconds)
+            || errors != 0 && failed <= 4
+    };
+    let from = |kinds: &[ErrorKind]| evidence.sender_of(kinds).map(|key| ip(&key).to_string());
+    let before = found.len();
+    let port = of(ErrorKind::Port);
+    if tells(port) {
+        let all: u64 = counters.errors.iter().sum();
+        // Of all kinds together; where they differ the sampled sender of this one decides.
+        let by_server = match (case.subject, evidence.sender_of(&[ErrorKind::Port])) {
+            (Subject::Server(key), Some(sender)) => sender == key,
+            _ => counters.errors_from_server * 2 >= all,
+        };
+        found.push(if by_server {
+            Finding::PortUnreachable { errors: port }
+        } else {
+            Finding::PortUnreachableElsewhere {
+                errors: port,
+                from: from(&[ErrorKind::Port]),
+            }
+        });
+    }
+    let prohibited = of(ErrorKind::Prohibited);
+    if tells(prohibited) {
+        found.push(Finding::Prohibited {
+            errors: prohibited,
+            from: from(&[ErrorKind::Prohibited]),
+        });
+    }
+    let host = of(ErrorKind::Host);
+    if tells(host) {
+        let from = from(&[ErrorKind::Host]);
+        let late = evidence.slowest_error.is_some_and(|wait| wait >= ARP);
+        found.push(if late {
+            Finding::HostUnreachableLate { errors: host, from }
+        } else {
+            Finding::HostUnreachableAtOnce { errors: host, from }
+        });
+    }
+    let network = of(ErrorKind::Network);
+    if tells(network) {
+        found.push(Finding::NetworkUnreachable {
+            errors: network,
+            from: from(&[ErrorKind::Network]),
+        });
+    }
+    let exceeded = of(ErrorKind::TimeExceeded);
+    if tells(exceeded) {
+        found.push(Finding::TimeExceeded {
+            errors: exceeded,
+            from: from(&[ErrorKind::TimeExceeded]),
+        });
+    }
+    let other = of(ErrorKind::Other);
+    if tells(other) {
+        found.push(Finding::OtherUnreachable {
+            errors: other,
+            from: from(&[ErrorKind::Other]),
+        });
+    }
+    found.len() != before
+}
+
+/// How its queries fail.
+fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Finding>) {
+    let evidence = case.evidence;
+    let asked = &evidence.asked[1];
+    let failed = asked.failed();
+    let here = case.vantage == Vantage::Server;
+    if case.fails() && !told {
+        let decided = asked.decided();
+        let share = share(failed, decided);
+        found.push(match (case.most_fail(), here) {
+            (true, true) => Finding::SilenceHere { failed, decided },
+            (true, false) => Finding::Silence { failed, decided },
+            (false, true) => Finding::PartFailsHere { share },
+            (false, false) => Finding::PartFails { share },
+        });
+    }
+    if case.fails() || case.has(Rule::Slow) {
+        let (answers, from) = evidence.elsewhere;
+        let fails: u64 = facts
+            .recent
+            .iter()
+            .filter(|dossier| facts.end(dossier).is_failure())
+            .map(|dossier| u64::from(dossier.weight))
+            .sum();
+        if answers >= 3 && float(answers) >= MUCH * float(fails)
+            && let Some(from) = from
+        {
+            let from = ip(&from).to_string();
+            found.push(Finding::WrongSource { answers, from });
+        }
+        let copies = evidence.copies_answered;
+        if copies >= 3 && float(copies) >= MUCH * float(fails) {
+            found.push(Finding::SecondCopiesAnswered { copies });
+        } else if evidence.late >= MUCH {
+            found.push(Finding::AnsweredLate {
+                share: evidence.late,
+            });
+        }
+        let [_, accepted, refused] = tcp(&evidence.during);
+        if accepted != 0 {
+            found.push(Finding::TcpAccepted);
+        } else if refused != 0 {
+            found.push(Finding::TcpRefused);
+        }
+    }
+    if case.has(Rule::Slow) {
+        found.push(Finding::SlowAnswers);
+    }
+    if case.has(Rule::Collapse) {
+        found.push(Finding::QueriesStayAway);
+    }
+}
+
+/// What its answers say, and whom they fail.
+fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    let shift = case
+        .evidence
+        .shift_of_rcodes
+        .filter(|_| case.has(Rule::RcodeShift));
+    if let Some(shift) = shift {
+        let (rcode, share) = (shift.rcode, shift.share);
+        let name = || rcode_shift::name(rcode).to_string();
+        found.push(match rcode {
+            SERVFAIL => Finding::Servfail { share },
+            REFUSED => Finding::Refused { share },
+            NXDOMAIN => Finding::NameError { share },
+            1 | 4 => Finding::NotUnderstood {
+                share,
+                rcode: name(),
+            },
+            _ => Finding::OtherRcode {
+                share,
+                rcode: name(),
+            },
+        });
+    }
+    let since = case.onset.max(case.now.saturating_sub(CONTRAST));
+    let dossiers: Vec<&Dossier> = detector
+        .dossiers()
+        .since(since)
+        .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
+        .collect();
+    let fails = |dossier: &Dossier| match facts.end(dossier) {
+        End::Waiting => {
+            let waits = facts.now().saturating_sub(dossier.begun) > facts.clock.overdue;
+            (waits && case.fails()).then_some(true)
+        }
+        End::NoQuery => None,
+        End::Answered(answer) | End::Late(answer) => {
+            Some(shift.is_some_and(|shift| shift.rcode == usize::from(answer.rcode)))
+        }
+        _ => Some(true),
+    };
+    if shift.is_some_and(|shift| shift.rcode == REFUSED) {
+        strangers(case, facts, &dossiers, found);
+    }
+    if case.fails() || shift.is_some() {
+        let own = |key: &ServerKey| facts.place.addresses.contains(key);
+        if let Some(contrast) = contrast::find(&dossiers, &own, &fails) {
+            found.push(Finding::Contrast(contrast));
+        } else if !case.evidence.rejected.is_empty() {
+            found.push(Finding::Contrast(Contrast {
+                property: Property::ClientNetwork,
+                value: case.evidence.rejected.join(", "),
+                of_failures: 1.0,
+                rest_ok: 1.0,
+            }));
+        }
+    }
+}
+
+/// Whether only those are refused whom the server never answered.
+fn strangers(case: &Case<'_>, facts: &Facts<'_>, dossiers: &[&Dossier], found: &mut Vec<Finding>) {
+    let is_known = |dossier: &Dossier| {
+        let since = facts.state.known.get(&Prefix::network(dossier.client));
+        since.is_some_and(|since| *since < case.onset)
+    };
+    let (mut refused, mut strange, mut known, mut served) = (0_u64, 0, 0, 0);
+    let mut who = BTreeSet::new();
+    for dossier in dossiers {
+        let Some(answer) = dossier.answer() else {
+            continue;
+        };
+        let weight = u64::from(dossier.weight);
+        let is_refused = usize::from(answer.rcode) == REFUSED;
+        if is_refused {
+            refused += weight;
+            if !is_known(dossier) {
+                strange += weight;
+                who.insert(dossier.client);
+            }
+        }
+        if is_known(dossier) {
+            known += weight;
+            served += if is_refused { 0 } else { weight };
+        }
+    }
+    let served = share(served, known);
+    if share(strange, refused) >= 0.8 && (known == 0 || served >= 0.8) && !facts.state.known.is_empty() {
+        found.push(Finding::StrangersRefused {
+            strangers: who.len() as u64,
+            served,
+        });
+    }
+}
+
+/// Too much traffic.
+fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let rate = case.evidence.rate;
+    let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
+    let flood = case.rules.iter().any(|rule| rule.is_flood());
+    if case.has(Rule::RandomNames)
+        && let Some(zone) = random_names::worst(facts)
+    {
+        found.push(Finding::RandomNames {
+            zone: zone.name,
+            clients: zone.clients as u64,
+        });
+    }
+    if case.has(Rule::Amplification)
+        && let Some(victim) = amplification::worst(facts)
+    {
+        found.push(Finding::LargeAnswers {
+            network: prefix(&victim.network),
+        });
+    }
+    if case.has(Rule::Garbage) {
+        found.push(Finding::Garbage);
+    }
+    if case.has(Rule::SynFlood) {
+        found.push(Finding::SynFlood);
+    }
+    let spoofed = case.has(Rule::Spoofed)
+        || (case.has(Rule::QueryFlood) && spoof::read(facts).is_likely());
+    if spoofed {
+        found.push(Finding::SpoofedSources);
+    }
+    let heaviest = one_source::heaviest(facts);
+    let own = heaviest.filter(|source| facts.place.addresses.contains(&source.address));
+    let own_is_unusual = own.is_some_and(|own| {
+        let much = own.share >= 0.8 && own.rate >= facts.limits.source_rate.warning;
+        much && (case.has(Rule::OneSource) || case.has(Rule::QueryFlood) || case.has(Rule::PartialFailure))
+    });
+    if let (Some(own), true) = (own, own_is_unusual) {
+        found.push(Finding::OwnHostAsks {
+            share: own.share,
+            rate: own.rate,
+        });
+    } else if case.has(Rule::OneSource)
+        && let Some(source) = heaviest
+    {
+        found.push(Finding::OneSource {
+            source: ip(&source.address).to_string(),
+            share: source.share,
+        });
+    } else if case.has(Rule::QueryFlood) && !spoofed && !case.has(Rule::RandomNames) {
+        let sources = case.evidence.distinct_sources;
+        let usual = sources.usual.unwrap_or(0.0).max(1.0);
+        // As many more sources as queries, or half of that: each of them asks as people do.
+        found.push(if sources.worst / usual >= rise / 2.0 {
+            Finding::Crowd
+        } else {
+            Finding::ManySources {
+                sources: sources.worst,
+            }
+        });
+    }
+    let harmed = case.fails() || case.has(Rule::Slow);
+    match case.flood_came {
+        Some(Came::First) => found.push(Finding::FloodFirst),
+        Some(Came::After) => found.push(Finding::FloodAfter),
+        Some(Came::Together) => {}
+        Some(Came::Over) | None => {
+            if harmed && !flood && rise >= RISE {
+                found.push(Finding::RateRose { rise });
+            }
+        }
+    }
+}
+
+/// What becomes of large answers, and TCP.
+fn large_answers(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let lost = &case.evidence.lost_answers;
+    if case.has(Rule::Fragments) {
+        let errors = lost.too_big + lost.not_reassembled;
+        if errors != 0 {
+            found.push(Finding::AnswersTooBig { errors });
+        } else {
+            found.push(Finding::FragmentsMissing {
+                first: lost.first,
+                later: lost.later,
+            });
+        }
+    }
+    if case.has(Rule::TcpFails) {
+        let [syns, accepted, _] = tcp(&facts.minute);
+        found.push(Finding::TcpNotAccepted { syns, accepted });
+    }
+    if case.has(Rule::Truncation) && !case.has(Rule::TcpFails) {
+        found.push(Finding::Truncated);
+    }
+}
+
+/// Others that fail in the same moment, and those that the server itself asks.
+fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    if !case.also.is_empty() {
+        found.push(Finding::SeveralServers {
+            servers: case.also.iter().map(|key| ip(key).to_string()).collect(),
+        });
+    }
+    if case.fails() || case.has(Rule::Slow) || case.has(Rule::RcodeShift) {
+        let upstreams = failing_upstreams(&facts.server, detector, case.now);
+        if !upstreams.is_empty() {
+            found.push(Finding::UpstreamFails {
+                upstreams: upstreams.iter().map(|key| ip(key).to_string()).collect(),
+            });
+        }
+    }
+}
+
+/// Servers that a server asks itself, and that mostly fail it now. Where the sensor stands on its host, every address
+/// of this host may be the one from which it asks.
+#[must_use]
+pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
+    const LATELY: Duration = Duration::from_secs(10);
+    let own = &detector.place().addresses;
+    let is_it = |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
+    let mut upstreams: std::collections::BTreeMap<ServerKey, (u64, u64, u64)> =
+        std::collections::BTreeMap::new();
+    let timeout = detector.timeout();
+    for dossier in detector.dossiers().since(now.saturating_sub(LATELY)) {
+        if dossier.server == *server || !is_it(&dossier.client) || dossier.copies.is_empty() {
+            continue;
+        }
+        let waits = now.saturating_sub(dossier.begun);
+        let usual = detector
+            .server(&dossier.server)
+            .and_then(|state| state.usual.latency.quantile(0.95))
+            .unwrap_or(0.3);
+        let patience = Duration::from_secs_f64((3.0 * usual).clamp(0.3, 1.0));
+        let (failed, slow, fine) = upstreams.entry(dossier.server).or_default();
+        match dossier.end(now, timeout) {
+            End::Waiting if waits > patience => *failed += 1,
+            End::Answered(answer) if usize::from(answer.rcode) == SERVFAIL || usize::from(answer.rcode) == REFUSED => {
+                *failed += 1;
+            }
+            End::Answered(_) if dossier.latency().is_some_and(|time| time > patience) => *slow += 1,
+            End::Answered(_) => *fine += 1,
+            End::Waiting | End::NoQuery => {}
+            _ => *failed += 1,
+        }
+    }
+    let bad = |(failed, slow, fine): &(u64, u64, u64)| failed + slow >= 2 && failed + slow > *fine;
+    let all = upstreams.len();
+    let failing: Vec<ServerKey> = upstreams
+        .iter()
+        .filter(|(_, counts)| bad(counts))
+        .map(|(key, _)| *key)
+        .collect();
+    // A resolver always asks some that are dead.
+    if failing.len() * 4 >= all { failing } else { Vec::new() }
+}
+
+/// What this host's kernel says, and the sensor's own probe.
+fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
+    if !case.fails() {
+        return;
+    }
+    if let Some(host) = &case.evidence.host {
+        if host.udp_bound == Some(false) {
+            found.push(Finding::NothingListens);
+        } else if host.udp_bound == Some(true) && host.seconds >= LOOKED {
+            found.push(if host.queued == 0 {
+                Finding::ListensAndReads
+            } else {
+                Finding::LeavesUnread {
+                    queued: host.queued,
+                }
+            });
+        }
+        if host.no_ports >= NOT_TAKEN && host.udp_bound == Some(false) {
+            found.push(Finding::PassedFilters {
+                datagrams: host.no_ports,
+            });
+        }
+    }
+    if let Some(verified) = case.verified {
+        if verified.udp.is_answer() {
+            found.push(Finding::ProbeAnswered);
+        } else if verified.tcp.is_refused() {
+            found.push(Finding::ProbeRefused);
+        } else if verified.tcp.is_connected() {
+            found.push(Finding::ProbeNotAnswered);
+        }
+    }
+}
+
+fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    detector.with_network_facts(case.now, |facts| {
+        if case.has(Rule::Reflection)
+            && let Some(unasked) = reflection::worst(facts)
+        {
+            found.push(Finding::UnaskedAnswers {
+                victim: ip(&unasked.victim).to_string(),
+                servers: unasked.servers as u64,
+            });
+        }
+        if case.has(Rule::PathFailing)
+            && let Some(cut) = path_failing::worst(facts)
+        {
+            found.push(Finding::NoServerAnswers {
+                resolver: ip(&cut.asker).to_string(),
+                servers: cut.servers as u64,
+            });
+        }
+    });
+    if case.has(Rule::Scan) {
+        found.push(Finding::LooksAround);
+    }
+}
