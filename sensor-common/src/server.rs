@@ -59,7 +59,10 @@ pub struct ServerCounters {
     /// Those of them whose quote is too short to verify.
     pub errors_unverifiable: u64,
     /// ICMP errors that quote a response of it.
-    pub backscatter: u64,
+    pub backscatter: [u64; ERROR_KINDS],
+    pub answers_by_rcode: [u64; HEADER_CODES],
+    pub answers_truncated: u64,
+    pub garbage: u64,
     /// ICMP errors whose quoted query was seen here in the last 10 s, by
     /// [`crate::class::ErrorKind`]. At rates over 10,000 queries a second some are missed.
     pub errors_matched: [u64; ERROR_KINDS],

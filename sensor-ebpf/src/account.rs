@@ -174,6 +174,7 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     counters.response_bytes += u64::from(response.message.length);
     let flags = response.message.flags;
     counters.rcode[flags.rcode()] += 1;
+    counters.answers_by_rcode[flags.rcode()] += 1;
     if flags.is_truncated() {
         counters.truncated += 1;
     }
@@ -278,7 +279,7 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         }
     } else {
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
-        entry.counters.backscatter += 1;
+        entry.counters.backscatter[error.kind()] += 1;
     }
     take_token(&mut shard.samples)
 }

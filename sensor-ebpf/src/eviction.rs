@@ -106,7 +106,10 @@ fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
         errors: _,
         errors_from_server,
         errors_unverifiable,
-        backscatter,
+        backscatter: _,
+        answers_by_rcode: _,
+        answers_truncated: _,
+        garbage: _,
         errors_matched: _,
         transactions,
         latency: _,
@@ -130,7 +133,6 @@ fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
         (&mut sum.truncated, truncated),
         (&mut sum.errors_from_server, errors_from_server),
         (&mut sum.errors_unverifiable, errors_unverifiable),
-        (&mut sum.backscatter, backscatter),
     ] {
         *sum += core::mem::take(of);
     }
