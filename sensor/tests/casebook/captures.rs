@@ -89,7 +89,7 @@ pub fn run(row: &Row) -> Result<Spoken> {
         Box::new(file)
     };
     let capture = Capture::new(row.file.display().to_string(), reader)?;
-    let mut sensor = Sensor::new(row.host.clone(), None)?;
+    let mut sensor = Sensor::new(row.host.clone(), &[53], None)?;
     let mut end = Duration::ZERO;
     let mut counted = Ok(());
     capture.for_each(|frame| {

@@ -1,10 +1,12 @@
 //! Which fate a query has, and what a fate remembers.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::format::{Answer, Fate, Pause, Reject, Via};
+use crate::format::Fate;
+use crate::format::fate::{Answer, Pause, Reject, Via};
 use crate::frames::Way;
 use crate::message::Question;
 use crate::random::Random;
@@ -42,7 +44,7 @@ impl<'a> Fates<'a> {
         at: Duration,
         way: Way,
         question: &Question,
-        via: Via,
+        (via, client_port): (Via, u16),
         copy: usize,
         random: &mut Random,
     ) -> Option<(usize, &'a Fate)> {
@@ -62,8 +64,15 @@ impl<'a> Fates<'a> {
                 && fate.edns.is_none_or(|edns| edns == (question.edns != 0))
         };
         let mut last_first = self.fates.iter().enumerate().rev();
-        last_first
-            .find(|(_, fate)| applies(fate) && (fate.share >= 1.0 || random.chance(fate.share)))
+        last_first.find(|(_, fate)| {
+            let socket = || Random::new(socket(way, client_port)).share();
+            applies(fate)
+                && match fate.share {
+                    1.0.. => true,
+                    share if fate.sticky => socket() < share,
+                    share => random.chance(share),
+                }
+        })
     }
 
     /// How long a query waits in the server's queue; `None` where it does not fit.
@@ -121,6 +130,13 @@ impl<'a> Fates<'a> {
         *tokens -= 1.0;
         true
     }
+}
+
+/// A number for a socket of a client.
+fn socket(way: Way, port: u16) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (way.source, way.destination, port).hash(&mut hasher);
+    hasher.finish()
 }
 
 fn is_below(name: &str, zone: &str) -> bool {

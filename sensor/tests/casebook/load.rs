@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::addresses::Addresses;
 use crate::format::{Again, Situation};
-use crate::words::Addresses;
 
 /// All situations below a folder, by name.
 ///
@@ -58,6 +58,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 pub fn situations(text: &str) -> Result<Vec<Situation>> {
     let mut first: Situation = toml::from_str(text)?;
     let neighbours = std::mem::take(&mut first.again);
+    first.expect.most_incidents.get_or_insert(1);
     let mut all = vec![first.clone()];
     all.extend(neighbours.iter().map(|again| neighbour(&first, again)));
     all.iter().try_for_each(check)?;
@@ -145,9 +146,8 @@ fn check(situation: &Situation) -> Result<()> {
         let verbs = [
             fate.answer.is_some(),
             fate.drop,
-            fate.reject
-                .as_ref()
-                .is_some_and(|reject| !reject.about_answer),
+            // It may stand beside an answer.
+            fate.reject.is_some() && fate.answer.is_none(),
             fate.pause.is_some(),
             fate.recurse.is_some(),
         ];

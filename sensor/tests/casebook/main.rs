@@ -17,8 +17,11 @@ use pcap::BEGIN;
 use run::{Sensor, Spoken};
 use score::Score;
 
+mod addresses;
 mod captures;
 mod checks;
+mod connection;
+mod exchange;
 mod fates;
 mod format;
 mod frames;
@@ -31,6 +34,7 @@ mod random;
 mod run;
 mod score;
 mod stray;
+mod times;
 mod traffic;
 mod words;
 
@@ -137,7 +141,7 @@ fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()
     }
     let host = &situation.host;
     let host = (0..host.count()).map(|n| host.nth(n)).collect();
-    let mut sensor = Sensor::new(host, Some(BEGIN))?;
+    let mut sensor = Sensor::new(host, &situation.ports, Some(BEGIN))?;
     for frame in &frames {
         sensor.frame(BEGIN + frame.at, &frame.bytes)?;
     }

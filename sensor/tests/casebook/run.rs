@@ -28,6 +28,7 @@ pub struct Sensor {
     engine: HostEngine,
     monitor: Option<Monitor>,
     host: Vec<IpAddr>,
+    ports: Vec<u16>,
     /// What times of what is said count from: the first frame, where nothing else is given.
     origin: Option<Duration>,
     begun: Duration,
@@ -39,11 +40,12 @@ impl Sensor {
     ///
     /// # Errors
     /// The settings do not fit.
-    pub fn new(host: Vec<IpAddr>, origin: Option<Duration>) -> Result<Self> {
+    pub fn new(host: Vec<IpAddr>, ports: &[u16], origin: Option<Duration>) -> Result<Self> {
         Ok(Self {
-            engine: HostEngine::new("casebook", for_ports(&[53])?),
+            engine: HostEngine::new("casebook", for_ports(ports)?),
             monitor: None,
             host,
+            ports: ports.to_vec(),
             origin,
             begun: Duration::ZERO,
             spoken: Spoken::default(),
@@ -58,7 +60,7 @@ impl Sensor {
         if self.monitor.is_none() {
             self.begun = at;
             self.origin.get_or_insert(at);
-            self.monitor = Some(monitor(&self.host, at)?);
+            self.monitor = Some(monitor(&self.host, &self.ports, at)?);
         }
         self.pass(at);
         self.engine.count(bytes, Link::Ethernet);
@@ -102,7 +104,7 @@ impl Sensor {
     }
 }
 
-fn monitor(host: &[IpAddr], begun: Duration) -> Result<Monitor> {
+fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
     let options = MonitorOptions {
         thresholds: Thresholds::default(),
         place: Place {
@@ -110,7 +112,7 @@ fn monitor(host: &[IpAddr], begun: Duration) -> Result<Monitor> {
             ..Place::default()
         },
         about: About {
-            ports: vec![53],
+            ports: ports.to_vec(),
             watched: vec!["casebook".into()],
         },
         shadow: std::collections::BTreeSet::default(),
@@ -120,5 +122,5 @@ fn monitor(host: &[IpAddr], begun: Duration) -> Result<Monitor> {
         begun,
         samples: begun,
     };
-    Ok(Monitor::new(&*for_ports(&[53])?, calendar, options))
+    Ok(Monitor::new(&*for_ports(ports)?, calendar, options))
 }

@@ -112,6 +112,12 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
             faults.push(format!("says {never} at {at:.1} s"));
         }
     }
+    for never in &expect.never_symptoms {
+        let has = |said: &&Said| said.symptoms.iter().any(|(code, _)| code == never);
+        if spoken.last.iter().any(|said| has(&said)) {
+            faults.push(format!("has {never}"));
+        }
+    }
     let most = expect.most_incidents.unwrap_or(usize::MAX);
     if spoken.last.len() > most {
         faults.push(format!("{} incidents", spoken.last.len()));

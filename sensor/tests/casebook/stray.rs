@@ -1,11 +1,12 @@
 //! Packets that are no part of an exchange.
 
-use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::format::{Kind, Packets};
 use crate::frames::{self, Direction, TCP, UDP, Way};
 use crate::message::Question;
-use crate::traffic::{World, times};
+use crate::times::times;
+use crate::traffic::World;
 use crate::words::Error;
 
 /// Adds those of the situation.
@@ -31,7 +32,7 @@ pub fn add(world: &mut World<'_>) {
                 let back = way.back();
                 let segment = frames::tcp(back, [packets.port, port], frames::SYN_ACK, [1, 2], &[]);
                 let packet = frames::packet(back, TCP, &segment, 0);
-                world.pass(at + std::time::Duration::from_micros(100), back, &packet);
+                world.pass(at + Duration::from_micros(100), back, &packet);
             }
         }
     }
@@ -73,15 +74,10 @@ fn build(world: &mut World<'_>, packets: &Packets, way: Way) -> Vec<u8> {
                 Some(Error::Icmp(four, six)) => (four, six),
                 _ => ([3, 3], [1, 4]),
             };
-            let or = |addresses: &crate::words::Addresses, other: IpAddr, world: &mut World<'_>| {
-                match addresses.count() {
-                    0 => other,
-                    _ => addresses.any(&mut world.random),
-                }
-            };
+            let random = &mut world.random;
             let query = Way {
-                source: or(&packets.quoted_client, way.destination, world),
-                destination: or(&packets.quoted_server, way.source, world),
+                source: packets.quoted_client.any_or(way.destination, random),
+                destination: packets.quoted_server.any_or(way.source, random),
             };
             let question = question(world);
             let (quoted, ports, message) = if packets.about_answer {
