@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bpf;
+mod casebook;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
 mod process;
@@ -28,6 +29,8 @@ enum Task {
     Test(test::Options),
     /// Measure what a packet costs in the kernel, against an empty program. Needs root.
     Bench(bench::Options),
+    /// Judge the situations of `sensor/casebook` and print the score.
+    Casebook(casebook::Options),
     /// Stage failures and floods on private networks and score what the sensor says. Needs root.
     Scenarios(scenarios::Options),
     /// Install what building the BPF object needs, and say so first.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test(options) => test::run_tests(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Casebook(options) => casebook::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),

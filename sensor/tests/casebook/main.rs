@@ -1,0 +1,173 @@
+//! The casebook: situations as text, turned into packets and judged by the sensor in packet time.
+//!
+//! Each situation of `sensor/casebook` is a test by its title. `cargo xtask casebook` prints the score; the
+//! vocabulary is in `sensor/casebook/README.md`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail, ensure};
+use libtest_mimic::{Arguments, Trial};
+
+use format::Situation;
+use pcap::BEGIN;
+use run::{Sensor, Spoken};
+use score::Score;
+
+mod addresses;
+mod captures;
+mod checks;
+mod connection;
+mod exchange;
+mod fates;
+mod format;
+mod frames;
+mod judged;
+mod load;
+mod message;
+mod names;
+mod pcap;
+mod random;
+mod run;
+mod score;
+mod stray;
+mod times;
+mod traffic;
+mod words;
+
+/// Scores as they come, from all threads.
+type Scores = Arc<Mutex<Vec<Score>>>;
+
+/// Beside the options of every test: `--table` prints all rows, `--pcap DIR` writes the situations that run as
+/// captures, `--changes` prints what was said and when.
+#[derive(Clone, Default)]
+struct Options {
+    table: bool,
+    changes: bool,
+    pcap: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let (options, arguments) = options(std::env::args())?;
+    let arguments = Arguments::from_iter(arguments);
+    let scores = Scores::default();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("casebook");
+    let mut trials = checks::all(&folder);
+    for situation in load::all(&folder)? {
+        let (scores, options) = (scores.clone(), options.clone());
+        let name = format!("{}: {}", situation.name, situation.title);
+        let judge = move || Ok(judge(&situation, &options, &scores)?);
+        trials.push(Trial::test(name, judge));
+    }
+    let cases = captures::folder();
+    if cases.join("EXPECTED.tsv").is_file() {
+        for row in captures::rows(&cases)? {
+            let scores = scores.clone();
+            let name = capture_name(&row);
+            let titled = format!("{name}: {}", row.title);
+            let options = options.clone();
+            trials.push(Trial::test(titled, move || {
+                let spoken = captures::run(&row)?;
+                print_changes(&options, &name, &spoken);
+                let score = score::score(&name, &row.expect, &spoken);
+                Ok(keep(score, &scores)?)
+            }));
+        }
+    } else if !arguments.list {
+        println!(
+            "captures are left out: {} has no EXPECTED.tsv",
+            cases.display()
+        );
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
+    scores.sort_by(|a, b| a.name.cmp(&b.name));
+    if !scores.is_empty() {
+        println!("{}", score::table(&scores, options.table));
+    }
+    Ok(conclusion.exit_code())
+}
+
+fn capture_name(row: &captures::Row) -> String {
+    let file = row
+        .file
+        .file_name()
+        .unwrap_or_default()
+        .display()
+        .to_string();
+    format!("captures/{}", file.split('.').next().unwrap_or(&file))
+}
+
+/// Takes our own options out of those of every test.
+fn options(all: impl Iterator<Item = String>) -> Result<(Options, Vec<String>)> {
+    let (mut options, mut others) = (Options::default(), Vec::new());
+    let mut all = all;
+    while let Some(argument) = all.next() {
+        match argument.as_str() {
+            "--table" => options.table = true,
+            "--changes" => options.changes = true,
+            "--pcap" => {
+                let folder = all.next().context("--pcap needs a folder")?;
+                options.pcap = Some(folder.into());
+            }
+            _ => others.push(argument),
+        }
+    }
+    Ok((options, others))
+}
+
+fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()> {
+    let frames = traffic::frames(situation);
+    ensure!(!frames.is_empty(), "it has no packet");
+    if let Some(folder) = &options.pcap {
+        let path = folder.join(format!("{}.pcap", situation.name.replace('/', "-")));
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
+        let mut out = BufWriter::new(file);
+        pcap::write(&mut out, &frames)?;
+        out.flush()?;
+    }
+    let host = &situation.host;
+    let host = (0..host.count()).map(|n| host.nth(n)).collect();
+    let mut sensor = Sensor::new(host, &situation.ports, Some(BEGIN))?;
+    for frame in &frames {
+        sensor.frame(BEGIN + frame.at, &frame.bytes)?;
+    }
+    let spoken = sensor.finish(BEGIN + situation.lasts);
+    print_changes(options, &situation.name, &spoken);
+    let expect = &situation.expect;
+    let score = score::score(&situation.name, expect, &spoken);
+    keep(score, scores)
+}
+
+fn print_changes(options: &Options, name: &str, spoken: &Spoken) {
+    if options.changes {
+        for said in spoken.changes.iter().chain(&spoken.last) {
+            println!("{name}: {said:?}");
+        }
+    }
+}
+
+fn keep(score: Score, scores: &Scores) -> Result<()> {
+    let verdict = score.faults.join(", ");
+    let is_right = score.is_right();
+    let text = format!("expected {}, said {}", score.expected, score.said);
+    let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
+    scores.push(score);
+    if !is_right {
+        bail!("{verdict}: {text}");
+    }
+    Ok(())
+}

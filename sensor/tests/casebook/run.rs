@@ -1,0 +1,126 @@
+//! Frames through the host engine and the monitor, by the time of the packets.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use sensor::detect::{Place, Thresholds};
+use sensor::engine::maintenance::TICK;
+use sensor::engine::replay::host_engine::HostEngine;
+use sensor::engine::settings::for_ports;
+use sensor::incident::tracker::About;
+use sensor::measure::address::key;
+use sensor::measure::clock::WallClock;
+use sensor::monitor::{Monitor, MonitorOptions};
+use sensor_ebpf::parse::Link;
+
+use crate::judged::{Said, said};
+
+/// What the sensor says, in the order in which it says it; at the end, how each incident stands.
+#[derive(Clone, Debug, Default)]
+pub struct Spoken {
+    pub changes: Vec<Said>,
+    pub last: Vec<Said>,
+}
+
+/// A sensor that reads frames.
+pub struct Sensor {
+    engine: HostEngine,
+    monitor: Option<Monitor>,
+    host: Vec<IpAddr>,
+    ports: Vec<u16>,
+    /// What times of what is said count from: the first frame, where nothing else is given.
+    origin: Option<Duration>,
+    begun: Duration,
+    spoken: Spoken,
+}
+
+impl Sensor {
+    /// On a host with these addresses; on the path where there are none.
+    ///
+    /// # Errors
+    /// The settings do not fit.
+    pub fn new(host: Vec<IpAddr>, ports: &[u16], origin: Option<Duration>) -> Result<Self> {
+        Ok(Self {
+            engine: HostEngine::new("casebook", for_ports(ports)?),
+            monitor: None,
+            host,
+            ports: ports.to_vec(),
+            origin,
+            begun: Duration::ZERO,
+            spoken: Spoken::default(),
+        })
+    }
+
+    /// Counts a frame.
+    ///
+    /// # Errors
+    /// The settings do not fit.
+    pub fn frame(&mut self, at: Duration, bytes: &[u8]) -> Result<()> {
+        if self.monitor.is_none() {
+            self.begun = at;
+            self.origin.get_or_insert(at);
+            self.monitor = Some(monitor(&self.host, &self.ports, at)?);
+        }
+        self.pass(at);
+        self.engine.count(bytes, Link::Ethernet);
+        Ok(())
+    }
+
+    /// The time is this now.
+    fn pass(&mut self, at: Duration) {
+        let (begun, spoken) = (self.begun, &mut self.spoken);
+        let origin = self.origin.unwrap_or_default();
+        let Some(monitor) = &mut self.monitor else {
+            return;
+        };
+        self.engine.set_time_with(at, |engine, at| {
+            let samples: Vec<_> = engine.samples().collect();
+            let now = at.saturating_sub(begun);
+            let changes = monitor.observe(engine.snapshot(now), &samples);
+            let changes = changes.iter().map(|(_, record)| said(at, origin, record));
+            spoken.changes.extend(changes);
+        });
+    }
+
+    /// Nothing comes after this time.
+    pub fn finish(mut self, at: Duration) -> Spoken {
+        self.pass(at + TICK);
+        let origin = self.origin.unwrap_or_default();
+        let mut last: Vec<Said> = Vec::new();
+        for change in &self.spoken.changes {
+            last.retain(|other| other.id != change.id);
+            last.push(change.clone());
+        }
+        if let Some(monitor) = &mut self.monitor {
+            for (record, _) in monitor.finish() {
+                last.retain(|other| other.id != record.id);
+                last.push(said(at, origin, &record));
+            }
+        }
+        last.sort_by_key(|incident| incident.detected);
+        self.spoken.last = last;
+        self.spoken
+    }
+}
+
+fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
+    let options = MonitorOptions {
+        thresholds: Thresholds::default(),
+        place: Place {
+            addresses: host.iter().copied().map(key).collect(),
+            ..Place::default()
+        },
+        about: About {
+            ports: ports.to_vec(),
+            watched: vec!["casebook".into()],
+        },
+        shadow: std::collections::BTreeSet::default(),
+        host: false,
+    };
+    let calendar = WallClock {
+        begun,
+        samples: begun,
+    };
+    Ok(Monitor::new(&*for_ports(ports)?, calendar, options))
+}

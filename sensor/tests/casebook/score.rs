@@ -1,0 +1,264 @@
+//! What was said against what must be said.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::format::{Expect, Later};
+use crate::judged::Said;
+use crate::run::Spoken;
+
+/// The result for one situation.
+#[derive(Clone, Debug)]
+pub struct Score {
+    pub name: String,
+    pub is_healthy: bool,
+    /// Symptoms that must be said, and are.
+    pub symptoms: bool,
+    /// The first cause is right.
+    pub cause: bool,
+    /// From the onset to the symptom.
+    pub delay: Option<Duration>,
+    /// In words: expected and said.
+    pub expected: String,
+    pub said: String,
+    /// What is wrong.
+    pub faults: Vec<String>,
+}
+
+impl Score {
+    pub fn is_right(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+const NONE: &str = "none";
+const NO_ATTACK: &str = "no_attack";
+const UNKNOWN: &str = "unknown";
+
+/// A little earlier than the onset is still it: ticks lie where the first packet lies.
+const EARLY: Duration = Duration::from_millis(500);
+
+/// Whether causes that were said are among those expected.
+fn fits(expected: &[String], said: &[String]) -> bool {
+    let has = |code: &str| expected.iter().any(|one| one == code);
+    if said.is_empty() {
+        return has(UNKNOWN) || has(NO_ATTACK);
+    }
+    said.iter()
+        .all(|code| has(code) || (has(NO_ATTACK) && !code.starts_with("attack_")))
+}
+
+/// Judges one situation.
+pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
+    let mut faults = Vec::new();
+    let may_be_quiet = expect
+        .first_cause
+        .iter()
+        .any(|c| c == NONE || c == NO_ATTACK);
+    let is_healthy = expect
+        .first_cause
+        .iter()
+        .all(|c| c == NONE || c == NO_ATTACK);
+    let concerns = |said: &&Said| {
+        let server = said
+            .server
+            .as_deref()
+            .and_then(|server| server.parse().ok());
+        expect.about.0.is_empty() || server.is_some_and(|server| expect.about.contains(server))
+    };
+    let last: Vec<&Said> = spoken.last.iter().filter(concerns).collect();
+
+    let delay = delay(expect.onset, &expect.symptoms, &last);
+    let symptoms =
+        expect.symptoms.is_empty() || delay.is_some() || (may_be_quiet && last.is_empty());
+    if !symptoms {
+        faults.push(format!("no {}", expect.symptoms.join("|")));
+    }
+    if let (Some(delay), Some(within)) = (delay, expect.within)
+        && delay > within
+    {
+        faults.push(format!("late: {:.1} s", delay.as_secs_f64()));
+    }
+    let early = last
+        .iter()
+        .filter(|said| said.detected + EARLY < expect.onset);
+    for said in early {
+        faults.push(format!(
+            "false alarm at {:.1} s",
+            said.detected.as_secs_f64()
+        ));
+    }
+
+    let cause = match last.as_slice() {
+        [] => may_be_quiet,
+        some if is_healthy && expect.first_cause.iter().all(|c| c == NONE) => some.is_empty(),
+        some if expect.first_cause.iter().any(|c| c == NO_ATTACK) => some
+            .iter()
+            .all(|said| fits(&expect.first_cause, &said.first_cause)),
+        some => some
+            .iter()
+            .any(|said| fits(&expect.first_cause, &said.first_cause)),
+    };
+    if !cause {
+        faults.push(if last.is_empty() { "missed" } else { "cause" }.into());
+    }
+    for never in &expect.never {
+        let all = spoken.changes.iter().chain(&spoken.last);
+        if let Some(said) = all
+            .into_iter()
+            .find(|said| said.first_cause.contains(never))
+        {
+            let at = said.at.as_secs_f64();
+            faults.push(format!("says {never} at {at:.1} s"));
+        }
+    }
+    for never in &expect.never_symptoms {
+        let has = |said: &&Said| said.symptoms.iter().any(|(code, _)| code == never);
+        if spoken.last.iter().any(|said| has(&said)) {
+            faults.push(format!("has {never}"));
+        }
+    }
+    let most = expect.most_incidents.unwrap_or(usize::MAX);
+    if spoken.last.len() > most {
+        faults.push(format!("{} incidents", spoken.last.len()));
+    }
+    if expect.warning_at_most && spoken.last.iter().any(|said| said.is_critical) {
+        faults.push("critical".into());
+    }
+    if expect.clears && last.iter().any(|said| !said.is_closed) {
+        faults.push("not closed".into());
+    }
+    faults.extend(
+        expect
+            .also
+            .iter()
+            .filter_map(|later| missing(later, spoken)),
+    );
+    Score {
+        name: name.into(),
+        is_healthy,
+        symptoms,
+        cause,
+        delay,
+        expected: expected(expect),
+        said: told(&spoken.last),
+        faults,
+    }
+}
+
+/// From the onset to the first of these symptoms.
+fn delay(onset: Duration, symptoms: &[String], last: &[&Said]) -> Option<Duration> {
+    let all = last.iter().flat_map(|said| &said.symptoms);
+    all.filter(|(code, since)| symptoms.contains(code) && *since + EARLY >= onset)
+        .map(|(_, since)| since.saturating_sub(onset))
+        .min()
+}
+
+/// What was not said of something that came later.
+fn missing(later: &Later, spoken: &Spoken) -> Option<String> {
+    let end = later.onset + later.within;
+    let said_then = |said: &&Said| {
+        let symptom = said.symptoms.iter().any(|(code, since)| {
+            later.symptoms.contains(code) && (later.onset..=end).contains(since)
+        });
+        said.at >= later.onset
+            && (later.symptoms.is_empty() || symptom)
+            && fits(&later.first_cause, &said.first_cause)
+    };
+    let all = spoken.changes.iter().chain(&spoken.last);
+    all.into_iter().find(said_then).is_none().then(|| {
+        format!(
+            "nothing of {} after {} s",
+            later.first_cause.join("|"),
+            later.onset.as_secs()
+        )
+    })
+}
+
+fn expected(expect: &Expect) -> String {
+    if expect.symptoms.is_empty() {
+        return expect.first_cause.join("|");
+    }
+    format!(
+        "{}: {}",
+        expect.symptoms.join("|"),
+        expect.first_cause.join("|")
+    )
+}
+
+fn told(incidents: &[Said]) -> String {
+    if incidents.is_empty() {
+        return "nothing".into();
+    }
+    let mut text = String::new();
+    for (n, said) in incidents.iter().enumerate() {
+        if n == 3 {
+            let _ = write!(text, "; and {} more", incidents.len() - n);
+            break;
+        }
+        let symptoms: Vec<&str> = said
+            .symptoms
+            .iter()
+            .map(|(code, _)| code.as_str())
+            .collect();
+        let causes = match said.first_cause.as_slice() {
+            [] => UNKNOWN.into(),
+            causes => causes.join(" = "),
+        };
+        let _ = write!(
+            text,
+            "{}{} {}: {causes}",
+            if n == 0 { "" } else { "; " },
+            said.server.as_deref().unwrap_or("network"),
+            symptoms.join("+"),
+        );
+    }
+    text
+}
+
+/// The table, a situation a line, and the totals.
+pub fn table(scores: &[Score], with_right_ones: bool) -> String {
+    let mut text = String::new();
+    let shown = |score: &&Score| with_right_ones || !score.is_right();
+    let shown: Vec<&Score> = scores.iter().filter(shown).collect();
+    let width = |of: fn(&Score) -> usize| shown.iter().map(|score| of(score)).max().unwrap_or(0);
+    let (names, wanted) = (width(|s| s.name.len()), width(|s| s.expected.len()));
+    for score in shown {
+        let verdict = if score.is_right() { "right" } else { "WRONG" };
+        let kind = if score.is_healthy { "healthy" } else { "ill" };
+        let delay = score
+            .delay
+            .map_or("-".into(), |delay| format!("{:.2} s", delay.as_secs_f64()));
+        let _ = write!(
+            text,
+            "{verdict}  {kind:7}  {:names$}  {delay:>8}  {:wanted$}  said {}",
+            score.name, score.expected, score.said
+        );
+        let _ = if score.is_right() {
+            writeln!(text)
+        } else {
+            writeln!(text, "  [{}]", score.faults.join(", "))
+        };
+    }
+    text.push_str(&totals(scores));
+    text
+}
+
+fn totals(scores: &[Score]) -> String {
+    let count = |test: &dyn Fn(&&Score) -> bool| scores.iter().filter(test).count();
+    let healthy = count(&|score| score.is_healthy);
+    let ill = scores.len() - healthy;
+    let mut delays: Vec<Duration> = scores.iter().filter_map(|score| score.delay).collect();
+    delays.sort_unstable();
+    let median = delays.get(delays.len() / 2).copied().unwrap_or_default();
+    format!(
+        "{} of {} situations right; of {ill} failures and floods: symptoms right {}, first cause right {}, \
+         median delay {:.2} s; of {healthy} healthy ones: right {}\n",
+        count(&|score| score.is_right()),
+        scores.len(),
+        count(&|score| !score.is_healthy && score.symptoms),
+        count(&|score| !score.is_healthy && score.cause),
+        median.as_secs_f64(),
+        count(&|score| score.is_healthy && score.is_right()),
+    )
+}
