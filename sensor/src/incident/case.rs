@@ -7,7 +7,7 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 
 use super::causes::{Came, Ranked, Situation, Verdict, weigh};
 use super::evidence::{Evidence, Recent};
-use super::record::{Clients, Party, Record, SCHEMA, Sampling, Sign, Stage, Verified};
+use super::record::{Clients, Party, Record, SCHEMA, Sampling, Sign, Stage};
 use super::tracker::{About, Change};
 use crate::detect::baseline::{Baseline, FROZEN};
 use crate::detect::clients::Tally;
@@ -16,6 +16,7 @@ use crate::detect::{
     Detector, ELSEWHERE, Level, Reading, Rule, ServerState, State, Subject, Vantage,
 };
 use crate::host::facts::HostReading;
+use crate::host::probe::Verified;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::sketch::Prefix;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::causes::Ranked;
 use super::series::Series;
 use crate::host::facts::HostFacts;
+use crate::host::probe::Verified;
 
 /// Version of the record.
 pub const SCHEMA: u32 = 1;
@@ -164,35 +165,6 @@ impl Range {
         // What is learnt in an incident is not what was usual before it.
         self.usual = self.usual.or(usual);
         self.worst = self.worst.max(now);
-    }
-}
-
-/// What the server said when it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verified {
-    /// Milliseconds since 1970.
-    pub at_ms: u64,
-    /// Over UDP.
-    pub udp: Said,
-    /// Over TCP.
-    pub tcp: Said,
-}
-
-/// What a server said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// It answered, with this rcode.
-    Answer(String),
-    /// It did not, and why.
-    Nothing(String),
-}
-
-impl Said {
-    /// Whether it answered.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Answer(_))
     }
 }
 

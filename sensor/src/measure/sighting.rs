@@ -14,8 +14,6 @@ use sensor_ebpf::parse::{
     Connection, DnsPort, IcmpError, Link, Message, Query, Response, Sink, parse,
 };
 
-use crate::engine::settings::dns_port;
-
 /// QTYPE of questions for everything (RFC 8482).
 const ANY: u16 = 255;
 
@@ -89,7 +87,7 @@ impl Eye<'_> {
 
 impl Sink for Eye<'_> {
     fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
-        dns_port(self.settings, source, destination)
+        DnsPort::of(self.settings, source, destination)
     }
 
     fn totals(&mut self) -> &mut Totals {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::detect::Rule;
-use crate::incident::record::{Party, Range, Record, Said, Sign, Summary};
+use crate::host::probe::Said;
+use crate::incident::record::{Party, Range, Record, Sign, Summary};
 use crate::incident::series::Point;
 
 /// Rows of the time series.

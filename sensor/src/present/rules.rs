@@ -202,7 +202,7 @@ struct ReadingObject<'a> {
 #[must_use]
 pub fn objects<'a>(readings: &[(Subject, &'a [Reading])]) -> Vec<RuleObject<'a>> {
     let object = |rule: Rule| RuleObject {
-        schema: super::totals::SCHEMA,
+        schema: super::schema::SCHEMA,
         kind: "rule",
         rule: rule.name(),
         title: rule.title(),

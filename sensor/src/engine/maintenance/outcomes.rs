@@ -12,7 +12,7 @@ use sensor_common::server::{ServerCounters, ServerKey};
 use sensor_common::settings::Settings;
 use sensor_common::transactions::RING;
 
-use super::State;
+use super::state::State;
 use crate::measure::counters::Counters;
 use crate::measure::reading::{Snapshot, Waiting};
 
@@ -157,7 +157,7 @@ mod tests {
     use sensor_common::server::ServerEntry;
     use sensor_common::transactions::Control;
 
-    use super::super::Servers;
+    use super::super::servers::Servers;
     use super::*;
 
     #[test]
