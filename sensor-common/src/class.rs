@@ -213,4 +213,14 @@ impl ErrorKind {
             _ => Self::Other,
         }
     }
+
+    /// Somebody on the path refuses: no datagram of its kind arrives. The others may be about one packet or
+    /// one moment.
+    #[must_use]
+    pub const fn is_rejection(self) -> bool {
+        matches!(
+            self,
+            Self::Port | Self::Prohibited | Self::Host | Self::Network
+        )
+    }
 }

@@ -87,6 +87,15 @@ impl Settings {
         word >> (port & 63) & 1 != 0
     }
 
+    /// Whether a port, in network byte order, is a DNS port.
+    #[must_use]
+    pub const fn is_dns_port(&self, port: u16) -> bool {
+        match self.single_port {
+            0 => Self::in_set(self.port_set[(port >> 6) as usize], port),
+            single => port as u32 == single,
+        }
+    }
+
     /// Slot of an interface under this multiplier, 0 to 15.
     #[inline(always)]
     #[must_use]

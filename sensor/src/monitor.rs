@@ -12,8 +12,8 @@ use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host::facts::{EVERY, HostReader, HostReading};
+use crate::host::probe::Verified;
 use crate::incident::open::Tick;
-use crate::incident::record::Verified;
 use crate::incident::tracker::About;
 use crate::incident::{Change, Record, Tracker};
 use crate::measure::address::{ip, key};

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sensor::host::probe;
+use sensor::host::probe::Said;
 use sensor::incident::Change;
-use sensor::incident::record::{Record, Said};
+use sensor::incident::record::Record;
 use sensor::measure::clock::WallClock;
 use sensor::notify::{Alert, Alerts, Receivers};
 use sensor::stage::responder::answer;

@@ -12,12 +12,13 @@ use sensor_common::settings::Direction;
 use sensor_ebpf::account;
 use sensor_ebpf::parse::{Outcome, Sink};
 
-use super::frame::{Context, Linear, Scratch};
+use super::context::Sampled;
+use super::frame::{Linear, Scratch};
 use super::store::{Maps, link};
 
 /// Counts a packet by what can be read directly; its outcome if that is malformed, and 0 otherwise.
 #[inline(always)]
-pub fn packet<C: Context>(context: *const C, direction: Direction) -> u32 {
+pub fn packet<C: Sampled>(context: *const C, direction: Direction) -> u32 {
     let Some(mut store) = Maps::of(context, direction) else {
         return 0;
     };
@@ -33,7 +34,7 @@ pub fn packet<C: Context>(context: *const C, direction: Direction) -> u32 {
 
 /// Counts a packet that was found malformed: with more of it, if there is more.
 #[inline(always)]
-fn again<C: Context>(
+fn again<C: Sampled>(
     log: &impl EbpfContext,
     context: *const C,
     direction: Direction,

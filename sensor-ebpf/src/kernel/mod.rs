@@ -1,6 +1,7 @@
 //! The binding of the library to the kernel: packets over the XDP and TC contexts, counters over
 //! maps.
 
+pub mod context;
 pub mod flood;
 pub mod frame;
 pub mod hook;

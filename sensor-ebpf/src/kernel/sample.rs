@@ -7,9 +7,23 @@ use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
 use sensor_ebpf::store::Shared;
 
-use super::frame::Context;
+use super::context::{Context, Sampled};
 use super::maps::{SAMPLES, SHARDS};
 use super::store::{Table, link};
+
+impl Sampled for xdp_md {
+    #[inline(always)]
+    fn sample(this: *const Self, _: Direction, dns_offset: u32) {
+        sample_xdp(this.cast_mut(), dns_offset);
+    }
+}
+
+impl Sampled for __sk_buff {
+    #[inline(always)]
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32) {
+        sample_tc(this.cast_mut(), direction as u32, dns_offset);
+    }
+}
 
 /// Takes a sample of a packet at XDP.
 #[unsafe(no_mangle)]

@@ -13,7 +13,7 @@ use sensor_ebpf::packet::Packet;
 use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
 use sensor_ebpf::store::{Shared, Store};
 
-use super::frame::Context;
+use super::context::{Context, Sampled};
 use super::maps::{CONTROL, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting};
 
 /// Index of no shard: for a forwarded packet, which was attributed where it came in.
@@ -62,7 +62,9 @@ impl<C: Context> Maps<C> {
         self.totals.copied += 1;
         Some(scratch.cast())
     }
+}
 
+impl<C: Sampled> Maps<C> {
     #[inline(always)]
     fn sample(&self, dns_offset: u32) {
         C::sample(self.context, self.direction, dns_offset);
@@ -103,7 +105,7 @@ fn received_by_us(ifindex: u32) -> bool {
     found
 }
 
-impl<C: Context> Sink for Maps<C> {
+impl<C: Sampled> Sink for Maps<C> {
     #[inline(always)]
     fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
         let single = setting!(single_port);

@@ -3,8 +3,10 @@
 use sensor_common::class::{Class, Malformed, QuestionState};
 use sensor_common::settings::MAX_LABELS;
 
-use super::ip::Datagram;
-use super::{Flags, Message, Outcome, Query, Response, Sink};
+use super::datagram::Datagram;
+use super::message::{Flags, Message, Query, Response};
+use super::outcome::Outcome;
+use super::sink::Sink;
 use crate::packet::{Packet, be16, raw64};
 
 /// DNS header.

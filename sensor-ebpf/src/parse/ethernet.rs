@@ -21,7 +21,7 @@ pub(super) struct Network<P> {
     /// `EtherType` in network byte order.
     pub ethertype: u16,
     pub packet: P,
-    /// See [`super::Carriage`].
+    /// See [`super::message::Carriage`].
     pub tagged: u16,
 }
 

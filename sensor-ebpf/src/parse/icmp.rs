@@ -2,8 +2,12 @@
 
 use sensor_common::class::{Class, IcmpType, Malformed, Quoted};
 
-use super::ip::{self, Datagram, V4_HEADER, V6_HEADER, Walk};
-use super::{DnsPort, Flags, IcmpError, Outcome, Sink, dns, udp, whole};
+use super::datagram::{self, Datagram, V4_HEADER, V6_HEADER};
+use super::extension::{Walk, walk};
+use super::message::{DnsPort, Flags, IcmpError};
+use super::outcome::{Outcome, whole};
+use super::sink::Sink;
+use super::{dns, udp};
 use crate::address::Words;
 use crate::packet::{Packet, be16, raw16};
 
@@ -89,13 +93,16 @@ fn quoted_v4<P: Packet, S: Sink>(error: &Error<P>, quote: P, room: u32, sink: &m
     let Some(header) = quote.bytes::<V4_HEADER>().filter(|_| room >= 20) else {
         return unreadable(error, sink);
     };
-    let Some(length) = ip::v4_header_length(header) else {
+    let Some(length) = datagram::v4_header_length(header) else {
         return unreadable(error, sink);
     };
-    if header[9] != ip::UDP || ip::v4_is_later_fragment(header) {
+    if header[9] != datagram::UDP || datagram::v4_is_later_fragment(header) {
         return other(error, sink);
     }
-    let (source, destination) = (ip::v4_address(header, 12), ip::v4_address(header, 16));
+    let (source, destination) = (
+        datagram::v4_address(header, 12),
+        datagram::v4_address(header, 16),
+    );
     quoted_udp(
         error,
         quote.skip(usize::from(length)),
@@ -113,10 +120,10 @@ fn quoted_v6<P: Packet, S: Sink>(error: &Error<P>, quote: P, room: u32, sink: &m
     if header[0] >> 4 != 6 {
         return unreadable(error, sink);
     }
-    let addresses = ip::v6_addresses(header);
-    let (payload, offset) = match ip::walk(quote.skip(V6_HEADER), header[6]) {
+    let addresses = datagram::v6_addresses(header);
+    let (payload, offset) = match walk(quote.skip(V6_HEADER), header[6]) {
         Ok(Walk::Transport {
-            protocol: ip::UDP,
+            protocol: datagram::UDP,
             payload,
             offset,
             ..

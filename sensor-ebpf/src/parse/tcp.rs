@@ -2,8 +2,10 @@
 
 use sensor_common::class::{Class, Malformed, TcpEvent};
 
-use super::ip::Datagram;
-use super::{Connection, DnsPort, Outcome, Sink, whole};
+use super::datagram::Datagram;
+use super::message::{Connection, DnsPort};
+use super::outcome::{Outcome, whole};
+use super::sink::Sink;
 use crate::packet::{Packet, raw16};
 
 /// Up to the flags.

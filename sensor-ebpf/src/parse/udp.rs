@@ -2,8 +2,11 @@
 
 use sensor_common::class::{Class, Malformed};
 
-use super::ip::Datagram;
-use super::{DnsPort, Flags, Outcome, Sink, dns, whole};
+use super::datagram::Datagram;
+use super::dns;
+use super::message::{DnsPort, Flags};
+use super::outcome::{Outcome, whole};
+use super::sink::Sink;
 use crate::packet::{Packet, be16, raw16};
 
 /// UDP header.

@@ -15,7 +15,7 @@ use crate::engine::kernel::preflight::{Host, NEEDED};
 use crate::present::details;
 use crate::present::objects::CostObject;
 use crate::present::output::{self, Format};
-use crate::present::totals::SCHEMA;
+use crate::present::schema::SCHEMA;
 use sensor_common::settings::Settings;
 
 /// One thing that was looked at.

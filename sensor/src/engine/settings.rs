@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sensor_common::latency::UNIT_BITS;
 use sensor_common::settings::{MAX_INTERFACES, MAX_PORTS, Settings};
-use sensor_ebpf::parse::DnsPort;
 
 /// Why a combination of options makes no sense.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -44,22 +43,6 @@ pub fn for_ports(ports: &[u16]) -> Result<Box<Settings>, SettingsError> {
         }
     }
     Ok(settings)
-}
-
-/// Which of two ports, in network byte order, is a DNS port.
-#[must_use]
-pub fn dns_port(settings: &Settings, source: u16, destination: u16) -> DnsPort {
-    let is_dns = |port: u16| match settings.single_port {
-        0 => Settings::in_set(settings.port_set[usize::from(port >> 6)], port),
-        single => u32::from(port) == single,
-    };
-    if is_dns(destination) {
-        DnsPort::Destination
-    } else if is_dns(source) {
-        DnsPort::Source
-    } else {
-        DnsPort::Neither
-    }
 }
 
 /// Time-outs that the ring of ticks has room for.
@@ -116,10 +99,7 @@ mod tests {
 
     #[test]
     fn ports_are_in_network_order() {
-        let has = |settings: &Settings, port: u16| {
-            let port = port.to_be();
-            Settings::in_set(settings.port_set[usize::from(port >> 6)], port)
-        };
+        let has = |settings: &Settings, port: u16| settings.is_dns_port(port.to_be());
         let settings = for_ports(&[5353, 53, 53]).expect("two ports");
         assert_eq!(settings.single_port, 0);
         assert!(has(&settings, 53) && has(&settings, 5353) && !has(&settings, 54));

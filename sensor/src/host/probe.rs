@@ -7,14 +7,58 @@ use std::time::Duration;
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinEncodable};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::incident::record::Said;
-
 /// Longest wait for each.
 const LIMIT: Duration = Duration::from_secs(1);
+
+/// What the server said when it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// Over UDP.
+    pub udp: Said,
+    /// Over TCP.
+    pub tcp: Said,
+}
+
+/// What a server said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// It answered, with this rcode.
+    Answer(String),
+    /// It took the connection and did not answer.
+    Connected(String),
+    /// It refused the connection.
+    Refused(String),
+    /// Nothing came back, and why.
+    Nothing(String),
+}
+
+impl Said {
+    /// Whether it answered.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer(_))
+    }
+
+    /// Whether it took the connection and did not answer.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected(_))
+    }
+
+    /// Whether it refused.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+}
 
 /// What the server says to a query for the root's name servers, over UDP and over TCP.
 pub async fn ask(server: SocketAddr) -> (Said, Said) {

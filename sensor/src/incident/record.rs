@@ -6,6 +6,7 @@ use super::diagnosis::{Cause, Contrast, Finding, Ranked};
 use super::series::Series;
 use crate::detect::{Level, Vantage};
 use crate::host::facts::HostFacts;
+use crate::host::probe::Verified;
 
 /// Version of the record.
 pub const SCHEMA: u32 = 2;
@@ -166,51 +167,6 @@ impl Range {
         // What is learnt in an incident is not what was usual before it.
         self.usual = self.usual.or(usual);
         self.worst = self.worst.max(now);
-    }
-}
-
-/// What the server said when it was asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verified {
-    /// Milliseconds since 1970.
-    pub at_ms: u64,
-    /// Over UDP.
-    pub udp: Said,
-    /// Over TCP.
-    pub tcp: Said,
-}
-
-/// What a server said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// It answered, with this rcode.
-    Answer(String),
-    /// It took the connection and did not answer.
-    Connected(String),
-    /// It refused the connection.
-    Refused(String),
-    /// Nothing came back, and why.
-    Nothing(String),
-}
-
-impl Said {
-    /// Whether it answered.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Answer(_))
-    }
-
-    /// Whether it took the connection and did not answer.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        matches!(self, Self::Connected(_))
-    }
-
-    /// Whether it refused.
-    #[must_use]
-    pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused(_))
     }
 }
 

@@ -17,7 +17,6 @@ use sensor_ebpf::parse::{
 };
 
 use super::question::{self, Edns, Question};
-use crate::engine::settings::dns_port;
 
 /// A DNS message over UDP, or an ICMP error that quotes one.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +104,7 @@ impl Collector<'_> {
 
 impl Sink for Collector<'_> {
     fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
-        dns_port(self.settings, source, destination)
+        DnsPort::of(self.settings, source, destination)
     }
 
     fn totals(&mut self) -> &mut Totals {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::Alert;
+use super::alert::Alert;
+use crate::incident::Change;
 use crate::present::words;
 
 /// A command that runs longer is killed.
@@ -74,7 +75,7 @@ pub fn check(line: &str) -> Result<(), Unusable> {
 }
 
 fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
-    let change = alert.change.map_or("", super::Change::name);
+    let change = alert.change.map_or("", Change::name);
     let mut child = Command::new("sh")
         .args(["-c", line])
         .env("SENSOR_CHANGE", change)

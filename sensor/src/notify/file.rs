@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use super::Alert;
+use super::alert::Alert;
 
 /// Adds a line for each alert. The file is opened anew for each, so that it can be rotated.
 pub fn run(path: &Path, queue: &Receiver<Arc<Alert>>) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use super::Alert;
+use super::alert::Alert;
 use crate::detect::Level;
 use crate::present::{incident, words};
 

@@ -8,35 +8,20 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sensor_common::sample::Sample;
-
 use crate::incident::store::Store;
-use crate::incident::{Change, Record};
-use crate::measure::clock::WallClock;
 
+mod alert;
 pub mod command;
 pub mod file;
 pub mod journal;
 pub mod webhook;
 
+pub use alert::Alert;
+
 /// Alerts that may wait for a slow receiver.
 const QUEUE: usize = 64;
 /// Longest wait for the queues at the end.
 const LAST_WAIT: Duration = Duration::from_secs(3);
-
-/// One change of an incident.
-pub struct Alert {
-    /// What has changed; none where a record is only brought up to date.
-    pub change: Option<Change>,
-    /// The incident as it is now.
-    pub record: Record,
-    /// Its packets.
-    pub packets: Vec<Sample>,
-    /// For their times.
-    pub calendar: WallClock,
-    /// The object that is told, in JSON.
-    pub json: String,
-}
 
 /// Where alerts go.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use super::Alert;
+use super::alert::Alert;
 
 /// Longest wait for one request.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -45,7 +45,7 @@ impl<'a> IncidentObject<'a> {
     #[must_use]
     pub fn new(record: &'a Incident, change: Option<Change>) -> Self {
         Self {
-            schema: super::totals::SCHEMA,
+            schema: super::schema::SCHEMA,
             kind: "incident",
             change: change.map(Change::name),
             id: &record.id,
@@ -88,7 +88,7 @@ impl<'a> ShadowObject<'a> {
     #[must_use]
     pub fn new(shadow: &'a Shadow, at_ms: u64) -> Self {
         Self {
-            schema: super::totals::SCHEMA,
+            schema: super::schema::SCHEMA,
             kind: "shadow",
             at_ms,
             server: match &shadow.subject {

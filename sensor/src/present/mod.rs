@@ -1,5 +1,6 @@
 //! What people and programs see. Nothing is computed here: only named and laid out.
 
+mod by_name;
 pub mod details;
 pub mod incident;
 pub mod line;
@@ -9,6 +10,7 @@ pub mod output;
 pub mod redact;
 pub mod report;
 pub mod rules;
+pub mod schema;
 pub mod summary;
 pub mod totals;
 pub mod words;

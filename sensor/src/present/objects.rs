@@ -7,8 +7,9 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 use serde::Serialize;
 
+use super::by_name::{ByName, named, numbered};
 use super::names;
-use super::totals::{ByName, SCHEMA, named, numbered};
+use super::schema::SCHEMA;
 use crate::engine::kernel::cost::ProgramCost;
 use crate::engine::own_cost::Spent;
 use crate::measure::address::{ip, prefix};

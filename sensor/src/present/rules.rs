@@ -209,7 +209,7 @@ struct ReadingObject<'a> {
 #[must_use]
 pub fn objects<'a>(readings: &[(Subject, &'a [Reading])]) -> Vec<RuleObject<'a>> {
     let object = |spec: &RuleSpec| RuleObject {
-        schema: super::totals::SCHEMA,
+        schema: super::schema::SCHEMA,
         kind: "rule",
         rule: spec.name,
         title: spec.title,

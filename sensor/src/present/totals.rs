@@ -6,13 +6,11 @@ use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted, Tc
 use sensor_common::totals::{ICMP_CODES, Totals};
 use serde::Serialize;
 
+use super::by_name::{ByName, named, numbered};
 use super::names;
 use super::objects::SensorObject;
+use super::schema::SCHEMA;
 
-/// Version of all JSON that is written here.
-pub const SCHEMA: u32 = 1;
-
-pub(super) type ByName = BTreeMap<String, u64>;
 /// By family (`v4`, `v6`), type and code.
 type ByCode = BTreeMap<&'static str, BTreeMap<String, ByName>>;
 
@@ -145,26 +143,6 @@ impl TotalsObject {
             evicted_servers: about.evicted_servers,
         }
     }
-}
-
-pub(super) fn named<T: Copy>(
-    all: &[T],
-    name: impl Fn(T) -> String,
-    count: impl Fn(T) -> u64,
-) -> ByName {
-    all.iter()
-        .map(|item| (name(*item), count(*item)))
-        .filter(|(_, count)| *count != 0)
-        .collect()
-}
-
-pub(super) fn numbered(counters: &[u64], name: impl Fn(usize) -> String) -> ByName {
-    counters
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count != 0)
-        .map(|(number, count)| (name(number), *count))
-        .collect()
 }
 
 /// ICMP errors that quote any of these.

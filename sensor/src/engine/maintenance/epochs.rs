@@ -8,7 +8,7 @@ use sensor_common::server::ServerKey;
 use sensor_common::shard::Shard;
 use sensor_common::sketch::{BANKS, Bank, Sketches};
 
-use super::{State, record};
+use super::state::{State, record};
 use crate::measure::reading::Epoch;
 use crate::measure::sketch::Distinct;
 

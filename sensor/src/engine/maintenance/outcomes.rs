@@ -12,7 +12,7 @@ use sensor_common::server::{Cohorts, ServerKey};
 use sensor_common::settings::Settings;
 use sensor_common::transactions::RING;
 
-use super::State;
+use super::state::State;
 use crate::measure::reading::{Snapshot, Waiting};
 
 /// One ring.
@@ -160,7 +160,7 @@ mod tests {
     use sensor_common::server::ServerEntry;
     use sensor_common::transactions::Control;
 
-    use super::super::Servers;
+    use super::super::servers::Servers;
     use super::*;
 
     #[test]

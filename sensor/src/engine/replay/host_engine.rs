@@ -17,7 +17,6 @@ use sensor_ebpf::rare::Rare;
 use sensor_ebpf::store::{Shared, Store};
 
 use crate::engine::maintenance::{Servers, State, TICK, Upkeep};
-use crate::engine::settings::dns_port;
 use crate::measure::reading::{Lane, Snapshot};
 
 /// Samples that wait to be read.
@@ -54,7 +53,7 @@ struct Table {
 
 impl Sink for Memory {
     fn dns_port(&self, source: u16, destination: u16) -> DnsPort {
-        dns_port(&self.settings, source, destination)
+        DnsPort::of(&self.settings, source, destination)
     }
 
     fn totals(&mut self) -> &mut Totals {
