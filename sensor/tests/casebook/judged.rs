@@ -1,7 +1,8 @@
-//! What a record of today says, in the codes of the casebook. The only file that knows the record.
+//! What a record says, in the codes of the casebook. The only file that knows the record.
 
 use std::time::Duration;
 
+use sensor::detect::Level;
 use sensor::incident::Record;
 use sensor::incident::record::Stage;
 
@@ -29,38 +30,18 @@ pub fn said(at: Duration, origin: Duration, record: &Record) -> Said {
         at: at.saturating_sub(origin),
         id: record.id.clone(),
         server: record.server.clone(),
-        is_critical: record.level == "critical",
+        is_critical: record.level == Level::Critical,
         is_closed: record.stage == Stage::Closed,
         detected: since(record.detected_ms),
         symptoms: record
-            .signs
+            .symptoms
             .iter()
-            .map(|sign| (symptom(&sign.rule), since(sign.since_ms)))
+            .map(|symptom| (symptom.rule.clone(), since(symptom.since_ms)))
             .collect(),
-        first_cause: causes(&record.first_cause),
+        first_cause: record
+            .first_cause
+            .iter()
+            .map(|cause| cause.code().to_string())
+            .collect(),
     }
-}
-
-/// Of the rules of today.
-fn symptom(rule: &str) -> String {
-    match rule {
-        "servfail" | "refused" => "rcode_shift",
-        other => other,
-    }
-    .into()
-}
-
-/// Of the words of today.
-fn causes(text: &str) -> Vec<String> {
-    if let Some(two) = text.strip_prefix("cannot tell ") {
-        return two.split(" from ").map(code).collect();
-    }
-    if text.starts_with("unknown") || text.is_empty() {
-        return Vec::new();
-    }
-    vec![code(text)]
-}
-
-fn code(name: &str) -> String {
-    name.replace(": ", "_").replace(' ', "_").to_lowercase()
 }
