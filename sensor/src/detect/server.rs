@@ -11,7 +11,7 @@ use super::history::{History, Span};
 use super::usual::Usual;
 use super::visibility::ByNetwork;
 use super::{Reading, Rule, State, Thresholds};
-use crate::measure::dossier::{Dossier, End};
+use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 use crate::measure::window::{ServerWindow, Window};
 
@@ -31,6 +31,10 @@ const NOTICED: f64 = 150.0;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
 const ADAPTS: Duration = Duration::from_mins(15);
+/// Dossiers are learnt so often.
+const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// Labels of a zone, at most.
+pub const ZONE_DEPTH: usize = 4;
 /// Client networks that were answered are remembered, so many of them.
 const KNOWN: usize = 512;
 /// Healthy queries after which ICMP errors of before tell nothing any more.
@@ -97,6 +101,8 @@ pub struct ServerState {
     learnt_to: Duration,
     /// The same of failures: a small part of few queries is noticed later.
     failures_learnt_to: Duration,
+    /// The same of dossiers, which are learnt now and then.
+    dossiers_learnt_to: Duration,
 }
 
 impl ServerState {
@@ -120,6 +126,7 @@ impl ServerState {
             noticed: None,
             learnt_to: begun,
             failures_learnt_to: begun,
+            dossiers_learnt_to: begun,
         }
     }
 
@@ -223,13 +230,14 @@ impl ServerState {
         if unhealthy || self.is_low(limits) {
             self.learnt_to = self.learnt_to.max(to);
             self.failures_learnt_to = self.failures_learnt_to.max(to);
+            self.dossiers_learnt_to = self.dossiers_learnt_to.max(to);
             return;
         }
         self.learn_failures(now, clock);
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, recent, clock);
+        self.learn_between(self.learnt_to, to, recent);
         self.learnt_to = to;
     }
 
@@ -253,7 +261,7 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
         let mut sum = Span::empty(to);
         for span in self.history.between(from, to) {
@@ -290,7 +298,10 @@ impl ServerState {
         usual
             .answers_unwanted
             .learn(about_answers(ErrorKind::Port), counters.responses);
-        self.learn_dossiers(from, to, recent, clock);
+        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            self.learn_dossiers(self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)), to, recent);
+            self.dossiers_learnt_to = to;
+        }
     }
 
     fn learn_failures(&mut self, now: Duration, clock: &Clock) {
@@ -309,7 +320,7 @@ impl ServerState {
         self.failures_learnt_to = to;
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
         let usual = &mut self.usual;
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
@@ -323,13 +334,8 @@ impl ServerState {
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
             *bytes.entry(Prefix::network(dossier.client)).or_default() += weight * answered;
-            let end = dossier.end(clock.now, clock.timeout);
-            let names_nothing = match end {
-                End::Answered(answer) => usize::from(answer.rcode) != NOERROR,
-                _ => end.is_failure(),
-            };
-            if let Some(question) = dossier.question.as_ref().filter(|_| names_nothing) {
-                for labels in 1..=4 {
+            if let Some(question) = &dossier.question {
+                for labels in 1..=ZONE_DEPTH {
                     if let Some(zone) = question.zone(labels) {
                         *zones.entry(zone.into()).or_default() += weight;
                     }

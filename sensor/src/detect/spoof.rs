@@ -20,6 +20,10 @@ const SPAN: Duration = Duration::from_secs(3);
 const ENOUGH: usize = 100;
 /// Sources for each query, where none comes again.
 const ONCE: f64 = 0.9;
+/// The same, where nothing else speaks for it: people ask for more than one name, or ask again.
+const SURELY_ONCE: f64 = 0.97;
+/// Dossiers that this takes.
+const MANY: usize = 300;
 /// Share of the queries that come of networks that were never answered before.
 const NEW: f64 = 0.7;
 /// Share of one port, or of one id.
@@ -36,6 +40,8 @@ pub struct Spoof {
     pub unwanted: f64,
     /// Nearly every query comes from another source, most of which were never seen before.
     pub ask_once: bool,
+    /// The same of so many queries that real clients would have asked again.
+    pub surely_once: bool,
     /// One port or one id over and over.
     pub same: bool,
     /// None of the queries that got no answer was sent again.
@@ -48,6 +54,7 @@ impl Spoof {
     pub fn is_likely(&self) -> bool {
         self.unwanted > 0.0 && (self.ask_once || self.same)
             || self.ask_once && (self.same || self.no_copies)
+            || self.surely_once
     }
 }
 
@@ -72,7 +79,10 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     };
     let many = asked.len() as u64;
     let new = asked.iter().filter(is_new).count() as u64;
-    spoof.ask_once = share(sources.len() as u64, many) >= ONCE && share(new, many) >= NEW;
+    let once = share(sources.len() as u64, many);
+    let are_new = share(new, many) >= NEW;
+    spoof.ask_once = once >= ONCE && are_new;
+    spoof.surely_once = once >= SURELY_ONCE && are_new && asked.len() >= MANY;
     let most = |of: fn(&Dossier) -> u16| {
         let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
         for dossier in &asked {

@@ -197,6 +197,10 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             (false, false) => Finding::PartFails { share },
         });
     }
+    let part = case.fails() && !case.most_fail();
+    if part && !told && !case.has(Rule::Slow) && is_fast(case.evidence) {
+        found.push(Finding::FastAsEver);
+    }
     if case.fails() || case.has(Rule::Slow) {
         let (answers, from) = evidence.elsewhere;
         let fails: u64 = facts
@@ -232,6 +236,13 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
     if case.has(Rule::Collapse) {
         found.push(Finding::QueriesStayAway);
     }
+}
+
+/// Whether half of the answers, and nearly all, take about as long as before.
+fn is_fast(evidence: &Evidence) -> bool {
+    const SLACK: f64 = 2.0;
+    matches!(evidence.latency, [Some((p50, p95)), Some((now50, now95))]
+        if now50 <= SLACK * p50 && now95 <= SLACK * p95.max(0.005))
 }
 
 /// What its answers say, and whom they fail.
@@ -279,7 +290,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
     }
     if case.fails() || shift.is_some() {
         let own = |key: &ServerKey| facts.place.addresses.contains(key);
-        if let Some(contrast) = contrast::find(&dossiers, &own, &fails) {
+        if let Some(contrast) = contrast::find(&dossiers, &own, &fails, !case.fails()) {
             found.push(Finding::Contrast(contrast));
         } else if !case.evidence.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
@@ -287,6 +298,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
                 value: case.evidence.rejected.join(", "),
                 of_failures: 1.0,
                 rest_ok: 1.0,
+                denied: false,
             }));
         }
     }
@@ -332,8 +344,10 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let rate = case.evidence.rate;
     let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
     let flood = case.rules.iter().any(|rule| rule.is_flood());
-    if case.has(Rule::RandomNames)
+    // A share of an rcode is noticed a moment before the names behind it are many.
+    if (case.has(Rule::RandomNames) || case.has(Rule::RcodeShift))
         && let Some(zone) = random_names::worst(facts)
+        && (case.has(Rule::RandomNames) || zone.is_unusual(facts.limits.usual_rise))
     {
         found.push(Finding::RandomNames {
             zone: zone.name,

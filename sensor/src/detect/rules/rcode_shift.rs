@@ -61,7 +61,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual.
             let absolute = rcode == SERVFAIL && lower > MOST;
-            let fires = all >= limits.rcode_answers && instead && (lower > warning || absolute);
+            let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
+            let fires = enough && instead && (lower > warning || absolute);
             let shift = Shift {
                 rcode,
                 share: share(some, all),

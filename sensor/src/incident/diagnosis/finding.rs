@@ -86,6 +86,8 @@ pub enum Finding {
         /// Share that failed.
         share: f64,
     },
+    /// What is answered is answered as fast as ever.
+    FastAsEver,
     /// Copies of queries that were sent again are answered at once: the first ones did not arrive.
     SecondCopiesAnswered {
         /// How many.
@@ -282,11 +284,13 @@ pub enum Kind {
     SilenceHere,
     PartFails,
     PartFailsHere,
+    FastAsEver,
     SecondCopiesAnswered,
     AnsweredLate,
     SlowAnswers,
     WrongSource,
     OnlySomeClients,
+    OnlySomeClientsDenied,
     OnlyThisHost,
     OnlyOneZone,
     OnlyOneType,
@@ -348,11 +352,13 @@ impl Finding {
             Self::SilenceHere { .. } => Kind::SilenceHere,
             Self::PartFails { .. } => Kind::PartFails,
             Self::PartFailsHere { .. } => Kind::PartFailsHere,
+            Self::FastAsEver => Kind::FastAsEver,
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,
             Self::Contrast(contrast) => match contrast.property {
+                Property::ClientNetwork if contrast.denied => Kind::OnlySomeClientsDenied,
                 Property::ClientNetwork => Kind::OnlySomeClients,
                 Property::ThisHost => Kind::OnlyThisHost,
                 Property::NameBelow => Kind::OnlyOneZone,
