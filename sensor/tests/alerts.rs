@@ -148,7 +148,7 @@ fn a_command_that_hangs_holds_nobody_up_and_what_is_lost_is_counted() {
     });
     let start = Instant::now();
     for _ in 0..200 {
-        alerts.send(alert(Change::Sign));
+        alerts.send(alert(Change::Symptom));
     }
     assert!(start.elapsed() < Duration::from_secs(1), "it waited");
     // 64 wait, one is at work.

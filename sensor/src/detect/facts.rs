@@ -102,6 +102,7 @@ impl<'a> Facts<'a> {
             now: around.now,
             timeout: around.timeout,
             overdue: overdue(state, around.timeout, around.limits),
+            young: true,
         };
         let seen = state.visibility.of_server();
         let visibility = if around.place.one_direction {
@@ -208,12 +209,16 @@ impl<'a> Facts<'a> {
     fn closed(&self) -> [Asked; 3] {
         let clock = Clock {
             overdue: self.clock.timeout,
+            young: false,
             ..self.clock
         };
         let least = self.limits.partial_queries;
+        // An outage that is over is not a part that fails.
+        let since = self.clock.now.saturating_sub(self.state.mostly_failed_to);
+        let back = since.min(Duration::from_mins(1));
         [1, 6, 30].map(|times| {
             let cohorts = &self.state.cohorts;
-            cohorts.enough(times * least, SECOND, Duration::from_mins(1), &clock)
+            cohorts.enough(times * least, SECOND, back, &clock)
         })
     }
 

@@ -352,6 +352,9 @@ impl Detector {
                 .any(|reading| reading.rule.is_failure() && reading.level().is_some());
             if failing_now {
                 state.failed_at = Some(now);
+                if failing.is_most {
+                    state.mostly_failed_to = failing.asked.to;
+                }
                 let since = failing.asked.to.saturating_sub(failing.lasted);
                 state.failing_since.get_or_insert(since);
                 well = false;

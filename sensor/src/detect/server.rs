@@ -10,7 +10,7 @@ use super::cohort::{Asked, Clock, Cohorts};
 use super::history::{History, Span};
 use super::usual::Usual;
 use super::visibility::ByNetwork;
-use super::{Reading, Rule, State, Thresholds};
+use super::{Reading, Rule, Thresholds};
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 use crate::measure::window::{ServerWindow, Window};
@@ -30,7 +30,7 @@ pub const SETTLED: Duration = Duration::from_secs(6);
 const NOTICED: f64 = 150.0;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
-const ADAPTS: Duration = Duration::from_mins(15);
+pub const ADAPTS: Duration = Duration::from_mins(15);
 /// Dossiers are learnt so often.
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
 /// Labels of a zone, at most.
@@ -90,7 +90,9 @@ pub struct ServerState {
     pub errors: Errors,
     /// When what goes on began to fail, by the time of asking.
     pub failing_since: Option<Duration>,
-    /// When most of its queries last failed.
+    /// Queries that were asked up to then mostly failed.
+    pub mostly_failed_to: Duration,
+    /// When its queries last failed unusually often.
     pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
@@ -120,6 +122,7 @@ impl ServerState {
             asked_from_here: false,
             errors: Errors::default(),
             failing_since: None,
+            mostly_failed_to: Duration::ZERO,
             failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),
@@ -206,7 +209,7 @@ impl ServerState {
         let fires = |reading: &&Reading| reading.level().is_some();
         let failing = readings
             .iter()
-            .any(|reading| reading.rule.is_failure() && matches!(reading.state, State::Fires(_)));
+            .any(|reading| reading.rule.is_failure() && reading.rule != Rule::Collapse && fires(&reading));
         if readings.iter().any(|reading| fires(&reading)) {
             let since = match self.noticed {
                 Some((since, until)) if now.saturating_sub(until) <= SETTLED => since,
@@ -214,20 +217,13 @@ impl ServerState {
             };
             self.noticed = Some((since, now));
         }
-        let collapse = readings
-            .iter()
-            .any(|reading| reading.rule == Rule::Collapse && reading.level().is_some());
-        let adapts = !failing
-            && !collapse
-            && self
-                .noticed
-                .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS);
+        let adapts = !failing && self.adapts(now);
         let to = now.saturating_sub(SETTLED);
         let unhealthy = self
             .noticed
             .is_some_and(|(_, until)| until + Duration::from_secs(1) >= to)
             && !adapts;
-        if unhealthy || self.is_low(limits) {
+        if unhealthy || (self.is_low(limits) && !adapts) {
             self.learnt_to = self.learnt_to.max(to);
             self.failures_learnt_to = self.failures_learnt_to.max(to);
             self.dossiers_learnt_to = self.dossiers_learnt_to.max(to);
@@ -239,6 +235,13 @@ impl ServerState {
         }
         self.learn_between(self.learnt_to, to, recent);
         self.learnt_to = to;
+    }
+
+    /// A symptom has gone on for so long that it counts as usual, unless queries fail.
+    #[must_use]
+    pub fn adapts(&self, now: Duration) -> bool {
+        self.noticed
+            .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS)
     }
 
     /// A rate that may become a collapse must not be learnt as usual before that.

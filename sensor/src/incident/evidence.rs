@@ -200,7 +200,7 @@ impl Evidence {
         if self.closed_to.is_zero() {
             self.closed_to = onset;
         }
-        if clock.now < onset + minute {
+        if clock.now < onset + clock.timeout + Duration::from_secs(2) || self.asked[0].asked == 0 {
             self.asked[0] = as_of(onset.saturating_sub(minute), onset);
         }
         let over = clock

@@ -407,7 +407,8 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Some(Came::First) => found.push(Finding::FloodFirst),
         Some(Came::After) => found.push(Finding::FloodAfter),
         Some(Came::Together) => {}
-        Some(Came::Over) | None => {
+        Some(Came::Over) => found.push(Finding::FloodOver),
+        None => {
             if harmed && !flood && rise >= RISE {
                 found.push(Finding::RateRose { rise });
             }

@@ -237,8 +237,9 @@ impl Incident {
         let mut changes = Vec::new();
         let level_before = self.current_level();
         let recovered = self.has_recovered(detector, now);
-        let usual = self.server_state(detector).map(|state| &state.usual);
-        let adapts = usual.is_some_and(|usual| usual.rate.adapts());
+        let adapts = self
+            .server_state(detector)
+            .is_some_and(|state| state.adapts(now));
         for reading in readings {
             let known = self
                 .symptoms
@@ -255,8 +256,8 @@ impl Incident {
         }
         let fires = |reading: &&Reading| reading.level().is_some();
         self.follow(readings, detector, now);
-        let mut firing = readings.iter().filter(fires);
-        if firing.any(|reading| self.is_of_it(reading.rule)) {
+        let firing: Vec<&Reading> = readings.iter().filter(fires).collect();
+        if firing.iter().any(|reading| self.is_of_it(reading.rule)) {
             self.last_symptom = now;
             let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
             self.evidence.during.add(&since_then);
@@ -265,6 +266,8 @@ impl Incident {
                 self.evidence.count_asked(&state.cohorts, self.onset, now, &clock);
             }
             self.note(detector, now);
+        }
+        if !firing.is_empty() {
             self.weigh(detector, now);
         }
         let level = self.current_level();
@@ -473,14 +476,14 @@ impl Incident {
                 .iter()
                 .any(|symptom| errors.contains(&symptom.rule));
         if !rule.is_about_answers() || says_why {
-            true
-        } else if symptom.since > failure.until {
-            symptom.last.saturating_sub(symptom.since) >= failed
-        } else if symptom.since < failure.since {
-            failure.since.saturating_sub(symptom.since) >= failed
-        } else {
-            true
+            return true;
         }
+        let lasted = symptom.last.saturating_sub(symptom.since);
+        let together = symptom
+            .last
+            .min(failure.until)
+            .saturating_sub(symptom.since.max(failure.since));
+        lasted >= failed || together * 2 > lasted
     }
 
     /// Which came first, the flood or the failure, where there are both.
@@ -632,6 +635,7 @@ fn plain_clock(detector: &Detector, now: Duration) -> Clock {
         now,
         timeout: detector.timeout(),
         overdue: detector.timeout(),
+        young: true,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::detect::baseline::FROZEN;
+use crate::detect::server::ADAPTS;
 use crate::detect::{Level, Reading, Rule, State};
 
 /// A symptom is over when its rule was quiet for so long.
@@ -59,7 +59,7 @@ impl Symptom {
     pub fn apply(&mut self, reading: &Reading, recovered: bool, adapts: bool, now: Duration) {
         if adapts && !self.adapted && self.is_on() && self.rule.is_against_usual_rate() {
             self.adapted = true;
-            let minutes = FROZEN.as_secs() / 60;
+            let minutes = ADAPTS.as_secs() / 60;
             let _ = write!(
                 self.detail,
                 "; it has lasted for {minutes} min and counts as usual since"

@@ -44,6 +44,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         .iter()
         .position(|span| answers(span) >= limits.rcode_answers)
         .unwrap_or(spans.len() - 1);
+    // What was so a minute ago is over where it is not so now.
+    let newest = &spans[usize::from(answers(&spans[0]) == 0)];
     let mut worst: Option<Shift> = None;
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
@@ -61,7 +63,9 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual.
             let absolute = rcode == SERVFAIL && lower > MOST;
-            let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
+            let goes_on = newest.counters.answers_by_rcode[rcode] != 0;
+            let enough =
+                goes_on && all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let fires = enough && instead && (lower > warning || absolute);
             let shift = Shift {
                 rcode,

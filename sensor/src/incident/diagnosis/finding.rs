@@ -154,6 +154,8 @@ pub enum Finding {
     FloodFirst,
     /// A flood came after what fails: clients that get no answer ask again.
     FloodAfter,
+    /// A flood was over before anything failed.
+    FloodOver,
     /// A flood of many real sources.
     ManySources {
         /// Different ones a second.
@@ -304,6 +306,7 @@ pub enum Kind {
     RateRose,
     FloodFirst,
     FloodAfter,
+    FloodOver,
     ManySources,
     Crowd,
     OneSource,
@@ -374,6 +377,7 @@ impl Finding {
             Self::RateRose { .. } => Kind::RateRose,
             Self::FloodFirst => Kind::FloodFirst,
             Self::FloodAfter => Kind::FloodAfter,
+            Self::FloodOver => Kind::FloodOver,
             Self::ManySources { .. } => Kind::ManySources,
             Self::Crowd => Kind::Crowd,
             Self::OneSource { .. } => Kind::OneSource,
