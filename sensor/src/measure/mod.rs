@@ -3,9 +3,11 @@
 pub mod address;
 pub mod clock;
 pub mod counters;
+pub mod interval;
 pub mod latency;
 pub mod reading;
 pub mod samples;
+pub mod second;
 pub mod sighting;
 pub mod sketch;
 pub mod window;
