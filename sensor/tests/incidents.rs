@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sensor::detect::{Level, Place, Rule, Thresholds};
 use sensor::engine::replay::capture::Capture;
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::incident::record::Stage;
@@ -80,7 +81,6 @@ impl Town {
                 watched: vec!["test".into()],
             },
             shadow,
-            host: false,
         };
         Self {
             monitor: Monitor::new(&settings, calendar, options),
@@ -96,8 +96,8 @@ impl Town {
         let (monitor, changes) = (&mut self.monitor, &mut self.changes);
         self.engine.set_time_with(time, |engine, at| {
             let samples: Vec<Sample> = engine.samples().collect();
-            let snapshot = engine.snapshot(at.saturating_sub(EPOCH));
-            changes.extend(monitor.observe(snapshot, &samples));
+            let reading = engine.reading(at.saturating_sub(EPOCH));
+            changes.extend(monitor.observe(&reading, &samples));
         });
     }
 
@@ -500,10 +500,10 @@ fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told(
     };
     assert_eq!(given_up(&town), 0);
     assert_eq!(town.monitor.records(0, 1).len(), 64);
-    assert_eq!(town.monitor.tracker().unfollowed(), 7);
+    assert_eq!(town.monitor.unfollowed(), 7);
     // They are asked no more, and another server fails.
     town.idle(140);
-    assert_eq!(town.monitor.tracker().unfollowed(), 0);
+    assert_eq!(town.monitor.unfollowed(), 0);
     town.run(20, Server::Answers);
     town.run(20, Server::IsDown);
     let records = town.monitor.records(0, 1);
@@ -523,7 +523,7 @@ fn a_rule_in_the_shadow_is_told_once_and_opens_nothing() {
     for _ in 0..2 {
         town.run(20, Server::Answers);
         town.run(20, Server::IsDown);
-        let told = town.monitor.tracker().take_shadows();
+        let told = town.monitor.take_shadows();
         let told: Vec<Rule> = told.iter().map(|shadow| shadow.reading.rule).collect();
         assert_eq!(told, [Rule::PortUnreachable]);
         // Until it is quiet.

@@ -112,6 +112,8 @@ pub struct OwnCost {
     pub sampled: u64,
     /// Samples lost because nobody emptied the ring buffer in time.
     pub samples_lost: u64,
+    /// Places of the server table in use, on all CPUs.
+    pub places: usize,
     /// Fine latency histograms in use.
     pub histograms: u32,
     /// Times that a server lost its fine histogram to a busier one.

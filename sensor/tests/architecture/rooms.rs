@@ -11,7 +11,7 @@ pub struct Room {
 }
 
 /// Of the loader.
-pub const ROOMS: [Room; 13] = [
+pub const ROOMS: [Room; 14] = [
     Room {
         name: "measure",
         path: "sensor/src/measure",
@@ -54,6 +54,12 @@ pub const ROOMS: [Room; 13] = [
         path: "sensor/src/notify",
         may_import: &["measure", "incident", "present"],
     },
+    // The loop; it shows nothing itself.
+    Room {
+        name: "session",
+        path: "sensor/src/session.rs",
+        may_import: &["measure", "engine", "host", "incident", "monitor", "notify"],
+    },
     Room {
         name: "stage",
         path: "sensor/src/stage",
@@ -69,7 +75,7 @@ pub const ROOMS: [Room; 13] = [
         path: "sensor/src/command",
         may_import: &[
             "measure", "engine", "host", "detect", "incident", "monitor", "present", "notify",
-            "stage", "cli",
+            "session", "stage", "cli",
         ],
     },
     Room {

@@ -141,6 +141,7 @@ impl Upkeep {
         let control = state.control();
         snapshot.cost = OwnCost {
             shift: control.shift,
+            places: snapshot.places.len(),
             followed: sum(state, FOLLOWING + offset_of!(Following, followed)),
             raised: sum(state, FOLLOWING + offset_of!(Following, raised)),
             sampled: sum(state, offset_of!(Shard, sampled)),

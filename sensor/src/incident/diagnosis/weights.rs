@@ -37,7 +37,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::OnlyOneType, &[(C::FirewallDrops, 4), (C::PathMtu, 6), (C::Misconfiguration, 4), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25)]),
     (Kind::OnlyLargeAnswers, &[(C::PathMtu, 24), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::FirewallDrops, -8)]),
     // Answers that say no.
-    (Kind::Servfail, &[(C::UpstreamFailure, 24), (C::ZoneFailure, 10), (C::Misconfiguration, 6), (C::ServiceDown, -10)]),
+    (Kind::Servfail, &[(C::UpstreamFailure, 24), (C::ZoneFailure, 10), (C::Misconfiguration, 6), (C::ServiceDown, -10), (C::ServiceHung, -10), (C::FirewallDrops, -10), (C::NetworkPathDown, -10)]),
     (Kind::Refused, &[(C::Misconfiguration, 24), (C::UpstreamFailure, 8), (C::UnwantedQueries, 6)]),
     (Kind::NameError, &[(C::ZoneFailure, 18), (C::Misconfiguration, 14)]),
     (Kind::NotUnderstood, &[(C::Misconfiguration, 24)]),
