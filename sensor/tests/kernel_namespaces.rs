@@ -180,7 +180,7 @@ fn banks_go_round_under_traffic_and_lose_nothing() {
     let mut ticks = 0;
     // A bank is read a tick after it was left, when no program writes to it any more.
     let mut tick = |engine: &mut KernelEngine| {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(std::time::Duration::from_millis(1));
         engine.maintain();
         ticks += 1;
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sensor::detect::{Place, Thresholds};
 use sensor::engine::maintenance::TICK;
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::incident::tracker::About;
@@ -77,7 +78,7 @@ impl Sensor {
         self.engine.set_time_with(at, |engine, at| {
             let samples: Vec<_> = engine.samples().collect();
             let now = at.saturating_sub(begun);
-            let changes = monitor.observe(engine.snapshot(now), &samples);
+            let changes = monitor.observe(&engine.reading(now), &samples);
             let changes = changes.iter().map(|(_, record)| said(at, origin, record));
             spoken.changes.extend(changes);
         });
@@ -116,7 +117,6 @@ fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
             watched: vec!["casebook".into()],
         },
         shadow: std::collections::BTreeSet::default(),
-        host: false,
     };
     let calendar = WallClock {
         begun,
