@@ -178,7 +178,7 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
         counters.truncated += 1;
     }
     if transactions::may_have_followed(table, transaction) {
-        table.follow_response(&mut shard.histograms, entry, transaction);
+        table.follow_response(&mut shard.histograms, entry, transaction, flags);
     }
     take_token(&mut shard.samples)
 }
@@ -278,7 +278,7 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         }
     } else {
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
-        entry.counters.backscatter += 1;
+        entry.counters.backscatter[error.kind()] += 1;
     }
     take_token(&mut shard.samples)
 }

@@ -126,8 +126,11 @@ const PROGRAM: [(&str, &[&str]); 13] = [
     ("transactions.rs", &["hash", "store"]),
     ("eviction.rs", &[]),
     ("sketch.rs", &["address", "hash"]),
-    ("outcomes.rs", &["hash", "packet", "store", "transactions"]),
-    ("rare.rs", &["eviction", "outcomes", "store"]),
+    (
+        "outcomes.rs",
+        &["hash", "packet", "parse", "store", "transactions"],
+    ),
+    ("rare.rs", &["eviction", "outcomes", "parse", "store"]),
     ("servers.rs", &["address", "eviction", "rare"]),
     (
         "account.rs",

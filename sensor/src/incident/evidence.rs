@@ -203,7 +203,7 @@ impl Evidence {
             query_bytes: counters.query_bytes,
             response_bytes: counters.response_bytes,
             unmatched: transactions.unmatched,
-            backscatter: counters.backscatter,
+            backscatter: counters.backscatter.iter().sum(),
             icmp_errors: icmp_errors.collect(),
             icmp_from_server: counters.errors_from_server,
             tcp: [

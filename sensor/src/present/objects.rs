@@ -114,7 +114,7 @@ impl ServerObject {
             icmp_error_from_server: counters.errors_from_server,
             icmp_error_unverifiable: counters.errors_unverifiable,
             icmp_error_sender: server.error_sender.as_ref().map(ip),
-            backscatter: counters.backscatter,
+            backscatter: counters.backscatter.iter().sum(),
             transactions: TransactionsObject {
                 sent: transactions.sent,
                 answered: transactions.answered,

@@ -496,7 +496,7 @@ impl Server {
         let too_big = in_tick(load.too_big, tick);
         counters.errors[ErrorKind::TooBig.index()] += too_big;
         counters.errors_matched[ErrorKind::TooBig.index()] += too_big;
-        counters.backscatter = in_tick(load.backscatter * 60, tick);
+        counters.backscatter[ErrorKind::Port.index()] = in_tick(load.backscatter * 60, tick);
         counters.transactions.sent = queries;
         counters.transactions.answered = answered;
         counters.transactions.late = late;

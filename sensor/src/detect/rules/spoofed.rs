@@ -21,7 +21,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading;
     }
     let each = network.queries_a_source;
-    let backscatter = facts.long.counters.backscatter;
+    let backscatter: u64 = facts.long.counters.backscatter.iter().sum();
     let made_up = each <= limits.spoofed_queries_a_source
         || backscatter * 100 > facts.long.counters.responses.max(1);
     reading.graded().only_if(made_up).saying(|| {
