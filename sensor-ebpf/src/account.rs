@@ -174,12 +174,11 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     counters.response_bytes += u64::from(response.message.length);
     let flags = response.message.flags;
     counters.rcode[flags.rcode()] += 1;
-    counters.answers_by_rcode[flags.rcode()] += 1;
     if flags.is_truncated() {
         counters.truncated += 1;
     }
     if transactions::may_have_followed(table, transaction) {
-        table.follow_response(&mut shard.histograms, entry, transaction);
+        table.follow_response(&mut shard.histograms, entry, transaction, flags);
     }
     take_token(&mut shard.samples)
 }

@@ -11,6 +11,7 @@ use sensor_common::server::ServerKey;
 use super::usual::Share;
 use super::{Place, Thresholds};
 use crate::measure::dossier::{Dossier, Dossiers, End};
+use crate::measure::sketch::Prefix;
 
 /// Whom somebody asks is looked up over so long.
 const LONG: Duration = Duration::from_secs(60);
@@ -88,8 +89,8 @@ pub struct Askers {
     pub by_client: BTreeMap<ServerKey, Asker>,
     /// Usual share of failures.
     usual: BTreeMap<ServerKey, Share>,
-    /// Whether it was ever answered.
-    answered: BTreeSet<ServerKey>,
+    /// Networks to which an answer was ever seen.
+    answered: BTreeSet<Prefix>,
     counted_at: Option<Duration>,
     learnt_to: Duration,
 }
@@ -142,12 +143,12 @@ impl Askers {
                 *asker.questions.entry(question.name.to_string()).or_default() += weight;
             }
         }
-        found.retain(|_, asker| asker.servers.len() > 1);
         for (client, asker) in &found {
             if asker.answering() != 0 && self.answered.len() < KNOWN * 16 {
-                self.answered.insert(*client);
+                self.answered.insert(Prefix::network(*client));
             }
         }
+        found.retain(|_, asker| asker.servers.len() > 1);
         self.by_client = found;
     }
 
@@ -181,10 +182,10 @@ impl Askers {
         self.usual.get(client).copied().unwrap_or_default()
     }
 
-    /// Whether a client was ever answered by anybody.
+    /// Whether a client, or a neighbour in its network, was ever answered by anybody.
     #[must_use]
     pub fn was_answered(&self, client: &ServerKey) -> bool {
-        self.answered.contains(client)
+        self.answered.contains(&Prefix::network(*client))
     }
 
     /// The client that asks most of a server's queries, if it asks many servers.

@@ -23,7 +23,7 @@ pub const LONG: Duration = Duration::from_secs(10);
 /// Failures are looked for over at least so long, if so many are known.
 const SECOND: Duration = Duration::from_secs(1);
 /// A server that pauses for less than this is slow.
-const PAUSE: Duration = Duration::from_millis(1_250);
+const PAUSE: Duration = Duration::from_millis(500);
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -285,7 +285,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn alarm_share(&self, least: f64, usual: &Share) -> f64 {
         let upper = usual.upper();
-        let rise = (self.limits.usual_rise * upper).min(upper + 0.75 * (1.0 - upper));
+        let rise = (self.limits.usual_rise * upper).min(upper + 0.5 * (1.0 - upper));
         least.max(rise)
     }
 
@@ -339,6 +339,10 @@ impl<'a> Facts<'a> {
 
 /// From which age on a query that waits counts as failing for now.
 fn overdue(state: &ServerState, timeout: Duration, limits: &Thresholds) -> Duration {
+    // Where no error says that queries fail, they may be answered late: a server that takes 1.5 s is slow.
+    if state.errors == super::server::Errors::default() {
+        return timeout.mul_f64(limits.silent_timeout_share);
+    }
     let age = match state.usual.latency.quantile(0.99) {
         Some(p99) => Duration::try_from_secs_f64(limits.overdue_p99 * p99)
             .unwrap_or(timeout)

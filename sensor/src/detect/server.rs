@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
+use sensor_common::server::ServerKey;
 
 use super::baseline::{Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
@@ -35,8 +36,8 @@ pub const ADAPTS: Duration = Duration::from_mins(15);
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
 /// Labels of a zone, at most.
 pub const ZONE_DEPTH: usize = 4;
-/// Client networks that were answered are remembered, so many of them.
-const KNOWN: usize = 512;
+/// Clients that were answered are remembered, so many of them.
+pub const KNOWN: usize = 1_024;
 /// Healthy queries after which ICMP errors of before tell nothing any more.
 const HEALTHY: u64 = 5;
 /// And the share of them that may fail.
@@ -80,8 +81,8 @@ pub struct ServerState {
     pub usual: Usual,
     /// Directions of its traffic.
     pub visibility: ByNetwork,
-    /// Client networks that it has answered, and when first.
-    pub known: BTreeMap<Prefix, Duration>,
+    /// Clients that it has answered, and when first.
+    pub known: BTreeMap<ServerKey, Duration>,
     /// Whether a query of it was ever seen to be answered.
     pub has_answered: bool,
     /// Whether an address of this host ever asked it.
@@ -163,9 +164,8 @@ impl ServerState {
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
         if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED) {
-            let network = Prefix::network(dossier.client);
             if self.known.len() < KNOWN {
-                self.known.entry(network).or_insert(now);
+                self.known.entry(dossier.client).or_insert(now);
             }
         }
     }

@@ -12,7 +12,6 @@ use sensor_common::class::ErrorKind;
 use super::history::{float, share};
 use super::{Facts, interval};
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::sketch::Prefix;
 
 /// Dossiers that are looked at, of the last so long.
 const SPAN: Duration = Duration::from_secs(3);
@@ -74,7 +73,7 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     let before = facts.now().saturating_sub(2 * SPAN);
     let is_new = |dossier: &&&Dossier| {
         known
-            .get(&Prefix::network(dossier.client))
+            .get(&dossier.client)
             .is_none_or(|since| *since > before)
     };
     let many = asked.len() as u64;

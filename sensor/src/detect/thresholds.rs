@@ -42,6 +42,9 @@ pub struct Thresholds {
     /// The same where nothing is known of the server's latency. Basis: ours.
     #[serde(with = "humantime_serde")]
     pub overdue_unknown: Duration,
+    /// Share of the time-out after which a query counts as failed where nothing comes back at all.
+    /// Basis: ours; a server that answers after 1.5 s is slow, not silent.
+    pub silent_timeout_share: f64,
     /// Times the upper end of what is usual from which on a share, a rate or a time is unusual. Basis: ours.
     pub usual_rise: f64,
     /// Share of the queries that failed that is a partial failure. Basis: ours.
@@ -119,7 +122,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            learning: Duration::from_secs(20),
+            learning: Duration::from_secs(10),
             failed_share: Levels {
                 warning: 0.5,
                 critical: 0.8,
@@ -131,6 +134,7 @@ impl Default for Thresholds {
             overdue: Duration::from_millis(300),
             overdue_p99: 4.0,
             overdue_unknown: Duration::from_millis(1_000),
+            silent_timeout_share: 0.8,
             usual_rise: 3.0,
             partial_share: Levels {
                 warning: 0.05,

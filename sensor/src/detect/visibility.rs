@@ -115,18 +115,16 @@ pub fn ask_again(recent: &[&Dossier], now: Duration, timeout: Duration) -> bool 
         .iter()
         .filter(|dossier| dossier.copies.len() > 1)
         .count();
+    // A copy from another port has the same id: for another question that would be chance.
     let mut questions = BTreeMap::new();
     for dossier in &unanswered {
-        let Some(question) = &dossier.question else {
-            continue;
-        };
-        let key = (dossier.client, &question.name, question.qtype);
-        *questions.entry(key).or_insert(0_usize) += 1;
+        if let Some(question) = &dossier.question {
+            let key = (dossier.client, dossier.id, &question.name, question.qtype);
+            *questions.entry(key).or_insert(0_usize) += 1;
+        }
     }
     let repeated: usize = questions.values().filter(|many| **many > 1).sum();
-    // Where all ask for the same few names again and again, that is no repetition.
-    let varied = questions.len() * 2 >= unanswered.len();
-    let again = copies + if varied { repeated } else { 0 };
+    let again = copies + repeated;
     #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
     let share = again as f64 / unanswered.len().max(1) as f64;
     unanswered.len() >= FEW && again >= 3 && share >= AGAIN

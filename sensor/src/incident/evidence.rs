@@ -105,6 +105,8 @@ pub struct Evidence {
     pub elsewhere: (u64, Option<ServerKey>),
     /// Queries of which a later copy was answered at once.
     pub copies_answered: u64,
+    /// Queries of which every copy failed.
+    pub copies_failed: u64,
     /// Share of what failed that was answered too late; the highest.
     pub late: f64,
     /// The worst shift of an rcode.
@@ -147,6 +149,7 @@ impl Evidence {
             served: 0,
             elsewhere: (0, None),
             copies_answered: 0,
+            copies_failed: 0,
             late: 0.0,
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
@@ -254,6 +257,11 @@ impl Evidence {
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
+        let failed = since.iter().filter(|dossier| {
+            dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered
+        });
+        let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
+        self.copies_failed = self.copies_failed.max(failed);
         self.late = self.late.max(facts.failing.late);
         let lost = fragments::lost(facts);
         self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);

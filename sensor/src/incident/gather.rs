@@ -18,7 +18,6 @@ use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
 use crate::host::probe::Verified;
 use crate::measure::address::{ip, prefix};
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::sketch::Prefix;
 
 /// The contrast is over dossiers of at most so long.
 const CONTRAST: Duration = Duration::from_secs(60);
@@ -218,6 +217,10 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
         let copies = evidence.copies_answered;
         if copies >= 3 && float(copies) >= MUCH * float(fails) {
             found.push(Finding::SecondCopiesAnswered { copies });
+        } else if part && evidence.copies_failed >= 5 && float(evidence.copies_failed) >= MUCH * float(fails) {
+            found.push(Finding::CopiesFailToo {
+                copies: evidence.copies_failed,
+            });
         } else if evidence.late >= MUCH {
             found.push(Finding::AnsweredLate {
                 share: evidence.late,
@@ -307,7 +310,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
 /// Whether only those are refused whom the server never answered.
 fn strangers(case: &Case<'_>, facts: &Facts<'_>, dossiers: &[&Dossier], found: &mut Vec<Finding>) {
     let is_known = |dossier: &Dossier| {
-        let since = facts.state.known.get(&Prefix::network(dossier.client));
+        let since = facts.state.known.get(&dossier.client);
         since.is_some_and(|since| *since < case.onset)
     };
     let (mut refused, mut strange, mut known, mut served) = (0_u64, 0, 0, 0);
@@ -347,7 +350,7 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     // A share of an rcode is noticed a moment before the names behind it are many.
     if (case.has(Rule::RandomNames) || case.has(Rule::RcodeShift))
         && let Some(zone) = random_names::worst(facts)
-        && (case.has(Rule::RandomNames) || zone.is_unusual(facts.limits.usual_rise))
+        && (case.has(Rule::RandomNames) || zone.is_unusual())
     {
         found.push(Finding::RandomNames {
             zone: zone.name,
@@ -409,11 +412,27 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Some(Came::Together) => {}
         Some(Came::Over) => found.push(Finding::FloodOver),
         None => {
-            if harmed && !flood && rise >= RISE {
-                found.push(Finding::RateRose { rise });
+            // Queries that are sent again are more, and not the reason.
+            let before = rise_before(case, facts);
+            if harmed && !flood && before >= RISE {
+                found.push(Finding::RateRose { rise: before });
             }
         }
     }
+}
+
+/// Times the usual rate in the seconds before the onset.
+fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
+    const BEFORE: Duration = Duration::from_secs(2);
+    let from = case.onset.saturating_sub(BEFORE);
+    let queries: u64 = facts
+        .state
+        .history
+        .between(from, case.onset)
+        .map(|span| span.counters.queries)
+        .sum();
+    let usual = case.evidence.rate.usual.unwrap_or(f64::INFINITY).max(1.0);
+    float(queries) / BEFORE.as_secs_f64() / usual
 }
 
 /// What becomes of large answers, and TCP.

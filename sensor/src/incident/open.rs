@@ -39,6 +39,8 @@ const PROBING: Duration = Duration::from_secs(5);
 /// A pause of a flood, and of a failure.
 const PAUSE: Duration = Duration::from_secs(3);
 const CALM: Duration = Duration::from_secs(30);
+/// What happens so soon after the last symptom belongs to it.
+const AFTERMATH: Duration = Duration::from_secs(5);
 /// How far back a flood's beginning is looked for.
 const LOOK_BACK: Duration = Duration::from_secs(10);
 /// Times the usual rate that a flood has at least.
@@ -268,6 +270,10 @@ impl Incident {
             self.note(detector, now);
         }
         if !firing.is_empty() {
+            self.weigh(detector, now);
+        } else if now.saturating_sub(self.last_symptom) <= AFTERMATH {
+            // How it ends tells as well: late answers come of a program that was stopped.
+            self.note(detector, now);
             self.weigh(detector, now);
         }
         let level = self.current_level();

@@ -20,7 +20,7 @@ const INCIDENTS: usize = 64;
 /// Servers that fail for the same clients within so long are one incident.
 const TOGETHER: Duration = Duration::from_secs(3);
 /// A failing upstream is told with the server that asks it, if that fails within so long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the sensor says of itself in a record.
 #[derive(Clone, Debug, Default)]

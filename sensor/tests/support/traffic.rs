@@ -48,9 +48,23 @@ impl Exchange {
     }
 
     pub fn response(self) -> Vec<u8> {
+        self.answer(0, false)
+    }
+
+    /// A response with this rcode and TC bit.
+    pub fn answer(self, rcode: u8, truncated: bool) -> Vec<u8> {
         let mut message = query(self.id, "www.example.org");
-        message[2] |= 0x80;
+        message[2] |= 0x80 | u8::from(truncated) << 1;
+        message[3] |= rcode;
         ip(17, self.server, self.client, udp(53, self.port, message))
+    }
+
+    /// A router's error about an answer, with this type and code.
+    pub fn backscatter(self, kind: u8, code: u8) -> Vec<u8> {
+        let mut icmp = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        icmp.extend(self.response().split_off(14));
+        let protocol = if self.client.is_ipv4() { 1 } else { 58 };
+        ip(protocol, self.client, self.server, icmp)
     }
 
     /// "Port unreachable" about the query, of which `quoted` bytes of IP payload are quoted.

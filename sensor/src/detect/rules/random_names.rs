@@ -20,8 +20,12 @@ const DIFFERENT: f64 = 0.8;
 const FAILS: f64 = 0.7;
 /// Dossiers that it takes.
 const ENOUGH: u64 = 8;
-/// And where nothing is known of before.
-const MANY: u64 = 50;
+/// And where nothing is known of before, which takes more of everything.
+const MANY: u64 = 200;
+const SURELY_DIFFERENT: f64 = 0.95;
+/// Times what is usually asked below the zone, and queries a second more.
+const RISE: f64 = 1.5;
+const MORE: f64 = 20.0;
 
 /// A zone below which names do not repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,12 @@ pub struct Zone {
     pub name: String,
     /// Queries a second for names below it, by weight.
     pub rate: f64,
+    /// Those that failed or were denied.
+    pub failing: f64,
+    /// Their share.
+    pub fails: f64,
+    /// Share of different names among them.
+    pub different: f64,
     /// What is usual of those; `None` where that is not known.
     pub usual: Option<f64>,
     /// Its share of the server's queries.
@@ -41,10 +51,23 @@ pub struct Zone {
 }
 
 impl Zone {
-    /// It is asked for far more than usual.
+    /// It is asked for more than usual, and most of what is more fails. Where nothing is known of before: nearly all
+    /// that is asked below it fails, of many clients, and it is most of what is asked.
     #[must_use]
-    pub fn is_unusual(&self, rise: f64) -> bool {
-        self.usual.is_some_and(|usual| self.rate > rise * usual)
+    pub fn is_unusual(&self) -> bool {
+        match self.usual {
+            Some(usual) => {
+                let more = self.rate - usual;
+                self.rate >= RISE * usual + MORE.min(usual.max(1.0)) && self.failing >= 0.5 * more
+            }
+            None => {
+                self.share > 0.5
+                    && self.clients >= 10
+                    && self.dossiers >= MANY
+                    && self.fails >= FAILS
+                    && self.different >= SURELY_DIFFERENT
+            }
+        }
     }
 }
 
@@ -55,7 +78,9 @@ struct Below<'a> {
     decided: u64,
     fails: u64,
     dossiers: u64,
+    /// Names that failed.
     names: BTreeSet<&'a str>,
+    failing: u64,
     stems: BTreeSet<&'a str>,
     clients: BTreeSet<sensor_common::server::ServerKey>,
     listed: u64,
@@ -87,13 +112,16 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
             let below = zones.entry(zone).or_default();
             below.asked += weight;
             below.dossiers += 1;
-            below.names.insert(&question.name);
-            below.stems.insert(question.first_label());
             below.clients.insert(dossier.client);
             below.listed += u64::from(is_listed(&question.name[..question.name.len() - zone.len()]));
             if let Some(fails) = fails(facts, dossier) {
                 below.decided += weight;
-                below.fails += if fails { weight } else { 0 };
+                if fails {
+                    below.fails += weight;
+                    below.failing += 1;
+                    below.names.insert(&question.name);
+                    below.stems.insert(question.first_label());
+                }
             }
         }
     }
@@ -107,9 +135,8 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
             .iter()
             .filter(|stem| stems.get(*stem).is_some_and(|parents| parents.len() > 1))
             .count() as u64;
-        below.dossiers >= ENOUGH && below.decided != 0
-            && share(below.names.len() as u64, below.dossiers) >= DIFFERENT
-            && share(below.fails, below.decided) >= FAILS
+        below.failing >= ENOUGH
+            && share(below.names.len() as u64, below.failing) >= DIFFERENT
             && share(repeated, below.stems.len() as u64) < 0.5
             && share(below.listed, below.dossiers) < 0.5
     };
@@ -122,6 +149,9 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
     let usual = facts.state.usual.zones.get(*name).map(super::super::baseline::Baseline::mean);
     Some(Zone {
         name: (*name).into(),
+        failing: float(below.fails) / seconds,
+        fails: share(below.fails, below.decided),
+        different: share(below.names.len() as u64, below.failing),
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
         share: share(below.asked, all),
@@ -157,24 +187,18 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let zone = worst(facts);
     let usual = zone.as_ref().and_then(|zone| zone.usual);
-    let least = limits.random_names_rate;
-    let warning = least.max(limits.usual_rise * usual.unwrap_or(0.0));
-    let rate = zone.as_ref().map_or(0.0, |zone| zone.rate);
+    let warning = limits.random_names_rate;
+    let rate = zone.as_ref().map_or(0.0, |zone| zone.failing);
     let reading = Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
     let Some(zone) = zone else {
         return reading;
     };
-    // Without history: who has always asked such names is not known; most of all queries of many clients it is not.
-    let corroborated = usual.is_some()
-        || (zone.share > 0.5
-            && zone.clients >= 10
-            && zone.dossiers >= MANY
-            && !facts.failing.is_most);
+    let corroborated = zone.is_unusual() && !(usual.is_none() && facts.failing.is_most);
     reading.graded().only_if(corroborated).saying(|| {
         format!(
             "{:.0} names a second below {} do not repeat, and most of them fail; {} of all queries, from {} \
              clients{}",
-            zone.rate,
+            zone.failing,
             zone.name,
             percent(zone.share),
             zone.clients,

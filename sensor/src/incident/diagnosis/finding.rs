@@ -93,6 +93,12 @@ pub enum Finding {
         /// How many.
         copies: u64,
     },
+    /// Copies of queries that fail fail too, while others are answered: the same part of the ports, or of the servers
+    /// behind an address.
+    CopiesFailToo {
+        /// How many.
+        copies: u64,
+    },
     /// Answers come, after the time-out.
     AnsweredLate {
         /// Their share of what failed.
@@ -288,6 +294,7 @@ pub enum Kind {
     PartFailsHere,
     FastAsEver,
     SecondCopiesAnswered,
+    CopiesFailToo,
     AnsweredLate,
     SlowAnswers,
     WrongSource,
@@ -357,6 +364,7 @@ impl Finding {
             Self::PartFailsHere { .. } => Kind::PartFailsHere,
             Self::FastAsEver => Kind::FastAsEver,
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
+            Self::CopiesFailToo { .. } => Kind::CopiesFailToo,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,

@@ -26,6 +26,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::PartFailsHere, &[(C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
+    (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
     (Kind::AnsweredLate, &[(C::Overload, 14), (C::ServiceHung, 6), (C::UpstreamFailure, 6), (C::FirewallDrops, -20), (C::NetworkPathDown, -15), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -10)]),
     (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8)]),
     (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
@@ -33,7 +34,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 2), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
     (Kind::OnlySomeClientsDenied, &[(C::Misconfiguration, 14), (C::UnwantedQueries, 4), (C::UpstreamFailure, -10), (C::ZoneFailure, -10)]),
     (Kind::OnlyThisHost, &[(C::FirewallDrops, 8), (C::OwnHost, 4), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40)]),
-    (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, 12), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
+    (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, -6), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
     (Kind::OnlyOneType, &[(C::FirewallDrops, 4), (C::PathMtu, 6), (C::Misconfiguration, 4), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25)]),
     (Kind::OnlyLargeAnswers, &[(C::PathMtu, 24), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::FirewallDrops, -8)]),
     // Answers that say no.
