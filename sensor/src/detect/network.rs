@@ -219,8 +219,18 @@ impl Fragments {
     /// First and later fragments of the last seconds, and how long those are.
     #[must_use]
     pub fn lately(&self) -> (u64, u64, Duration) {
+        self.over(FRAGMENT_TICKS)
+    }
+
+    /// The same of the last second.
+    #[must_use]
+    pub fn newest(&self) -> (u64, u64, Duration) {
+        self.over(4)
+    }
+
+    fn over(&self, ticks: usize) -> (u64, u64, Duration) {
         let mut sum = (0, 0, Duration::ZERO);
-        for (first, later, elapsed) in &self.ticks {
+        for (first, later, elapsed) in self.ticks.iter().rev().take(ticks) {
             sum.0 += first;
             sum.1 += later;
             sum.2 += *elapsed;

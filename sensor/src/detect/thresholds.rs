@@ -106,6 +106,8 @@ pub struct Thresholds {
     pub syn_rate: f64,
     /// Times the usual rate of SYNs. Basis: ours.
     pub syn_rise: f64,
+    /// Later fragments a second. Basis: ours.
+    pub fragment_rate: f64,
     /// Messages a second that are no DNS. Basis: ours.
     pub garbage_rate: f64,
     /// Times the usual rate of those. Basis: ours.
@@ -183,6 +185,7 @@ impl Default for Thresholds {
             truncated_share: 0.2,
             syn_rate: 200.0,
             syn_rise: 10.0,
+            fragment_rate: 1_000.0,
             garbage_rate: 100.0,
             garbage_rise: 10.0,
             scan_destinations: 10,

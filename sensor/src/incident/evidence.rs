@@ -14,6 +14,7 @@ use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::Span;
 use crate::detect::rules::rcode_shift::{self, Shift};
+use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::{fragments, partial_rejection};
 use crate::detect::{Facts, ServerState};
 use crate::host::facts::HostFacts;
@@ -33,6 +34,8 @@ const MESSAGES: usize = 192;
 const PARTIES: usize = 512;
 /// Of those that are told.
 const TOP: usize = 10;
+/// What came so lately is of one moment.
+const LATELY: Duration = Duration::from_secs(3);
 /// Packets that are kept of all servers, for incidents to come.
 const RECENT: usize = 512;
 
@@ -107,8 +110,10 @@ pub struct Evidence {
     pub copies_answered: u64,
     /// Queries of which every copy failed.
     pub copies_failed: u64,
-    /// Share of what failed that was answered too late; the highest.
-    pub late: f64,
+    /// Late answers that came within seconds; the most.
+    pub late: u64,
+    /// The source that asked most, when it asked most.
+    pub heaviest: Option<Source>,
     /// The worst shift of an rcode.
     pub shift_of_rcodes: Option<Shift>,
     /// What became of large answers, at the worst.
@@ -150,7 +155,8 @@ impl Evidence {
             elsewhere: (0, None),
             copies_answered: 0,
             copies_failed: 0,
-            late: 0.0,
+            late: 0,
+            heaviest: None,
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
             slowest_error: None,
@@ -262,7 +268,19 @@ impl Evidence {
         });
         let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_failed = self.copies_failed.max(failed);
-        self.late = self.late.max(facts.failing.late);
+        let came_late = since.iter().filter(|dossier| match facts.end(dossier) {
+            End::Late(answer) => {
+                let own = dossier.latency().unwrap_or_default();
+                answer.at + LATELY >= facts.now() && own * 2 > facts.clock.timeout
+            }
+            _ => false,
+        });
+        self.late = self.late.max(came_late.count() as u64);
+        if let Some(source) = one_source::heaviest(facts)
+            && self.heaviest.is_none_or(|heaviest| source.rate >= heaviest.rate)
+        {
+            self.heaviest = Some(source);
+        }
         let lost = fragments::lost(facts);
         self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);
         self.lost_answers.not_reassembled = self.lost_answers.not_reassembled.max(lost.not_reassembled);

@@ -12,7 +12,7 @@ use super::diagnosis::{Contrast, Finding};
 use super::evidence::Evidence;
 use super::open::tcp;
 use crate::detect::history::{float, share};
-use crate::detect::rules::{amplification, one_source, path_failing, random_names, rcode_shift, reflection};
+use crate::detect::rules::{amplification, path_failing, random_names, rcode_shift, reflection};
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
 use crate::host::probe::Verified;
@@ -28,10 +28,14 @@ const ERRORS_RATE: f64 = 0.2;
 const ARP: Duration = Duration::from_millis(900);
 /// Share of what fails that tells of all of it.
 const MUCH: f64 = 0.3;
+/// Late answers that are no stray ones.
+const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
 const NOT_TAKEN: u64 = 5;
 /// Seconds between the first and the last look at the host that tell something of its sockets.
 const LOOKED: u64 = 2;
+/// What is over so soon was not mended by anybody.
+const BRIEF: Duration = Duration::from_secs(20);
 /// Times the usual rate that is a rise.
 const RISE: f64 = 2.0;
 
@@ -49,6 +53,10 @@ pub struct Case<'a> {
     pub onset: Duration,
     /// Now.
     pub now: Duration,
+    /// When a rule last fired, and whether all is well again.
+    pub last: Duration,
+    /// See `last`.
+    pub is_over: bool,
     /// Other servers that failed in the same moment.
     pub also: &'a [ServerKey],
     /// What was counted and sampled.
@@ -215,15 +223,16 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             found.push(Finding::WrongSource { answers, from });
         }
         let copies = evidence.copies_answered;
-        if copies >= 3 && float(copies) >= MUCH * float(fails) {
+        // Where all failed, copies are answered because it is over.
+        if copies >= 3 && float(copies) >= MUCH * float(fails) && !case.most_fail() {
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part && evidence.copies_failed >= 5 && float(evidence.copies_failed) >= MUCH * float(fails) {
             found.push(Finding::CopiesFailToo {
                 copies: evidence.copies_failed,
             });
-        } else if evidence.late >= MUCH {
+        } else if evidence.late >= LATE {
             found.push(Finding::AnsweredLate {
-                share: evidence.late,
+                answers: evidence.late,
             });
         }
         let [_, accepted, refused] = tcp(&evidence.during);
@@ -276,6 +285,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         .dossiers()
         .since(since)
         .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
+        .filter(|dossier| dossier.begun <= case.last)
         .collect();
     let fails = |dossier: &Dossier| match facts.end(dossier) {
         End::Waiting => {
@@ -288,6 +298,12 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         }
         _ => Some(true),
     };
+    let lasted = case.last.saturating_sub(case.onset);
+    if shift.is_some() && case.is_over && lasted <= BRIEF {
+        found.push(Finding::EndedByItself {
+            seconds: lasted.as_secs(),
+        });
+    }
     if shift.is_some_and(|shift| shift.rcode == REFUSED) {
         strangers(case, facts, &dossiers, found);
     }
@@ -375,7 +391,7 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if spoofed {
         found.push(Finding::SpoofedSources);
     }
-    let heaviest = one_source::heaviest(facts);
+    let heaviest = case.evidence.heaviest;
     let own = heaviest.filter(|source| facts.place.addresses.contains(&source.address));
     let own_is_unusual = own.is_some_and(|own| {
         let much = own.share >= 0.8 && own.rate >= facts.limits.source_rate.warning;
@@ -479,7 +495,7 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
 /// of this host may be the one from which it asks.
 #[must_use]
 pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
-    const LATELY: Duration = Duration::from_secs(10);
+    const LATELY: Duration = Duration::from_secs(3);
     let own = &detector.place().addresses;
     let is_it = |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
     let mut upstreams: std::collections::BTreeMap<ServerKey, (u64, u64, u64)> =
@@ -571,6 +587,9 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
             });
         }
     });
+    if case.has(Rule::FragmentFlood) {
+        found.push(Finding::Garbage);
+    }
     if case.has(Rule::Scan) {
         found.push(Finding::LooksAround);
     }

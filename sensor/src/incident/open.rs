@@ -298,6 +298,7 @@ impl Incident {
         }
         let lasted = now.saturating_sub(self.opened);
         if level.is_none() && lasted >= SHORTEST {
+            self.weigh(detector, now);
             self.end(Stage::Closed, now);
             changes.push(Change::Closed);
         } else if now.saturating_sub(self.last_active) >= STALE {
@@ -452,6 +453,8 @@ impl Incident {
             vantage: self.vantage,
             onset: self.onset,
             now,
+            last: self.last_symptom,
+            is_over: self.current_level().is_none(),
             also: &self.also,
             evidence: &self.evidence,
             verified: self.verified.as_ref(),

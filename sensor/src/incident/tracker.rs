@@ -148,7 +148,11 @@ impl Tracker {
         };
         let fires = |reading: &&Reading| reading.level().is_some();
         let mut firing = readings.iter().filter(fires);
-        if !firing.all(|reading| reading.rule.is_failure() && reading.rule != Rule::Collapse) {
+        let may_be_brought_about = |rule: Rule| {
+            rule.is_failure() && rule != Rule::Collapse
+                || matches!(rule, Rule::Slow | Rule::RcodeShift)
+        };
+        if !firing.all(|reading| may_be_brought_about(reading.rule)) {
             return false;
         }
         let askers = detector.askers();

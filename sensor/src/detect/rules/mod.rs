@@ -13,6 +13,7 @@ use crate::measure::dossier::Dossier;
 pub mod amplification;
 mod collapse;
 pub mod failing;
+mod fragment_flood;
 pub mod fragments;
 mod garbage;
 pub mod one_source;
@@ -78,6 +79,8 @@ pub enum Rule {
     Scan,
     /// A resolver's way to all servers is gone.
     PathFailing,
+    /// Later fragments that belong to no answer.
+    FragmentFlood,
 }
 
 /// What kind of trouble a rule finds.
@@ -154,7 +157,7 @@ const fn network(
 use Family::{Answers, Failure, Flood, Nuisance};
 
 /// All rules, in the order in which they are shown.
-pub const RULES: [RuleSpec; 22] = [
+pub const RULES: [RuleSpec; 23] = [
     server(Rule::PortUnreachable, "port_unreachable", "queries fail with ICMP port unreachable", Failure, "half of the queries", failing::port_unreachable),
     server(Rule::Prohibited, "prohibited", "queries fail with ICMP administratively prohibited", Failure, "half of the queries", failing::prohibited),
     server(Rule::HostUnreachable, "host_unreachable", "queries fail with ICMP unreachable or time exceeded", Failure, "half of the queries", failing::host_unreachable),
@@ -177,6 +180,7 @@ pub const RULES: [RuleSpec; 22] = [
     network(Rule::Reflection, "reflection", "reflection: responses that were not asked for", Flood, "usual rate of such responses", reflection::read),
     network(Rule::Scan, "scan", "a scan for DNS servers", Nuisance, "", scan::read),
     network(Rule::PathFailing, "path_failing", "a resolver reaches no server any more", Failure, "usual share of failures", path_failing::read),
+    network(Rule::FragmentFlood, "fragment_flood", "a flood of IP fragments", Flood, "usual rate of fragments", fragment_flood::read),
 ];
 
 impl Rule {

@@ -1,10 +1,12 @@
 //! Clients ask over TCP and are not let in.
 
+use std::time::Duration;
+
 use sensor_common::class::TcpEvent;
 
 use super::{Reading, percent};
 use crate::detect::facts::LONG;
-use crate::detect::history::{float, share};
+use crate::detect::history::{Span, float, share};
 use crate::detect::visibility::Visibility;
 use crate::detect::{Facts, Rule, Unit, interval};
 
@@ -17,7 +19,15 @@ const FAILS: f64 = 0.3;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
-    let span = facts.state.history.over(LONG);
+    // A SYN of the last second may be accepted yet.
+    let (from, to) = (
+        facts.now().saturating_sub(LONG),
+        facts.now().saturating_sub(Duration::from_secs(1)),
+    );
+    let mut span = Span::empty(to);
+    for past in facts.state.history.between(from, to) {
+        span.add(past);
+    }
     let tcp = |event: TcpEvent| span.counters.tcp[event.index()];
     let (syns, accepted) = (tcp(TcpEvent::Syn), tcp(TcpEvent::SynAck));
     let failed = syns.saturating_sub(accepted);

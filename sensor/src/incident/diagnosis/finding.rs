@@ -101,8 +101,13 @@ pub enum Finding {
     },
     /// Answers come, after the time-out.
     AnsweredLate {
-        /// Their share of what failed.
-        share: f64,
+        /// How many, within seconds.
+        answers: u64,
+    },
+    /// It was over again before anybody can have mended it.
+    EndedByItself {
+        /// How long it lasted.
+        seconds: u64,
     },
     /// Answers take far longer than usual.
     SlowAnswers,
@@ -296,6 +301,7 @@ pub enum Kind {
     SecondCopiesAnswered,
     CopiesFailToo,
     AnsweredLate,
+    EndedByItself,
     SlowAnswers,
     WrongSource,
     OnlySomeClients,
@@ -366,6 +372,7 @@ impl Finding {
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
             Self::CopiesFailToo { .. } => Kind::CopiesFailToo,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
+            Self::EndedByItself { .. } => Kind::EndedByItself,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,
             Self::Contrast(contrast) => match contrast.property {
