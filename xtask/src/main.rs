@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod bpf;
+mod kernels;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
 mod process;
@@ -30,6 +31,8 @@ enum Task {
     Bench(bench::Options),
     /// Stage failures and floods on private networks and score what the sensor says. Needs root.
     Scenarios(scenarios::Options),
+    /// Boot the kernels that people have, in qemu, and run the tests that need one on each.
+    Kernels(kernels::Options),
     /// Install what building the BPF object needs, and say so first.
     Setup,
     /// Build the BPF object and its lock from the sources.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run_tests(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
+        Task::Kernels(options) => kernels::run(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),
