@@ -10,6 +10,7 @@ use sensor::kernel::attach::{AttachError, AttachOptions, Hook, HookChoice, TcFla
 use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::kernel::interface::{Interface, InterfaceError, Kind};
 use sensor::kernel::load::{LoadOptions, load};
+use sensor::kernel::preflight::Host;
 use sensor::settings::for_ports;
 use sensor::snapshot::Lane;
 use sensor::stage::client::query;
@@ -23,7 +24,7 @@ use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 use support::frames;
 use support::lab::{
-    CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, options, watch,
+    CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, options, tc_flavour, watch,
 };
 use support::wait_for;
 
@@ -496,11 +497,15 @@ fn tagged_frames_are_counted_by_every_hook() {
 fn others_beside_us_and_the_stack_see_every_packet() {
     let pair = Pair::new();
     let open = |hook| watch(&pair.server, &options(SERVER_DEVICE, hook));
-    // The second attaches before the first, so the first runs only because the second lets it.
-    let (first, second) = (
-        open(HookChoice::Tc).expect("the first"),
-        open(HookChoice::Tc).expect("the second"),
-    );
+    // With TCX the second attaches before the first, so the first runs only because the second lets it. With
+    // clsact an interface has one sensor at TC.
+    let sensors = match tc_flavour() {
+        TcFlavour::Tcx => 2,
+        TcFlavour::Clsact => 1,
+    };
+    let mut engines: Vec<KernelEngine> = (0..sensors)
+        .map(|_| open(HookChoice::Tc).expect("TC"))
+        .collect();
     let third = open(HookChoice::Xdp).expect("XDP is free");
     assert_eq!(third.attached()[0].hook, Hook::XdpNative);
     // With XDP taken, `xdp` is refused and `tc` works.
@@ -513,7 +518,8 @@ fn others_beside_us_and_the_stack_see_every_packet() {
     for family in [4, 6] {
         exchange(&pair, family);
     }
-    for engine in [&first, &second, &third] {
+    engines.push(third);
+    for engine in &engines {
         for (direction, counted) in [
             (Direction::Ingress, Class::DnsQuery),
             (Direction::Egress, Class::DnsResponse),
@@ -589,8 +595,8 @@ fn auto_falls_back_to_tc_where_the_driver_refuses() {
     let options = AttachOptions {
         hook: HookChoice::Auto,
         ingress_only: true,
-        tc: TcFlavour::Tcx,
-        kernel: (6, 18),
+        tc: tc_flavour(),
+        kernel: Host::look().kernel,
     };
     let attached = pair
         .server

@@ -93,7 +93,7 @@ fn cargo_test() -> Command {
 }
 
 /// Ignored tests of the program and the reasons in their sources.
-pub fn ignored() -> Result<Vec<(String, String)>> {
+fn ignored() -> Result<Vec<(String, String)>> {
     let folder = workspace::root().join("sensor/tests");
     let mut found = Vec::new();
     for entry in std::fs::read_dir(&folder)? {

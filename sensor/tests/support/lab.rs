@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sensor::kernel::attach::HookChoice;
+use sensor::kernel::attach::{HookChoice, TcFlavour};
 use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
+use sensor::kernel::preflight::Host;
 use sensor::settings::for_ports;
 use sensor::stage::namespace::Namespace;
 
@@ -88,6 +89,11 @@ pub fn options(device: &str, hook: HookChoice) -> WatchOptions {
         log_level: None,
         tc: None,
     }
+}
+
+/// How this kernel attaches TC programs.
+pub fn tc_flavour() -> TcFlavour {
+    TcFlavour::of(Host::look().kernel)
 }
 
 pub fn watch(namespace: &Namespace, options: &WatchOptions) -> Result<KernelEngine, KernelError> {

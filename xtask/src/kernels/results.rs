@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::PROGRAMS;
+use super::baseline::{Programs, Verified};
 use super::guest::{END, STEP};
 
 /// Of one kernel.
@@ -14,8 +16,8 @@ pub struct Results {
     pub passed: usize,
     /// Names of those that did not.
     pub failed: Vec<String>,
-    /// Instructions by program: the most of any setting.
-    pub verified: BTreeMap<String, u32>,
+    /// Instructions by program.
+    pub verified: Programs,
     /// How an interface was watched, in the words of `watch`.
     pub hooks: BTreeMap<String, String>,
 }
@@ -64,17 +66,18 @@ impl Results {
         }
     }
 
-    /// `program instructions`.
+    /// `program least most`.
     fn verified(&mut self, line: &str) {
-        if let Some((program, instructions)) = line.split_once(' ')
-            && let Ok(instructions) = instructions.parse::<u32>()
-        {
-            let most = self.verified.entry(program.into()).or_default();
-            *most = instructions.max(*most);
+        let mut words = line.split(' ');
+        let program = words.next().unwrap_or_default();
+        let mut number = || words.next()?.parse().ok();
+        if let (Some(least), Some(most)) = (number(), number()) {
+            let verified = Verified { least, most };
+            self.verified.insert(program.into(), verified);
         }
     }
 
-    /// Whether all went well, and something ran at all.
+    /// Whether all went well.
     pub fn are_fine(&self) -> bool {
         self.failed_steps.is_empty() && self.failed.is_empty()
     }
@@ -82,14 +85,12 @@ impl Results {
 
 /// What all kernels said, as a table in Markdown.
 pub fn table(all: &[(String, Results)]) -> String {
-    let mut text = String::from(
-        "| kernel | sensor_xdp | sensor_ingress | sensor_egress | hooks | tests |\n\
-         | --- | ---: | ---: | ---: | --- | --- |\n",
-    );
+    let mut text = format!("| kernel | {} | hooks | tests |\n", PROGRAMS.join(" | "));
+    text.push_str("| --- | ---: | ---: | ---: | --- | --- |\n");
     for (kernel, results) in all {
-        let instructions = ["sensor_xdp", "sensor_ingress", "sensor_egress"].map(|program| {
+        let instructions = PROGRAMS.map(|program| {
             let verified = results.verified.get(program);
-            verified.map_or_else(|| "-".into(), u32::to_string)
+            verified.map_or_else(|| "-".into(), Verified::to_string)
         });
         let hooks: Vec<String> = results
             .hooks
@@ -124,8 +125,7 @@ running 3 tests
 test xdp_counts_as_the_host_does ... ok
 test tc_counts_as_the_host_does ... FAILED
 test in_a_module::it_is_ignored ... ignored
-verified sensor_xdp 134000
-verified sensor_xdp 191000
+verified sensor_xdp 134000 191000
 hook of veth, auto: TC ingress and egress
 test result: FAILED. 1 passed; 1 failed
 @@end 101
@@ -139,12 +139,13 @@ test result: FAILED. 1 passed; 1 failed
         assert_eq!(results.failed, ["tc_counts_as_the_host_does"]);
         // The last never ended.
         assert_eq!(results.failed_steps, ["kernel_frames", "kernel_program"]);
-        assert_eq!(results.verified["sensor_xdp"], 191_000);
+        let verified = results.verified["sensor_xdp"];
+        assert_eq!((verified.least, verified.most), (134_000, 191_000));
         assert!(!results.are_fine());
         let table = table(&[("6.1".into(), results)]);
         assert!(
             table.contains(
-                "| 6.1 | 191000 | - | - | veth, auto: TC ingress and egress | 1 passed, 1 failed |"
+                "| 6.1 | 134,000 to 191,000 | - | - | veth, auto: TC ingress and egress | 1 passed, 1 failed |"
             ),
             "{table}"
         );
