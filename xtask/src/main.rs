@@ -55,6 +55,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if error.is::<kernels::NotHere>() {
+                return ExitCode::from(kernels::NotHere::EXIT);
+            }
             ExitCode::FAILURE
         }
     }

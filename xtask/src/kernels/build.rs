@@ -18,18 +18,25 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Builds them, in release mode.
+    /// Builds them, in release mode; of the tests those of these names, or all that need a kernel.
     ///
     /// # Errors
     /// The build failed.
-    pub fn build() -> Result<Self> {
+    pub fn build(names: &[&str]) -> Result<Self> {
         println!("building the program and its tests");
-        let build = Command::new("cargo")
+        let mut command = Command::new("cargo");
+        command
             .current_dir(workspace::root())
             .args(["test", "--quiet", "--release", "--package", "sensor"])
-            .args(["--tests", "--no-run", "--message-format=json"])
-            .stderr(Stdio::inherit())
-            .output()?;
+            .args(["--no-run", "--message-format=json"])
+            .stderr(Stdio::inherit());
+        if names.is_empty() {
+            command.arg("--tests");
+        }
+        for name in names {
+            command.args(["--test", name]);
+        }
+        let build = command.output()?;
         ensure!(build.status.success(), "the build failed");
         let text = String::from_utf8(build.stdout)?;
         let mut tests = Vec::new();
