@@ -89,8 +89,11 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let booted = versions.iter().filter(|version| **version != RUNNING);
     let images = images(booted.copied())?;
-    let names: &[&str] = if options.load { &LOAD } else { &[] };
-    let binaries = build::Binaries::build(names)?;
+    let names = match options.load {
+        true => LOAD.map(str::to_string).to_vec(),
+        false => build::all_tests()?,
+    };
+    let binaries = build::Binaries::build(&names)?;
     let steps = steps(options, &binaries);
     let mut accelerator = Accelerator::best();
     let mut all = Vec::new();
@@ -122,6 +125,11 @@ pub fn run(options: &Options) -> Result<()> {
             println!("{kernel}: {what} failed");
         }
         failed |= !results.are_fine();
+        // A name that no test has.
+        if options.run.is_none() && results.passed == 0 {
+            println!("{kernel}: no test ran to its end");
+            failed = true;
+        }
     }
     if options.record {
         let kernels = all
