@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
@@ -14,7 +14,7 @@ use sensor::kernel::interface::Interface;
 use sensor::stage::client::query;
 use serde_json::Value;
 use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};
-use support::wait_for;
+use support::{PATIENCE, wait_for};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 
@@ -553,7 +553,7 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < PATIENCE);
     assert!(
         text.contains("native XDP and TC egress"),
         "not live: {text}"
