@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::guest::{END, STEP, Step};
+use super::guest::{DONE, END, STEP, Step};
 
 /// Runs the steps and returns what they printed, as a guest would.
 ///
@@ -41,6 +41,7 @@ pub fn run(sensor: &Path, steps: &[Step], mut on_line: impl FnMut(&str)) -> Resu
         let code = shell.wait()?.code();
         say(&format!("{END} {}", code.unwrap_or(-1)));
     }
+    said.push_str(DONE);
     Ok(said)
 }
 

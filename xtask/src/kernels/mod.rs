@@ -32,8 +32,8 @@ const RUNNING: &str = "running";
 const USUAL: [&str; 2] = ["6.1", "6.12"];
 /// What `--load` runs: every program under every setting, and every frame of the corpus.
 const LOAD: [&str; 2] = ["kernel_verifier", "kernel_frames"];
-/// Longest time for one kernel. Emulated on two cores that do nothing else, every test takes four minutes.
-const PATIENCE: Duration = Duration::from_mins(20);
+/// Longest time for one kernel: several times what it takes emulated on two cores that do nothing else.
+const PATIENCE: Duration = Duration::from_mins(40);
 
 /// Options of the task.
 #[derive(Args)]
@@ -89,9 +89,10 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let booted = versions.iter().filter(|version| **version != RUNNING);
     let images = images(booted.copied())?;
-    let names = match options.load {
-        true => LOAD.map(str::to_string).to_vec(),
-        false => build::all_tests()?,
+    let names = if options.load {
+        LOAD.map(str::to_string).to_vec()
+    } else {
+        build::all_tests()?
     };
     let binaries = build::Binaries::build(&names)?;
     let steps = steps(options, &binaries);

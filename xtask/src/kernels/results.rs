@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::PROGRAMS;
 use super::baseline::{Programs, Verified};
-use super::guest::{END, STEP};
+use super::guest::{DONE, END, STEP};
 
 /// Of one kernel.
 #[derive(Default)]
@@ -48,8 +48,9 @@ impl Results {
                 results.hooks.insert(interface.into(), hook.into());
             }
         }
-        if !step.is_empty() {
-            results.failed_steps.push(step.into());
+        if !text.contains(DONE) {
+            let at = if step.is_empty() { "the guest" } else { step };
+            results.failed_steps.push(format!("{at} (it did not end)"));
         }
         results
     }
@@ -137,8 +138,8 @@ test result: FAILED. 1 passed; 1 failed
         let results = Results::read(SAID);
         assert_eq!(results.passed, 1);
         assert_eq!(results.failed, ["tc_counts_as_the_host_does"]);
-        // The last never ended.
-        assert_eq!(results.failed_steps, ["kernel_frames", "kernel_program"]);
+        let failed = ["kernel_frames", "kernel_program (it did not end)"];
+        assert_eq!(results.failed_steps, failed);
         let verified = results.verified["sensor_xdp"];
         assert_eq!((verified.least, verified.most), (134_000, 191_000));
         assert!(!results.are_fine());
