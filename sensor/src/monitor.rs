@@ -174,6 +174,11 @@ impl Monitor {
         self.detector.set_addresses(addresses);
     }
 
+    /// A hook was lost: what stays away from now on may only be unseen, and is no incident.
+    pub fn lose_sight(&mut self) {
+        self.detector.lose_sight();
+    }
+
     /// Incidents that go on.
     pub fn book(&mut self) -> &mut Book {
         &mut self.book

@@ -12,7 +12,6 @@ use sensor::kernel::attach::{AttachError, AttachOptions, Hook, HookChoice, TcFla
 use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::kernel::interface::{Interface, InterfaceError, Kind};
 use sensor::kernel::load::{LoadOptions, load};
-use sensor::kernel::preflight::Host;
 use sensor::settings::for_ports;
 use sensor::snapshot::Lane;
 use sensor::stage::client::query;
@@ -610,7 +609,7 @@ fn auto_falls_back_to_tc_where_the_driver_refuses() {
         hook: HookChoice::Auto,
         ingress_only: true,
         tc: tc_flavour(),
-        kernel: Host::look().kernel,
+        take_over: false,
     };
     let attached = pair
         .server
@@ -671,42 +670,6 @@ fn another_port_is_watched_instead_of_53() {
     });
     let server = server(&engine, addresses.server);
     assert_eq!(server.errors[ErrorKind::Port.index()], 2);
-}
-
-#[test]
-#[ignore = "needs a kernel"]
-fn clsact_filters_of_a_killed_process_are_replaced() {
-    let pair = Pair::new();
-    let clsact = WatchOptions {
-        tc: Some(TcFlavour::Clsact),
-        ..options(SERVER_DEVICE, HookChoice::Tc)
-    };
-    // A process that is killed runs no destructor: its filters stay.
-    let killed = watch(&pair.server, &clsact).expect("watching");
-    let counts_of_killed = std::mem::ManuallyDrop::new(killed);
-    exchange(&pair, 4);
-    assert_eq!(
-        class(
-            &counts_of_killed,
-            SERVER_DEVICE,
-            Direction::Ingress,
-            Class::DnsQuery
-        ),
-        QUERIES
-    );
-    let engine = watch(&pair.server, &clsact).expect("watching again");
-    exchange(&pair, 4);
-    for (direction, counted) in [
-        (Direction::Ingress, Class::DnsQuery),
-        (Direction::Egress, Class::DnsResponse),
-    ] {
-        assert_eq!(class(&engine, SERVER_DEVICE, direction, counted), QUERIES);
-        // The old filters are gone: the old counters stand still.
-        assert_eq!(
-            class(&counts_of_killed, SERVER_DEVICE, direction, counted),
-            QUERIES
-        );
-    }
 }
 
 /// Sends a datagram of which only the first `copied` bytes lie behind its headers: the rest stays in

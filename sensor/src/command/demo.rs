@@ -73,13 +73,7 @@ pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, mut engine)) => {
-            let played = Box::pin(live(&network, &mut engine, &mut stop)).await;
-            // Filters of the clsact kind are found by the index of their device, in the namespace of
-            // the thread that asks.
-            network.server.enter(|| drop(engine))?;
-            played
-        }
+        Ok((network, mut engine)) => Box::pin(live(&network, &mut engine, &mut stop)).await,
         Err(error) => {
             output::line(&format!(
                 "not live: {error:#}\nplaying a recording of the same outage instead"
@@ -153,6 +147,7 @@ fn stage() -> Result<(Network, KernelEngine)> {
         settings: for_ports(&[])?,
         log_level: None,
         tc: None,
+        take_over: false,
     };
     let engine = network
         .server
@@ -273,7 +268,13 @@ impl Screen {
 
     fn show(&mut self, now: Snapshot) -> std::io::Result<Reader> {
         let window = Window::between(&self.then, &now);
-        let reader = output::line(&line::interval(now.at, DEVICE, &window.totals(), &window))?;
+        let reader = output::line(&line::interval(
+            now.at,
+            DEVICE,
+            &window.totals(),
+            &window,
+            None,
+        ))?;
         self.then = now;
         Ok(reader)
     }

@@ -87,7 +87,13 @@ impl Live {
         }
         self.monitor.set_addresses(self.engine.addresses());
         self.hear();
-        let changes = self.monitor.observe(self.engine.snapshot(), &samples);
+        let now = self.engine.snapshot();
+        // Behind the snapshot: where all is still attached, it is whole.
+        self.engine.look_at_hooks();
+        if self.engine.is_partly_blind() {
+            self.monitor.lose_sight();
+        }
+        let changes = self.monitor.observe(now, &samples);
         for (change, record) in &changes {
             self.tell(Some(*change), record.clone());
         }
@@ -152,6 +158,7 @@ impl Live {
     }
 
     /// Ends: keeps what goes on, and waits a little for whom it concerns. Gives what goes on.
+    #[must_use]
     pub fn finish(mut self) -> Vec<Record> {
         let calendar = *self.monitor.calendar();
         let open = self.monitor.finish();

@@ -3,7 +3,7 @@
 pub mod demo;
 mod detection;
 pub mod doctor;
-mod live;
+pub mod live;
 pub mod replay;
 pub mod report;
 pub mod rules;

@@ -50,6 +50,7 @@ async fn live(arguments: &RulesArguments) -> Result<()> {
         settings: for_ports(&arguments.ports)?,
         log_level: None,
         tc: None,
+        take_over: arguments.take_over,
     };
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
     let mut live = Live::watch(&options, &arguments.detection, about, Alerts::default()).await?;
@@ -62,6 +63,9 @@ async fn live(arguments: &RulesArguments) -> Result<()> {
         tokio::select! {
             _ = upkeep.tick() => {
                 live.tick(&mut Names::default());
+                for lost in live.engine.take_lost() {
+                    eprintln!("{lost}");
+                }
             }
             _ = ticks.tick() => {
                 if show(&live.monitor, arguments.output)? == Reader::Gone {

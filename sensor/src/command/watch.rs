@@ -14,11 +14,15 @@ use crate::cli::WatchArguments;
 use crate::counters::Counters;
 use crate::incident::book::Shadow;
 use crate::incident::{Change, Record};
+use crate::kernel::attach::Attached;
+use crate::kernel::clsact;
 use crate::kernel::engine::{KernelEngine, WatchOptions};
 use crate::kernel::interface::LinkState;
 use crate::own_cost::Meter;
 use crate::present::incident::{self, IncidentObject, ShadowObject};
-use crate::present::objects::{Losses, NamesObject, SensorObject, ServerObject, SourcesObject};
+use crate::present::objects::{
+    DetachedObject, Losses, NamesObject, SensorObject, ServerObject, SourcesObject,
+};
 use crate::present::output::{Format, Lines, Reader};
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, line};
@@ -49,6 +53,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         settings,
         log_level: log::max_level().to_level(),
         tc: None,
+        take_over: arguments.take_over,
     };
     let alerts = detection::alerts(&arguments.alerts)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
@@ -84,6 +89,9 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
                 for (change, record) in live.tick(&mut screen.names) {
                     screen.tell(change, &record)?;
                 }
+                for lost in live.engine.take_lost() {
+                    eprintln!("{lost}");
+                }
                 let at_ms = live.monitor.now_ms();
                 for shadow in live.monitor.book().take_shadows() {
                     screen.shadow(&shadow, at_ms)?;
@@ -100,6 +108,9 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         let engine = &mut live.engine;
         let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
         engine.look_at_links().await?;
+        for lost in engine.take_lost() {
+            eprintln!("{lost}");
+        }
         for (before, attached) in states.iter().zip(engine.attached()) {
             if *before != attached.state {
                 eprintln!("{} is {}", attached.interface.name, attached.state.words());
@@ -112,10 +123,8 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         if screen.show(&window, &now, engine, losses)? == Reader::Gone {
             break Ok(Outcome::Fine);
         }
-        if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
-            break Err(anyhow!(
-                "nothing is left to watch: the interfaces were deleted or moved away"
-            ));
+        if let Some(error) = nothing_left(engine) {
+            break Err(error);
         }
         then = now;
     };
@@ -124,6 +133,27 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     }
     screen.out.finish()?;
     outcome
+}
+
+/// Why nothing is left to watch, if so.
+fn nothing_left(engine: &KernelEngine) -> Option<anyhow::Error> {
+    let is = |state| move |attached: &Attached| attached.state == state;
+    let (gone, detached) = (is(LinkState::Gone), is(LinkState::Detached));
+    let attached = engine.attached();
+    if attached.iter().all(gone) {
+        return Some(anyhow!(
+            "nothing is left to watch: the interfaces were deleted or moved away"
+        ));
+    }
+    let nothing = attached
+        .iter()
+        .all(|attached| gone(attached) || detached(attached));
+    nothing.then(|| {
+        anyhow!(
+            "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
+             attach them"
+        )
+    })
 }
 
 /// Says what is watched, and how.
@@ -212,19 +242,34 @@ impl Screen {
             self.out.json(&SourcesObject::new(&window.sources))?;
             self.out.json(&NamesObject::new(&names, window.names))?;
         }
-        for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
+        let mut is_first = true;
+        for (interface, totals) in by_interface(&window.lanes) {
             let attached = engine
                 .attached()
                 .iter()
                 .find(|a| a.interface.name == interface);
             let state = attached.map_or(LinkState::Gone, |attached| attached.state);
+            if state == LinkState::Detached {
+                reader = match self.format {
+                    Format::Text => self.out.line(line::detached(now.at, interface)),
+                    Format::Json => {
+                        let object = DetachedObject::new(interface, now.at, window.elapsed);
+                        self.out.json(&object)
+                    }
+                }?;
+                continue;
+            }
+            let detached = attached.and_then(|attached| attached.detached().next());
+            let detached = detached.filter(|_| state != LinkState::Gone);
+            // What is not of one interface goes with the first that has counters.
+            let with_all = std::mem::take(&mut is_first);
             reader = match self.format {
                 Format::Text => {
                     if self.lines.is_multiple_of(HEADER_EVERY) {
                         self.out.line(line::HEADER.into())?;
                     }
                     self.lines += 1;
-                    let mut line = line::interval(now.at, interface, &totals, window);
+                    let mut line = line::interval(now.at, interface, &totals, window, detached);
                     if state != LinkState::Up {
                         line = format!("{line}  interface is {}", state.words());
                     }
@@ -238,13 +283,14 @@ impl Screen {
                         at_ms: u64::try_from(now.at.as_millis()).ok(),
                         interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
                         link: Some(state.name()),
+                        detached: detached.map(clsact::name),
                         cut: None,
                         complete: None,
-                        sensor: (at == 0).then(|| {
+                        sensor: with_all.then(|| {
                             let bytes = engine.map_bytes();
                             SensorObject::new(window, places, bytes, spent, losses)
                         }),
-                        evicted_servers: (at == 0).then_some(window.evicted),
+                        evicted_servers: with_all.then_some(window.evicted),
                     },
                 ))?,
             };

@@ -1,22 +1,19 @@
 //! Which hook, and why; attaching to it.
 
 use std::fmt;
+use std::os::fd::AsFd;
 
-use aya::programs::links::FdLink;
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle};
-use aya::programs::xdp::XdpLink;
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
+use aya::sys::SyscallError;
 use clap::ValueEnum;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
+use sensor_common::settings::Direction;
 
+use super::clsact::{Clsact, ClsactError};
+use super::held::{HeldHook, HeldLink, Hold};
 use super::interface::{Interface, Kind, LinkState};
 use super::load::{LoadError, Loaded, chain, program};
-use super::preflight::{TCX_KERNEL, XDP_KERNEL};
-
-/// Priority of our clsact filters: the first, so that no other filter hides a packet.
-const CLSACT_PRIORITY: u16 = 1;
-/// Handle of our clsact filters: fixed, so that one left by a killed process is found again.
-const CLSACT_HANDLE: TcHandle = TcHandle::new(0, 0x53);
 
 /// Which hook is asked for on ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,13 +57,22 @@ pub enum TcFlavour {
 }
 
 impl TcFlavour {
-    /// What a kernel offers.
+    /// What this kernel offers, by asking it for the TCX programs of the loopback device. `None` where that
+    /// is not permitted.
     #[must_use]
-    pub fn of(kernel: (u32, u32)) -> Self {
-        if kernel >= TCX_KERNEL {
-            Self::Tcx
-        } else {
-            Self::Clsact
+    pub fn probe() -> Option<Self> {
+        match SchedClassifier::query_tcx("lo", TcAttachType::Ingress) {
+            Ok(_) => Some(Self::Tcx),
+            Err(ProgramError::SyscallError(SyscallError { call, io_error })) => {
+                match (call, io_error.raw_os_error()) {
+                    // A kernel that does not know the question.
+                    ("bpf_prog_query", Some(libc::EINVAL)) => Some(Self::Clsact),
+                    ("bpf_prog_query", _) => None,
+                    // It has answered, and its answer cannot be looked up.
+                    _ => Some(Self::Tcx),
+                }
+            }
+            Err(_) => None,
         }
     }
 }
@@ -95,6 +101,22 @@ pub enum AttachError {
         /// From the system.
         reason: String,
     },
+    /// This kernel runs no XDP program of ours.
+    #[error("cannot attach to {interface} with XDP: {reason}; try --hook tc")]
+    NoXdp {
+        /// Name.
+        interface: String,
+        /// From the load.
+        reason: String,
+    },
+    /// A filter of clsact.
+    #[error("cannot attach to {interface} (TC): {source}")]
+    Clsact {
+        /// Name.
+        interface: String,
+        /// Why.
+        source: ClsactError,
+    },
     /// The object is not what it should be.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -112,35 +134,37 @@ pub struct Attached {
     pub reason: String,
     /// As of the last look.
     pub state: LinkState,
-    /// Id of the ingress program; `None` where the kernel cannot be asked whether it is attached.
-    program: Option<u32>,
-    /// Held for their drop.
-    _links: Vec<HeldLink>,
+    /// Ingress first.
+    hooks: Vec<HeldHook>,
+    /// Of the hooks that are filters.
+    clsact: Option<Clsact>,
 }
 
 impl Attached {
-    /// Whether an interface with our index is the one that we attached to: a deleted interface's
-    /// index may be given to another, which has no program of ours.
-    #[must_use]
-    pub fn is_still_on(&self, now: &Interface) -> bool {
-        let Some(program) = self.program else {
-            return true;
-        };
-        match self.hook {
-            Hook::XdpNative | Hook::XdpGeneric => now.xdp == Some(program),
-            Hook::Tc => SchedClassifier::query_tcx(&now.name, TcAttachType::Ingress)
-                // What cannot be asked is not taken for gone.
-                .map_or(true, |(_, programs)| {
-                    programs.iter().any(|p| p.id() == program)
-                }),
+    /// Asks the kernel whether our programs are still at their hooks. Returns what was lost since the last
+    /// look: directions, and why.
+    pub fn look(&mut self) -> Vec<(Direction, String)> {
+        let clsact = self.clsact.as_ref();
+        let mut lost = Vec::new();
+        for hook in &mut self.hooks {
+            if hook.look(clsact) {
+                lost.extend(hook.lost.clone().map(|why| (hook.direction, why)));
+            }
         }
+        lost
     }
-}
 
-#[expect(dead_code, reason = "links detach when they are dropped")]
-enum HeldLink {
-    Xdp(XdpLink),
-    Tc(SchedClassifierLink),
+    /// Directions in which nothing is counted any more.
+    pub fn detached(&self) -> impl Iterator<Item = Direction> {
+        let lost = self.hooks.iter().filter(|hook| hook.lost.is_some());
+        lost.map(|hook| hook.direction)
+    }
+
+    /// Whether nothing at all is counted any more.
+    #[must_use]
+    pub fn is_detached(&self) -> bool {
+        self.hooks.iter().all(|hook| hook.lost.is_some())
+    }
 }
 
 /// What is asked for.
@@ -152,23 +176,19 @@ pub struct AttachOptions {
     pub ingress_only: bool,
     /// How TC programs are attached.
     pub tc: TcFlavour,
-    /// Version of the kernel.
-    pub kernel: (u32, u32),
+    /// Take the place of another sensor, where there is only one.
+    pub take_over: bool,
 }
 
 /// What will be tried, and the reason: decided before anything is touched, so that `doctor` can say
-/// it too.
+/// it too. `no_xdp` says why this kernel runs no XDP program of ours, if so.
 #[must_use]
-pub fn plan(interface: &Interface, options: &AttachOptions) -> (HookChoice, String) {
-    if options.hook != HookChoice::Auto {
-        return (options.hook, "asked for with --hook".into());
+pub fn plan(interface: &Interface, hook: HookChoice, no_xdp: Option<&str>) -> (HookChoice, String) {
+    if hook != HookChoice::Auto {
+        return (hook, "asked for with --hook".into());
     }
-    if options.kernel < XDP_KERNEL {
-        let (major, minor) = XDP_KERNEL;
-        return (
-            HookChoice::Tc,
-            format!("multi-buffer XDP programs need kernel {major}.{minor}"),
-        );
+    if let Some(reason) = no_xdp {
+        return (HookChoice::Tc, format!("no XDP: {reason}"));
     }
     if let Some(id) = interface.xdp {
         return (
@@ -198,77 +218,130 @@ pub fn attach(
     interface: Interface,
     options: &AttachOptions,
 ) -> Result<Attached, AttachError> {
-    let (choice, mut reason) = plan(&interface, options);
-    let mut links = Vec::new();
-    let hook = match choice {
-        HookChoice::Tc => {
-            links.push(attach_tc(
-                loaded,
-                &interface,
-                TcAttachType::Ingress,
-                options.tc,
-            )?);
-            Hook::Tc
-        }
+    let (choice, mut reason) = plan(&interface, options.hook, loaded.no_xdp.as_deref());
+    let egress = !options.ingress_only && interface.kind != Kind::Loopback;
+    let mut tc = Tc::new(&interface, *options)?;
+    // Before anything is attached.
+    if choice == HookChoice::Tc {
+        tc.vacate(Direction::Ingress)?;
+    }
+    if egress {
+        tc.vacate(Direction::Egress)?;
+    }
+    let (ingress, hook) = match choice {
+        HookChoice::Tc => (tc.attach(loaded, Direction::Ingress)?, Hook::Tc),
         HookChoice::Xdp | HookChoice::Auto => {
             match attach_xdp(loaded, &interface, options.hook == HookChoice::Xdp) {
                 Ok((link, hook, note)) => {
-                    links.push(link);
                     if let Some(note) = note {
                         reason = format!("{reason}; {note}");
                     }
-                    hook
+                    (HeldHook::new(Direction::Ingress, Hold::Link(link)), hook)
                 }
                 // Only `auto` may choose another hook than XDP.
                 Err(error) if options.hook == HookChoice::Auto => {
                     reason = format!("native XDP was refused: {error}");
-                    links.push(attach_tc(
-                        loaded,
-                        &interface,
-                        TcAttachType::Ingress,
-                        options.tc,
-                    )?);
-                    Hook::Tc
+                    tc.vacate(Direction::Ingress)?;
+                    (tc.attach(loaded, Direction::Ingress)?, Hook::Tc)
                 }
                 Err(error) => return Err(error),
             }
         }
     };
-    let egress = !options.ingress_only && interface.kind != Kind::Loopback;
+    let mut hooks = vec![ingress];
     if egress {
-        links.push(attach_tc(
-            loaded,
-            &interface,
-            TcAttachType::Egress,
-            options.tc,
-        )?);
+        hooks.push(tc.attach(loaded, Direction::Egress)?);
     }
+    let clsact = tc.clsact;
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
-        program: program_id(loaded, hook, options.tc),
         state: interface.state,
         interface,
         hook,
         egress,
         reason,
-        _links: links,
+        hooks,
+        clsact,
     })
 }
 
-/// Id of the ingress program, where the kernel tells what is attached.
-fn program_id(loaded: &mut Loaded, hook: Hook, tc: TcFlavour) -> Option<u32> {
-    let info = match (hook, tc) {
-        (Hook::Tc, TcFlavour::Clsact) => return None,
-        (Hook::Tc, TcFlavour::Tcx) => {
-            let tc: &mut SchedClassifier = program(&mut loaded.ebpf, PROGRAM_INGRESS).ok()?;
-            tc.info()
+/// Attaches TC programs to one interface.
+struct Tc<'a> {
+    interface: &'a Interface,
+    take_over: bool,
+    /// `None` for TCX.
+    clsact: Option<Clsact>,
+}
+
+impl<'a> Tc<'a> {
+    fn new(interface: &'a Interface, options: AttachOptions) -> Result<Self, AttachError> {
+        let clsact = match options.tc {
+            TcFlavour::Tcx => None,
+            TcFlavour::Clsact => {
+                Some(Clsact::new(interface).map_err(|error| AttachError::Clsact {
+                    interface: interface.name.clone(),
+                    source: error.into(),
+                })?)
+            }
+        };
+        Ok(Self {
+            interface,
+            take_over: options.take_over,
+            clsact,
+        })
+    }
+
+    fn failed(interface: &Interface) -> impl Fn(ClsactError) -> AttachError {
+        |source| AttachError::Clsact {
+            interface: interface.name.clone(),
+            source,
         }
-        (Hook::XdpNative | Hook::XdpGeneric, _) => {
-            let xdp: &mut Xdp = program(&mut loaded.ebpf, PROGRAM_XDP).ok()?;
-            xdp.info()
-        }
-    };
-    Some(info.ok()?.id())
+    }
+
+    /// See [`Clsact::vacate`].
+    fn vacate(&mut self, direction: Direction) -> Result<(), AttachError> {
+        self.clsact.as_mut().map_or(Ok(()), |clsact| {
+            let vacated = clsact.vacate(direction, self.take_over);
+            vacated.map_err(Self::failed(self.interface))
+        })
+    }
+
+    fn attach(
+        &mut self,
+        loaded: &mut Loaded,
+        direction: Direction,
+    ) -> Result<HeldHook, AttachError> {
+        let (name, attach_type) = match direction {
+            Direction::Ingress => (PROGRAM_INGRESS, TcAttachType::Ingress),
+            Direction::Egress => (PROGRAM_EGRESS, TcAttachType::Egress),
+        };
+        let refused = |reason| AttachError::Refused {
+            interface: self.interface.name.clone(),
+            hook: format!("TC {}", super::clsact::name(direction)),
+            reason,
+        };
+        let classifier: &mut SchedClassifier = program(&mut loaded.ebpf, name)?;
+        let hold = if let Some(clsact) = &mut self.clsact {
+            let id = classifier
+                .info()
+                .map_err(|error| refused(chain(&error)))?
+                .id();
+            let program = classifier.fd().map_err(|error| refused(chain(&error)))?;
+            clsact
+                .attach(direction, program.as_fd(), id)
+                .map_err(Self::failed(self.interface))?;
+            Hold::Filter
+        } else {
+            // First: a program before us could hide a packet by its verdict.
+            let first = TcAttachOptions::TcxOrder(LinkOrder::first());
+            let link = classifier
+                .attach_with_options(&self.interface.name, attach_type, first)
+                .and_then(|id| classifier.take_link(id))
+                .map_err(|error| refused(chain(&error)))?;
+            Hold::Link(HeldLink::tcx(link).map_err(|error| refused(chain(&error)))?)
+        };
+        Ok(HeldHook::new(direction, hold))
+    }
 }
 
 /// Native XDP; generic too where it was asked for.
@@ -277,6 +350,12 @@ fn attach_xdp(
     interface: &Interface,
     or_generic: bool,
 ) -> Result<(HeldLink, Hook, Option<String>), AttachError> {
+    if let Some(reason) = &loaded.no_xdp {
+        return Err(AttachError::NoXdp {
+            interface: interface.name.clone(),
+            reason: reason.clone(),
+        });
+    }
     if let Some(id) = interface.xdp {
         return Err(AttachError::XdpTaken {
             interface: interface.name.clone(),
@@ -313,13 +392,7 @@ fn try_xdp(xdp: &mut Xdp, interface: &Interface, mode: XdpMode) -> Result<HeldLi
         .attach_to_if_index(interface.index, mode)
         .map_err(|error| explain(&error))?;
     let link = xdp.take_link(id).map_err(|error| chain(&error))?;
-    // Where the kernel refuses a link, aya attaches over netlink instead, and such a program would
-    // outlive us if we are killed. Going through FdLink drops it again.
-    let link =
-        FdLink::try_from(link).map_err(|_| "the kernel refuses a BPF link for it".to_string())?;
-    XdpLink::try_from(link)
-        .map(HeldLink::Xdp)
-        .map_err(|error| chain(&error))
+    HeldLink::xdp(link).map_err(|_| "the kernel refuses a BPF link for it".into())
 }
 
 /// A system error in the words of what usually causes it.
@@ -342,46 +415,6 @@ fn explain(error: &ProgramError) -> String {
     }
 }
 
-fn attach_tc(
-    loaded: &mut Loaded,
-    interface: &Interface,
-    direction: TcAttachType,
-    flavour: TcFlavour,
-) -> Result<HeldLink, AttachError> {
-    let (name, text) = match direction {
-        TcAttachType::Egress => (PROGRAM_EGRESS, "TC egress"),
-        _ => (PROGRAM_INGRESS, "TC ingress"),
-    };
-    let refused = |reason| AttachError::Refused {
-        interface: interface.name.clone(),
-        hook: text.into(),
-        reason,
-    };
-    let classifier: &mut SchedClassifier = program(&mut loaded.ebpf, name)?;
-    let options = match flavour {
-        // First: a program before us could hide a packet by its verdict.
-        TcFlavour::Tcx => TcAttachOptions::TcxOrder(LinkOrder::first()),
-        TcFlavour::Clsact => {
-            // It may be there already, and then it is not ours to judge.
-            let _ = tc::qdisc_add_clsact(&interface.name);
-            // A filter that a killed process left behind.
-            let _ = tc::qdisc_detach_program(&interface.name, direction, name);
-            TcAttachOptions::Netlink(NlOptions {
-                priority: CLSACT_PRIORITY,
-                handle: CLSACT_HANDLE,
-                ..NlOptions::default()
-            })
-        }
-    };
-    let id = classifier
-        .attach_with_options(&interface.name, direction, options)
-        .map_err(|error| refused(chain(&error)))?;
-    classifier
-        .take_link(id)
-        .map(HeldLink::Tc)
-        .map_err(|error| refused(chain(&error)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,49 +433,48 @@ mod tests {
         }
     }
 
-    const AUTO: AttachOptions = AttachOptions {
-        hook: HookChoice::Auto,
-        ingress_only: false,
-        tc: TcFlavour::Tcx,
-        kernel: (6, 18),
-    };
-
     #[test]
     fn auto_takes_xdp_on_hardware_only() {
-        assert_eq!(plan(&interface(Kind::Hardware), &AUTO).0, HookChoice::Xdp);
-        let (hook, reason) = plan(&interface(Kind::Software("veth".into())), &AUTO);
+        assert_eq!(
+            plan(&interface(Kind::Hardware), HookChoice::Auto, None).0,
+            HookChoice::Xdp
+        );
+        let (hook, reason) = plan(
+            &interface(Kind::Software("veth".into())),
+            HookChoice::Auto,
+            None,
+        );
         assert_eq!(hook, HookChoice::Tc);
         assert!(reason.contains("veth"), "{reason}");
-        assert_eq!(plan(&interface(Kind::Loopback), &AUTO).0, HookChoice::Tc);
+        assert_eq!(
+            plan(&interface(Kind::Loopback), HookChoice::Auto, None).0,
+            HookChoice::Tc
+        );
     }
 
     #[test]
     fn auto_leaves_another_program_alone() {
         let mut taken = interface(Kind::Hardware);
         taken.xdp = Some(17);
-        let (hook, reason) = plan(&taken, &AUTO);
+        let (hook, reason) = plan(&taken, HookChoice::Auto, None);
         assert_eq!(hook, HookChoice::Tc);
         assert!(reason.contains("17"), "{reason}");
     }
 
     #[test]
-    fn old_kernels_get_tc() {
-        let old = AttachOptions {
-            kernel: (5, 15),
-            ..AUTO
-        };
-        assert_eq!(plan(&interface(Kind::Hardware), &old).0, HookChoice::Tc);
-        assert_eq!(TcFlavour::of((6, 5)), TcFlavour::Clsact);
-        assert_eq!(TcFlavour::of((6, 6)), TcFlavour::Tcx);
+    fn without_xdp_programs_it_is_tc_and_says_why() {
+        let (hook, reason) = plan(
+            &interface(Kind::Hardware),
+            HookChoice::Auto,
+            Some("unknown func bpf_xdp_load_bytes#189"),
+        );
+        assert_eq!(hook, HookChoice::Tc);
+        assert!(reason.contains("bpf_xdp_load_bytes"), "{reason}");
     }
 
     #[test]
     fn what_is_asked_for_is_what_is_tried() {
-        let asked = AttachOptions {
-            hook: HookChoice::Xdp,
-            ..AUTO
-        };
         let veth = interface(Kind::Software("veth".into()));
-        assert_eq!(plan(&veth, &asked).0, HookChoice::Xdp);
+        assert_eq!(plan(&veth, HookChoice::Xdp, None).0, HookChoice::Xdp);
     }
 }

@@ -14,10 +14,10 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::Control;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
+use super::clsact::{Leftover, name};
 use super::interface::{Interface, InterfaceError, Kind, LinkState};
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
-use super::preflight::Host;
 use crate::calendar::Calendar;
 use crate::counters::Counters;
 use crate::settings::{SettingsError, slots};
@@ -59,6 +59,8 @@ pub struct WatchOptions {
     pub log_level: Option<log::Level>,
     /// How TC programs are attached; `None` for what the kernel offers.
     pub tc: Option<TcFlavour>,
+    /// Take the place of another sensor, where there is only one.
+    pub take_over: bool,
 }
 
 /// Counters of loaded programs.
@@ -217,6 +219,8 @@ pub struct KernelEngine {
     started: Instant,
     loaded: Loaded,
     addresses: BTreeSet<ServerKey>,
+    /// What was lost and not yet told, as sentences.
+    lost: Vec<String>,
 }
 
 impl KernelEngine {
@@ -230,7 +234,8 @@ impl KernelEngine {
             return Err(SettingsError::TooManyInterfaces(given).into());
         }
         let interfaces = Interface::find(&options.interfaces).await?;
-        let ingress = Interface::with_uppers(&interfaces, &Interface::all().await?)?;
+        let all = Interface::all().await?;
+        let ingress = Interface::with_uppers(&interfaces, &all)?;
         let settings = with_interfaces(&options.settings, &interfaces, &ingress)?;
         let mut loaded = load(LoadOptions {
             settings,
@@ -242,12 +247,16 @@ impl KernelEngine {
         if options.ingress_only && !interfaces.iter().all(loopback) {
             counts.see_one_direction();
         }
-        let kernel = Host::look().kernel;
+        remove_leftovers(&all);
         let attach_options = AttachOptions {
             hook: options.hook,
             ingress_only: options.ingress_only,
-            tc: options.tc.unwrap_or_else(|| TcFlavour::of(kernel)),
-            kernel,
+            // Where the kernel may not be asked, it refuses to attach too, and says why.
+            tc: options
+                .tc
+                .or_else(TcFlavour::probe)
+                .unwrap_or(TcFlavour::Tcx),
+            take_over: options.take_over,
         };
         let started = Instant::now();
         let attached = interfaces
@@ -260,6 +269,7 @@ impl KernelEngine {
             started,
             loaded,
             addresses: Interface::addresses(),
+            lost: Vec::new(),
         })
     }
 
@@ -299,20 +309,53 @@ impl KernelEngine {
         self.started.elapsed()
     }
 
-    /// Looks whether the interfaces are still there and up, and for the addresses of this host.
+    /// Looks whether our programs are still at their hooks. Where one is not, nothing can be said of answers
+    /// any more: from then on no query is unanswered, and no response unmatched.
+    pub fn look_at_hooks(&mut self) {
+        for attached in &mut self.attached {
+            for (direction, why) in attached.look() {
+                self.counts.see_one_direction();
+                self.lost.push(format!(
+                    "{}: {} is detached: {why}; {} packets are no longer counted",
+                    attached.interface.name,
+                    name(direction),
+                    match direction {
+                        Direction::Ingress => "received",
+                        Direction::Egress => "sent",
+                    }
+                ));
+            }
+        }
+    }
+
+    /// Whether one of our programs is no longer at its hook.
+    #[must_use]
+    pub fn is_partly_blind(&self) -> bool {
+        let mut attached = self.attached.iter();
+        attached.any(|attached| attached.detached().next().is_some())
+    }
+
+    /// What was detached since this was last asked, a sentence each.
+    pub fn take_lost(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Looks whether the interfaces are still there and up and have our programs, and for the addresses of this
+    /// host.
     ///
     /// # Errors
     /// The kernel does not tell.
     pub async fn look_at_links(&mut self) -> Result<(), InterfaceError> {
         let all = Interface::all().await?;
         self.addresses = Interface::addresses();
+        self.look_at_hooks();
         for attached in &mut self.attached {
             let found = all
                 .iter()
                 .find(|interface| interface.index == attached.interface.index);
             attached.state = match found {
-                Some(interface) if !attached.is_still_on(interface) => LinkState::Gone,
                 None => LinkState::Gone,
+                Some(_) if attached.is_detached() => LinkState::Detached,
                 Some(interface) => interface.state,
             };
         }
@@ -381,6 +424,22 @@ impl KernelEngine {
         }
         self.counts.read(&mut snapshot);
         snapshot
+    }
+}
+
+/// Removes filters of sensors that were killed, wherever they are.
+fn remove_leftovers(interfaces: &[Interface]) {
+    let leftovers = Leftover::all(interfaces).unwrap_or_else(|error| {
+        log::warn!("cannot look for filters of killed sensors: {error}");
+        Vec::new()
+    });
+    for leftover in leftovers {
+        match leftover.remove() {
+            Ok(()) => log::warn!("removed what a killed sensor left behind: {leftover}"),
+            Err(error) => {
+                log::warn!("cannot remove what a killed sensor left behind: {leftover}: {error}");
+            }
+        }
     }
 }
 

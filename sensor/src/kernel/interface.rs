@@ -78,6 +78,8 @@ pub enum LinkState {
     NoCarrier,
     /// Deleted, or moved to another network namespace.
     Gone,
+    /// There, but none of our programs is at its hook any more: somebody removed or replaced them.
+    Detached,
 }
 
 impl LinkState {
@@ -89,6 +91,7 @@ impl LinkState {
             Self::Down => "down",
             Self::NoCarrier => "no_carrier",
             Self::Gone => "gone",
+            Self::Detached => "detached",
         }
     }
 

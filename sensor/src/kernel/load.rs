@@ -11,15 +11,12 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_common::{ABI_VERSION, names};
 
-use super::preflight::{Host, PreflightError, XDP_KERNEL};
+use super::preflight::{Host, PreflightError, TRIED_KERNELS, tried_kernels};
 
 /// The compiled kernel half.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
 /// SHA-256 of [`OBJECT`], in hexadecimal.
 pub const OBJECT_SHA256: &str = env!("SENSOR_BPF_SHA256");
-
-/// Lines of the verifier's log that are shown.
-const LOG_LINES: usize = 25;
 
 /// Why the program could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -49,19 +46,9 @@ pub enum LoadError {
         /// In this loader.
         wanted: usize,
     },
-    /// The kernel refused a program.
-    #[error(
-        "the kernel's verifier refused {program}: {reason}\n{log}\nThis is a bug of sensor; please \
-         report it with these lines and `uname -r`"
-    )]
-    Refused {
-        /// Name of the program.
-        program: &'static str,
-        /// From the system.
-        reason: String,
-        /// The end of the verifier's log.
-        log: String,
-    },
+    /// The verifier refused a program.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The kernel's permission is missing although the capabilities are there.
     #[error(
         "the kernel does not permit to load BPF programs ({0}): a lockdown, a container's seccomp \
@@ -71,6 +58,57 @@ pub enum LoadError {
     /// Anything else.
     #[error("cannot load the BPF object: {0}")]
     Other(String),
+}
+
+/// The verifier refused a program. Its whole log is a line of the log at level debug.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct Refusal {
+    /// Name of the program.
+    pub program: &'static str,
+    /// `uname -r`.
+    pub release: String,
+    /// Whether the kernel is older than all on which the programs were tried.
+    pub older: bool,
+    /// Whether the kernel describes its types.
+    pub btf: bool,
+    /// What the verifier has against it, in one line.
+    pub verdict: String,
+}
+
+impl Refusal {
+    fn sentence(&self) -> String {
+        let Self {
+            program,
+            release,
+            verdict,
+            ..
+        } = self;
+        let log = "`sensor --log debug doctor 2> verifier.log`";
+        let tried = tried_kernels();
+        let mut text = if self.older {
+            let (major, minor) = TRIED_KERNELS[0];
+            format!(
+                "kernel {release} refuses {program}: its verifier is older than those that were tried \
+                 ({tried}); boot {major}.{minor} or later, or read captures: `sensor replay FILE`"
+            )
+        } else {
+            format!(
+                "kernel {release} refuses {program}; tried kernels: {tried}; please report it with the output of \
+                 {log}, and read captures meanwhile: `sensor replay FILE`"
+            )
+        };
+        if !self.btf {
+            text.push_str("\nThis kernel has no BTF (CONFIG_DEBUG_INFO_BTF), which may be why.");
+        }
+        text.push_str("\nThe verifier says: ");
+        text.push_str(verdict);
+        if self.older {
+            text.push_str("; all that it says: ");
+            text.push_str(log);
+        }
+        text
+    }
 }
 
 /// Memory of all maps in bytes, for so many CPUs and lanes. The ring buffer of log lines is that of
@@ -101,6 +139,8 @@ pub struct Loaded {
     pub cpus: u32,
     /// As loaded.
     pub settings: Box<Settings>,
+    /// Why this kernel runs no XDP program of ours, if so. TC serves without it.
+    pub no_xdp: Option<String>,
 }
 
 /// Loads every program that this kernel can run.
@@ -133,22 +173,38 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         .map_err(|error| LoadError::Other(chain(&error)))?;
     check_size(&mut ebpf, names::TOTALS, size_of::<Totals>())?;
     check_size(&mut ebpf, names::SHARDS, size_of::<Shard>())?;
-    if host.kernel >= XDP_KERNEL {
-        let program: &mut Xdp = program(&mut ebpf, names::PROGRAM_XDP)?;
-        program
-            .load()
-            .map_err(|error| refused(names::PROGRAM_XDP, error))?;
-    }
+    // First those without which nothing works.
     for name in [names::PROGRAM_INGRESS, names::PROGRAM_EGRESS] {
         let program: &mut SchedClassifier = program(&mut ebpf, name)?;
-        program.load().map_err(|error| refused(name, error))?;
+        program
+            .load()
+            .map_err(|error| refused(name, error, &host))?;
     }
+    let no_xdp = load_xdp(&mut ebpf, &host)?;
     log::info!("loaded BPF object {OBJECT_SHA256} for {cpus} CPUs");
     Ok(Loaded {
         ebpf,
         cpus,
         settings: options.settings,
+        no_xdp,
     })
+}
+
+/// Loads the XDP program. Returns why this kernel refuses it, if so: it may lack multi-buffer frames or one of
+/// the helpers.
+fn load_xdp(ebpf: &mut Ebpf, host: &Host) -> Result<Option<String>, LoadError> {
+    let program: &mut Xdp = program(ebpf, names::PROGRAM_XDP)?;
+    let refusal = match program.load() {
+        Ok(()) => return Ok(None),
+        Err(error) => refused(names::PROGRAM_XDP, error, host),
+    };
+    match refusal {
+        LoadError::Refused(refusal) => Ok(Some(format!(
+            "kernel {} refuses {} ({})",
+            refusal.release, refusal.program, refusal.verdict
+        ))),
+        other => Err(other),
+    }
 }
 
 /// A program of the object by its name.
@@ -221,7 +277,7 @@ pub(super) fn map_data<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e Map
     }
 }
 
-fn refused(program: &'static str, error: ProgramError) -> LoadError {
+fn refused(program: &'static str, error: ProgramError, host: &Host) -> LoadError {
     match error {
         ProgramError::LoadError {
             io_error,
@@ -231,16 +287,30 @@ fn refused(program: &'static str, error: ProgramError) -> LoadError {
             if log.trim().is_empty() && io_error.raw_os_error() == Some(libc::EPERM) {
                 return LoadError::Forbidden(io_error.to_string());
             }
-            let lines: Vec<&str> = log.lines().collect();
-            let from = lines.len().saturating_sub(LOG_LINES);
-            LoadError::Refused {
+            log::debug!("the verifier's log of {program}:\n{log}");
+            LoadError::Refused(Refusal {
                 program,
-                reason: io_error.to_string(),
-                log: lines[from..].join("\n"),
-            }
+                release: host.release.clone(),
+                older: host.is_older_than_tried(),
+                btf: host.btf,
+                verdict: verdict(&log).map_or_else(|| io_error.to_string(), Into::into),
+            })
         }
         other => LoadError::Other(chain(&other)),
     }
+}
+
+/// What the verifier has against a program: the last line of its log but for the statistics.
+fn verdict(log: &str) -> Option<&str> {
+    const STATISTICS: [&str; 4] = [
+        "processed ",
+        "verification time",
+        "stack depth",
+        "mark_precise",
+    ];
+    let is_said =
+        |line: &&str| !line.is_empty() && !STATISTICS.iter().any(|start| line.starts_with(start));
+    log.lines().rev().map(str::trim).find(is_said)
 }
 
 /// An error and what caused it, in one line.
@@ -289,6 +359,37 @@ mod tests {
             check_abi(b"no object"),
             Err(LoadError::Abi { found: None })
         ));
+    }
+
+    #[test]
+    fn the_verdict_is_one_line_of_the_log() {
+        let log = "0: R1=ctx() R10=fp0\n; exit\n12: (95) exit\nR0 !read_ok\nverification time 61 usec\n\
+                   stack depth 0+0\nprocessed 13 insns (limit 1000000) max_states_per_insn 0\n\n";
+        assert_eq!(verdict(log), Some("R0 !read_ok"));
+        assert_eq!(verdict("\n"), None);
+    }
+
+    #[test]
+    fn a_refusal_says_first_whether_the_kernel_is_older_than_those_tried() {
+        let refusal = |older| Refusal {
+            program: names::PROGRAM_INGRESS,
+            release: "5.15.0".into(),
+            older,
+            btf: true,
+            verdict: "R0 !read_ok".into(),
+        };
+        let text = refusal(true).to_string();
+        let first = text.lines().next().expect("a line");
+        assert!(
+            first.contains("older than those that were tried (6.1, 6.12, 6.18)"),
+            "{text}"
+        );
+        assert!(first.contains("boot 6.1 or later"), "{text}");
+        let text = refusal(false).to_string();
+        let first = text.lines().next().expect("a line");
+        assert!(!first.contains("older"), "{text}");
+        assert!(first.contains("--log debug"), "{text}");
+        assert!(text.ends_with("R0 !read_ok"), "{text}");
     }
 
     #[test]

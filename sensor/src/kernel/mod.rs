@@ -1,10 +1,14 @@
 //! The packet program in the kernel: can it run, load it, attach it, read its maps.
 
 pub mod attach;
+pub mod clsact;
 pub mod cost;
 pub mod engine;
+pub mod filter;
+pub mod held;
 pub mod interface;
 pub mod load;
 pub mod maps;
+pub mod netlink;
 pub mod preflight;
 pub mod test_run;

@@ -4,7 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use sensor::kernel::attach::{HookChoice, TcFlavour};
 use sensor::kernel::engine::{KernelEngine, KernelError, WatchOptions};
-use sensor::kernel::preflight::Host;
 use sensor::settings::for_ports;
 use sensor::stage::namespace::Namespace;
 
@@ -88,12 +87,13 @@ pub fn options(device: &str, hook: HookChoice) -> WatchOptions {
         settings: for_ports(&[]).expect("port 53"),
         log_level: None,
         tc: None,
+        take_over: false,
     }
 }
 
 /// How this kernel attaches TC programs.
 pub fn tc_flavour() -> TcFlavour {
-    TcFlavour::of(Host::look().kernel)
+    TcFlavour::probe().expect("it may be asked")
 }
 
 pub fn watch(namespace: &Namespace, options: &WatchOptions) -> Result<KernelEngine, KernelError> {

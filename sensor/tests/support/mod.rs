@@ -1,6 +1,8 @@
 //! Shared by the integration tests.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod clsact;
+pub mod exchange;
 pub mod frames;
 pub mod lab;
 pub mod traffic;

@@ -216,7 +216,7 @@ pub fn of_network(
 ) -> Vec<Reading> {
     vec![
         reflection::read(network, place, limits),
-        scan::read(vain, limits),
+        scan::read(vain, place, limits),
     ]
 }
 
