@@ -45,6 +45,11 @@ fn clsact_counts_both_directions_and_leaves_nothing_behind() {
     assert!(!has_clsact(&pair.server));
     let mut engine = watch(&pair.server, &clsact(HookChoice::Tc)).expect("watching");
     assert_eq!(filters(&pair.server), 2);
+    let reason = &engine.attached()[0].reason;
+    assert!(
+        reason.contains("clsact"),
+        "it is told at the start: {reason}"
+    );
     exchange(&pair);
     assert_eq!(counted(&engine), (QUERIES, QUERIES));
     look(&pair, &mut engine);
@@ -138,6 +143,27 @@ fn taking_over_is_told_to_the_one_that_loses_its_place() {
         !has_clsact(&pair.server),
         "added for the first, it went with the last"
     );
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_take_over_that_cannot_be_whole_takes_nothing() {
+    let pair = Pair::new();
+    let mut first = watch(&pair.server, &clsact(HookChoice::Xdp)).expect("the first");
+    let take_over = WatchOptions {
+        take_over: true,
+        ..clsact(HookChoice::Xdp)
+    };
+    let refused = watch(&pair.server, &take_over).err();
+    let refused = refused.expect("the link of the first cannot be taken");
+    assert!(
+        matches!(&refused, KernelError::Attach(AttachError::XdpTaken { .. })),
+        "{refused}"
+    );
+    look(&pair, &mut first);
+    assert_eq!(detached(&first), []);
+    exchange(&pair);
+    assert_eq!(counted(&first), (QUERIES, QUERIES));
 }
 
 #[test]

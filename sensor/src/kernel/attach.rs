@@ -220,6 +220,9 @@ pub fn attach(
 ) -> Result<Attached, AttachError> {
     let (choice, mut reason) = plan(&interface, options.hook, loaded.no_xdp.as_deref());
     let egress = !options.ingress_only && interface.kind != Kind::Loopback;
+    if choice != HookChoice::Tc {
+        may_have_xdp(loaded, &interface)?;
+    }
     let mut tc = Tc::new(&interface, *options)?;
     // Before anything is attached.
     if choice == HookChoice::Tc {
@@ -253,6 +256,9 @@ pub fn attach(
         hooks.push(tc.attach(loaded, Direction::Egress)?);
     }
     let clsact = tc.clsact;
+    if clsact.is_some() && (egress || hook == Hook::Tc) {
+        reason = format!("{reason}; TC by clsact filters, which have room for one sensor");
+    }
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
         state: interface.state,
@@ -344,24 +350,29 @@ impl<'a> Tc<'a> {
     }
 }
 
-/// Native XDP; generic too where it was asked for.
-fn attach_xdp(
-    loaded: &mut Loaded,
-    interface: &Interface,
-    or_generic: bool,
-) -> Result<(HeldLink, Hook, Option<String>), AttachError> {
+/// Whether this kernel has our XDP program, and the interface room for it.
+fn may_have_xdp(loaded: &Loaded, interface: &Interface) -> Result<(), AttachError> {
     if let Some(reason) = &loaded.no_xdp {
         return Err(AttachError::NoXdp {
             interface: interface.name.clone(),
             reason: reason.clone(),
         });
     }
-    if let Some(id) = interface.xdp {
-        return Err(AttachError::XdpTaken {
+    match interface.xdp {
+        Some(id) => Err(AttachError::XdpTaken {
             interface: interface.name.clone(),
             id,
-        });
+        }),
+        None => Ok(()),
     }
+}
+
+/// Native XDP; generic too where it was asked for.
+fn attach_xdp(
+    loaded: &mut Loaded,
+    interface: &Interface,
+    or_generic: bool,
+) -> Result<(HeldLink, Hook, Option<String>), AttachError> {
     let xdp: &mut Xdp = program(&mut loaded.ebpf, PROGRAM_XDP)?;
     let native = match try_xdp(xdp, interface, XdpMode::Driver) {
         Ok(link) => return Ok((link, Hook::XdpNative, None)),
