@@ -1,19 +1,16 @@
 //! Which hook, and why; attaching to it.
 
 use std::fmt;
-use std::os::fd::AsFd;
 
-use aya::programs::tc::TcAttachOptions;
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
-use aya::sys::SyscallError;
 use clap::ValueEnum;
-use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
 use sensor_common::settings::Direction;
 
 use super::clsact::{Clsact, ClsactError};
-use super::held::{HeldHook, HeldLink, Hold};
+use super::held::{HeldHook, Hold};
 use super::interface::{Interface, Kind, LinkState};
-use super::load::{LoadError, Loaded, chain, program};
+use super::load::{LoadError, Loaded};
+pub use super::tc::TcFlavour;
+use super::{tc, xdp};
 
 /// Which hook is asked for on ingress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,36 +41,6 @@ impl fmt::Display for Hook {
             Self::XdpGeneric => "generic XDP",
             Self::Tc => "TC ingress",
         })
-    }
-}
-
-/// How TC programs are attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TcFlavour {
-    /// A link, gone with its process.
-    Tcx,
-    /// A filter of the clsact queueing discipline, over netlink.
-    Clsact,
-}
-
-impl TcFlavour {
-    /// What this kernel offers, by asking it for the TCX programs of the loopback device. `None` where that
-    /// is not permitted.
-    #[must_use]
-    pub fn probe() -> Option<Self> {
-        match SchedClassifier::query_tcx("lo", TcAttachType::Ingress) {
-            Ok(_) => Some(Self::Tcx),
-            Err(ProgramError::SyscallError(SyscallError { call, io_error })) => {
-                match (call, io_error.raw_os_error()) {
-                    // A kernel that does not know the question.
-                    ("bpf_prog_query", Some(libc::EINVAL)) => Some(Self::Clsact),
-                    ("bpf_prog_query", _) => None,
-                    // It has answered, and its answer cannot be looked up.
-                    _ => Some(Self::Tcx),
-                }
-            }
-            Err(_) => None,
-        }
     }
 }
 
@@ -221,9 +188,9 @@ pub fn attach(
     let (choice, mut reason) = plan(&interface, options.hook, loaded.no_xdp.as_deref());
     let egress = !options.ingress_only && interface.kind != Kind::Loopback;
     if choice != HookChoice::Tc {
-        may_have_xdp(loaded, &interface)?;
+        xdp::may_attach(loaded, &interface)?;
     }
-    let mut tc = Tc::new(&interface, *options)?;
+    let mut tc = tc::Tc::new(&interface, *options)?;
     // Before anything is attached.
     if choice == HookChoice::Tc {
         tc.vacate(Direction::Ingress)?;
@@ -234,7 +201,7 @@ pub fn attach(
     let (ingress, hook) = match choice {
         HookChoice::Tc => (tc.attach(loaded, Direction::Ingress)?, Hook::Tc),
         HookChoice::Xdp | HookChoice::Auto => {
-            match attach_xdp(loaded, &interface, options.hook == HookChoice::Xdp) {
+            match xdp::attach(loaded, &interface, options.hook == HookChoice::Xdp) {
                 Ok((link, hook, note)) => {
                     if let Some(note) = note {
                         reason = format!("{reason}; {note}");
@@ -269,161 +236,6 @@ pub fn attach(
         hooks,
         clsact,
     })
-}
-
-/// Attaches TC programs to one interface.
-struct Tc<'a> {
-    interface: &'a Interface,
-    take_over: bool,
-    /// `None` for TCX.
-    clsact: Option<Clsact>,
-}
-
-impl<'a> Tc<'a> {
-    fn new(interface: &'a Interface, options: AttachOptions) -> Result<Self, AttachError> {
-        let clsact = match options.tc {
-            TcFlavour::Tcx => None,
-            TcFlavour::Clsact => {
-                Some(Clsact::new(interface).map_err(|error| AttachError::Clsact {
-                    interface: interface.name.clone(),
-                    source: error.into(),
-                })?)
-            }
-        };
-        Ok(Self {
-            interface,
-            take_over: options.take_over,
-            clsact,
-        })
-    }
-
-    fn failed(interface: &Interface) -> impl Fn(ClsactError) -> AttachError {
-        |source| AttachError::Clsact {
-            interface: interface.name.clone(),
-            source,
-        }
-    }
-
-    /// See [`Clsact::vacate`].
-    fn vacate(&mut self, direction: Direction) -> Result<(), AttachError> {
-        self.clsact.as_mut().map_or(Ok(()), |clsact| {
-            let vacated = clsact.vacate(direction, self.take_over);
-            vacated.map_err(Self::failed(self.interface))
-        })
-    }
-
-    fn attach(
-        &mut self,
-        loaded: &mut Loaded,
-        direction: Direction,
-    ) -> Result<HeldHook, AttachError> {
-        let (name, attach_type) = match direction {
-            Direction::Ingress => (PROGRAM_INGRESS, TcAttachType::Ingress),
-            Direction::Egress => (PROGRAM_EGRESS, TcAttachType::Egress),
-        };
-        let refused = |reason| AttachError::Refused {
-            interface: self.interface.name.clone(),
-            hook: format!("TC {}", super::clsact::name(direction)),
-            reason,
-        };
-        let classifier: &mut SchedClassifier = program(&mut loaded.ebpf, name)?;
-        let hold = if let Some(clsact) = &mut self.clsact {
-            let id = classifier
-                .info()
-                .map_err(|error| refused(chain(&error)))?
-                .id();
-            let program = classifier.fd().map_err(|error| refused(chain(&error)))?;
-            clsact
-                .attach(direction, program.as_fd(), id)
-                .map_err(Self::failed(self.interface))?;
-            Hold::Filter
-        } else {
-            // First: a program before us could hide a packet by its verdict.
-            let first = TcAttachOptions::TcxOrder(LinkOrder::first());
-            let link = classifier
-                .attach_with_options(&self.interface.name, attach_type, first)
-                .and_then(|id| classifier.take_link(id))
-                .map_err(|error| refused(chain(&error)))?;
-            Hold::Link(HeldLink::tcx(link).map_err(|error| refused(chain(&error)))?)
-        };
-        Ok(HeldHook::new(direction, hold))
-    }
-}
-
-/// Whether this kernel has our XDP program, and the interface room for it.
-fn may_have_xdp(loaded: &Loaded, interface: &Interface) -> Result<(), AttachError> {
-    if let Some(reason) = &loaded.no_xdp {
-        return Err(AttachError::NoXdp {
-            interface: interface.name.clone(),
-            reason: reason.clone(),
-        });
-    }
-    match interface.xdp {
-        Some(id) => Err(AttachError::XdpTaken {
-            interface: interface.name.clone(),
-            id,
-        }),
-        None => Ok(()),
-    }
-}
-
-/// Native XDP; generic too where it was asked for.
-fn attach_xdp(
-    loaded: &mut Loaded,
-    interface: &Interface,
-    or_generic: bool,
-) -> Result<(HeldLink, Hook, Option<String>), AttachError> {
-    let xdp: &mut Xdp = program(&mut loaded.ebpf, PROGRAM_XDP)?;
-    let native = match try_xdp(xdp, interface, XdpMode::Driver) {
-        Ok(link) => return Ok((link, Hook::XdpNative, None)),
-        Err(reason) => reason,
-    };
-    let refused = |hook: &str, reason| AttachError::Refused {
-        interface: interface.name.clone(),
-        hook: hook.into(),
-        reason,
-    };
-    if !or_generic {
-        return Err(refused("native XDP", native));
-    }
-    match try_xdp(xdp, interface, XdpMode::Skb) {
-        Ok(link) => {
-            let note = format!("generic, because the driver refuses native XDP: {native}");
-            Ok((link, Hook::XdpGeneric, Some(note)))
-        }
-        Err(generic) => Err(refused(
-            "XDP",
-            format!("native: {native}; generic: {generic}; try --hook tc"),
-        )),
-    }
-}
-
-fn try_xdp(xdp: &mut Xdp, interface: &Interface, mode: XdpMode) -> Result<HeldLink, String> {
-    let id = xdp
-        .attach_to_if_index(interface.index, mode)
-        .map_err(|error| explain(&error))?;
-    let link = xdp.take_link(id).map_err(|error| chain(&error))?;
-    HeldLink::xdp(link).map_err(|_| "the kernel refuses a BPF link for it".into())
-}
-
-/// A system error in the words of what usually causes it.
-fn explain(error: &ProgramError) -> String {
-    let text = chain(error);
-    let ProgramError::SyscallError(syscall) = error else {
-        return text;
-    };
-    match syscall.io_error.raw_os_error() {
-        Some(libc::EOPNOTSUPP) => "the driver has no native XDP".into(),
-        Some(libc::EBUSY | libc::EEXIST) => "another XDP program is attached".into(),
-        Some(libc::ERANGE | libc::EMSGSIZE) => {
-            "the MTU is too large for the driver's XDP buffers".into()
-        }
-        Some(libc::ENODEV) => "the interface is gone".into(),
-        Some(libc::EINVAL | libc::ENOSPC | libc::ENOMEM) => format!(
-            "the driver cannot run XDP as it is set up: too few queues for each CPU, LRO, or header split ({text})"
-        ),
-        _ => text,
-    }
 }
 
 #[cfg(test)]

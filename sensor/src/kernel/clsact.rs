@@ -18,22 +18,19 @@ use super::filter::{Filter, HANDLE, PRIORITY};
 use super::interface::Interface;
 use super::netlink::{Netlink, NetlinkError};
 
-/// Both directions.
-const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
-
 /// Whose a filter is, as its name says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owner {
+pub(super) struct Owner {
     /// Of the process, in its own namespace of processes.
     pid: u32,
     /// Random, and in the name of its socket.
     token: u64,
     /// The queueing discipline was added for it, and goes with it.
-    added_clsact: bool,
+    pub(super) added_clsact: bool,
 }
 
 impl Owner {
-    fn parse(name: &str) -> Option<Self> {
+    pub(super) fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split(':');
         let owner = Self {
             pid: parts
@@ -57,7 +54,7 @@ impl Owner {
     }
 
     /// Whether its process runs. What cannot be found out counts as running.
-    fn runs(&self) -> bool {
+    pub(super) fn runs(&self) -> bool {
         let connected =
             UnixDatagram::unbound().and_then(|socket| socket.connect_addr(&self.socket()?));
         connected.map_or_else(
@@ -267,77 +264,6 @@ impl Clsact {
             }
             _ => {}
         }
-    }
-}
-
-/// A filter that a killed sensor has left behind. Every packet still pays for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
-    /// Name of the interface.
-    pub interface: String,
-    /// Where.
-    pub direction: Direction,
-    /// Id of its program.
-    pub program: u32,
-    index: u32,
-    added_clsact: bool,
-}
-
-impl fmt::Display for Leftover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            interface, program, ..
-        } = self;
-        let direction = name(self.direction);
-        write!(
-            f,
-            "{interface} {direction}: filter handle {HANDLE:#x} at priority {PRIORITY}, program id {program}"
-        )
-    }
-}
-
-impl Leftover {
-    /// All in the network namespace of this thread.
-    ///
-    /// # Errors
-    /// The kernel does not tell.
-    pub fn all(interfaces: &[Interface]) -> Result<Vec<Self>, NetlinkError> {
-        let netlink = Netlink::open()?;
-        let mut found = Vec::new();
-        for index in netlink.clsact_interfaces()? {
-            let is = |interface: &&Interface| interface.index == index;
-            let name = interfaces.iter().find(is).map(|interface| &interface.name);
-            for direction in DIRECTIONS {
-                let Some(filter) = netlink.filter(index, direction)? else {
-                    continue;
-                };
-                if let Some(owner) = Owner::parse(&filter.name)
-                    && !owner.runs()
-                {
-                    found.push(Self {
-                        interface: name.cloned().unwrap_or_else(|| index.to_string()),
-                        direction,
-                        program: filter.program.unwrap_or(0),
-                        index,
-                        added_clsact: owner.added_clsact,
-                    });
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Removes it, and the queueing discipline that was added for it if nothing else is in it.
-    ///
-    /// # Errors
-    /// The kernel refuses.
-    pub fn remove(&self) -> Result<(), NetlinkError> {
-        let netlink = Netlink::open()?;
-        netlink.remove_filter(self.index, self.direction)?;
-        if self.added_clsact {
-            netlink.remove_unused_clsact(self.index)?;
-        }
-        Ok(())
     }
 }
 

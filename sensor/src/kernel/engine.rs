@@ -14,8 +14,9 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::Control;
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
-use super::clsact::{Leftover, name};
+use super::clsact::name;
 use super::interface::{Interface, InterfaceError, Kind, LinkState};
+use super::leftover::Leftover;
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
 use super::maps::MappedArray;
 use crate::calendar::Calendar;
@@ -247,7 +248,7 @@ impl KernelEngine {
         if options.ingress_only && !interfaces.iter().all(loopback) {
             counts.see_one_direction();
         }
-        remove_leftovers(&all);
+        Leftover::remove_all(&all);
         let attach_options = AttachOptions {
             hook: options.hook,
             ingress_only: options.ingress_only,
@@ -424,22 +425,6 @@ impl KernelEngine {
         }
         self.counts.read(&mut snapshot);
         snapshot
-    }
-}
-
-/// Removes filters of sensors that were killed, wherever they are.
-fn remove_leftovers(interfaces: &[Interface]) {
-    let leftovers = Leftover::all(interfaces).unwrap_or_else(|error| {
-        log::warn!("cannot look for filters of killed sensors: {error}");
-        Vec::new()
-    });
-    for leftover in leftovers {
-        match leftover.remove() {
-            Ok(()) => log::warn!("removed what a killed sensor left behind: {leftover}"),
-            Err(error) => {
-                log::warn!("cannot remove what a killed sensor left behind: {leftover}: {error}");
-            }
-        }
     }
 }
 

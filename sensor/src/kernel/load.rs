@@ -11,7 +11,8 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_common::{ABI_VERSION, names};
 
-use super::preflight::{Host, PreflightError, TRIED_KERNELS, tried_kernels};
+use super::preflight::{Host, PreflightError};
+use super::refusal::{Refusal, verdict};
 
 /// The compiled kernel half.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
@@ -58,57 +59,6 @@ pub enum LoadError {
     /// Anything else.
     #[error("cannot load the BPF object: {0}")]
     Other(String),
-}
-
-/// The verifier refused a program. Its whole log is a line of the log at level debug.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", self.sentence())]
-pub struct Refusal {
-    /// Name of the program.
-    pub program: &'static str,
-    /// `uname -r`.
-    pub release: String,
-    /// Whether the kernel is older than all on which the programs were tried.
-    pub older: bool,
-    /// Whether the kernel describes its types.
-    pub btf: bool,
-    /// What the verifier has against it, in one line.
-    pub verdict: String,
-}
-
-impl Refusal {
-    fn sentence(&self) -> String {
-        let Self {
-            program,
-            release,
-            verdict,
-            ..
-        } = self;
-        let log = "`sensor --log debug doctor 2> verifier.log`";
-        let tried = tried_kernels();
-        let mut text = if self.older {
-            let (major, minor) = TRIED_KERNELS[0];
-            format!(
-                "kernel {release} refuses {program}: its verifier is older than those that were tried \
-                 ({tried}); boot {major}.{minor} or later, or read captures: `sensor replay FILE`"
-            )
-        } else {
-            format!(
-                "kernel {release} refuses {program}; tried kernels: {tried}; please report it with the output of \
-                 {log}, and read captures meanwhile: `sensor replay FILE`"
-            )
-        };
-        if !self.btf {
-            text.push_str("\nThis kernel has no BTF (CONFIG_DEBUG_INFO_BTF), which may be why.");
-        }
-        text.push_str("\nThe verifier says: ");
-        text.push_str(verdict);
-        if self.older {
-            text.push_str("; all that it says: ");
-            text.push_str(log);
-        }
-        text
-    }
 }
 
 /// Memory of all maps in bytes, for so many CPUs and lanes. The ring buffer of log lines is that of
@@ -300,19 +250,6 @@ fn refused(program: &'static str, error: ProgramError, host: &Host) -> LoadError
     }
 }
 
-/// What the verifier has against a program: the last line of its log but for the statistics.
-fn verdict(log: &str) -> Option<&str> {
-    const STATISTICS: [&str; 4] = [
-        "processed ",
-        "verification time",
-        "stack depth",
-        "mark_precise",
-    ];
-    let is_said =
-        |line: &&str| !line.is_empty() && !STATISTICS.iter().any(|start| line.starts_with(start));
-    log.lines().rev().map(str::trim).find(is_said)
-}
-
 /// An error and what caused it, in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -359,37 +296,6 @@ mod tests {
             check_abi(b"no object"),
             Err(LoadError::Abi { found: None })
         ));
-    }
-
-    #[test]
-    fn the_verdict_is_one_line_of_the_log() {
-        let log = "0: R1=ctx() R10=fp0\n; exit\n12: (95) exit\nR0 !read_ok\nverification time 61 usec\n\
-                   stack depth 0+0\nprocessed 13 insns (limit 1000000) max_states_per_insn 0\n\n";
-        assert_eq!(verdict(log), Some("R0 !read_ok"));
-        assert_eq!(verdict("\n"), None);
-    }
-
-    #[test]
-    fn a_refusal_says_first_whether_the_kernel_is_older_than_those_tried() {
-        let refusal = |older| Refusal {
-            program: names::PROGRAM_INGRESS,
-            release: "5.15.0".into(),
-            older,
-            btf: true,
-            verdict: "R0 !read_ok".into(),
-        };
-        let text = refusal(true).to_string();
-        let first = text.lines().next().expect("a line");
-        assert!(
-            first.contains("older than those that were tried (6.1, 6.12, 6.18)"),
-            "{text}"
-        );
-        assert!(first.contains("boot 6.1 or later"), "{text}");
-        let text = refusal(false).to_string();
-        let first = text.lines().next().expect("a line");
-        assert!(!first.contains("older"), "{text}");
-        assert!(first.contains("--log debug"), "{text}");
-        assert!(text.ends_with("R0 !read_ok"), "{text}");
     }
 
     #[test]
