@@ -6,8 +6,6 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 use sensor::engine::kernel::attach::attach;
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour};
@@ -28,7 +26,7 @@ use support::frames;
 use support::lab::{
     CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, options, tc_flavour, watch,
 };
-use support::wait_for;
+use support::{on_one_cpu, wait_for};
 
 /// Queries of an exchange.
 const QUERIES: usize = 40;
@@ -393,13 +391,6 @@ fn routes_that_refuse_are_told_apart() {
             }
         }
     }
-}
-
-/// Keeps this thread on one CPU: what it sends then arrives in order.
-fn on_one_cpu() {
-    let mut cpus = CpuSet::new();
-    cpus.set(0).expect("there is a CPU 0");
-    sched_setaffinity(Pid::from_raw(0), &cpus).expect("allowed");
 }
 
 /// ICMP "unreachable" that a namespace has sent, by its kernel's own count.

@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -25,4 +26,13 @@ pub fn output(command: &mut Command) -> Option<String> {
         return None;
     }
     String::from_utf8(output.stdout).ok()
+}
+
+/// Where a program is.
+pub fn which(program: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    folders.extend(["/usr/sbin".into(), "/sbin".into()]);
+    let mut paths = folders.iter().map(|folder| folder.join(program));
+    paths.find(|path| path.is_file())
 }

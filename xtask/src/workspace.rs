@@ -28,3 +28,8 @@ pub fn bpf_target() -> PathBuf {
 pub fn tools() -> PathBuf {
     root().join("target/tools")
 }
+
+/// Where `kernels` keeps images and file systems.
+pub fn kernels() -> PathBuf {
+    root().join("target/kernels")
+}

@@ -9,6 +9,9 @@ pub mod traffic;
 
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
 /// Longest wait for something that must happen: far longer than it takes, also on an emulated machine.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -22,4 +25,14 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Keeps this thread on one CPU: what it sends then arrives in order, and is counted by that one.
+///
+/// # Panics
+/// If it is not allowed.
+pub fn on_one_cpu() {
+    let mut cpus = CpuSet::new();
+    cpus.set(0).expect("there is a CPU 0");
+    sched_setaffinity(Pid::from_raw(0), &cpus).expect("allowed");
 }

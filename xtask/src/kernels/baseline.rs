@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use crate::workspace;
 
+/// The programs that are attached.
+pub const PROGRAMS: [&str; 3] = ["sensor_xdp", "sensor_ingress", "sensor_egress"];
+
 /// The least and the most of all settings.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 pub struct Verified {
@@ -85,7 +88,7 @@ fn in_order(all: &BTreeMap<String, Programs>) -> Vec<&String> {
 }
 
 fn table(all: &BTreeMap<String, Programs>) -> String {
-    let programs = super::PROGRAMS;
+    let programs = PROGRAMS;
     let mut text = format!("| kernel | {} |\n", programs.join(" | "));
     text.push_str("| --- | ---: | ---: | ---: |\n");
     for kernel in in_order(all) {

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use crate::workspace;
 
+/// What `--load` runs: every program under every setting, and every frame of the corpus.
+pub const LOAD: [&str; 2] = ["kernel_verifier", "kernel_frames"];
+
 /// What runs in a guest.
 pub struct Binaries {
     /// The program.
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn test_files_that_need_a_kernel_are_found() {
         let names = all_tests().expect("readable");
-        for needed in crate::kernels::LOAD {
+        for needed in LOAD {
             assert!(names.iter().any(|name| name == needed), "{names:?}");
         }
         assert!(!names.contains(&"incidents".to_string()), "{names:?}");

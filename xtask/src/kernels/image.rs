@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::folder;
 use crate::process::{output, run};
+use crate::workspace;
 
 /// An unpacked kernel.
 pub struct Image {
@@ -39,7 +39,7 @@ impl Image {
                 versions(&names).join(", ")
             );
         };
-        let unpacked = folder().join(&package);
+        let unpacked = workspace::kernels().join(&package);
         if !unpacked.join("boot").is_dir() {
             fetch(&package, &unpacked)?;
         }
@@ -54,7 +54,7 @@ impl Image {
 }
 
 fn fetch(package: &str, unpacked: &Path) -> Result<()> {
-    let downloads = folder().join("download");
+    let downloads = workspace::kernels().join("download");
     fs::create_dir_all(&downloads)?;
     println!("fetching {package} into {}", unpacked.display());
     let mut command = Command::new("apt-get");

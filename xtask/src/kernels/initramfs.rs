@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 
 use super::guest::{self, Step};
 use super::image::Image;
-use super::{build, folder, modules};
-use crate::process::{output, run};
+use super::{build, modules};
+use crate::process::{output, run, which};
+use crate::workspace;
 
 /// Programs of this host that the tests or the guest's first process start.
 const PROGRAMS: [&str; 4] = ["ip", "tc", "setpriv", "busybox"];
@@ -21,7 +22,7 @@ const PROGRAMS: [&str; 4] = ["ip", "tc", "setpriv", "busybox"];
 /// # Errors
 /// A program is missing, or a file cannot be written.
 pub fn make(image: &Image, binaries: &build::Binaries, steps: &[Step]) -> Result<PathBuf> {
-    let root = folder().join(format!("root-{}", image.version));
+    let root = workspace::kernels().join(format!("root-{}", image.version));
     if root.exists() {
         fs::remove_dir_all(&root)?;
     }
@@ -48,7 +49,7 @@ pub fn make(image: &Image, binaries: &build::Binaries, steps: &[Step]) -> Result
     let init = root.join("init");
     fs::write(&init, guest::init(steps))?;
     fs::set_permissions(&init, Permissions::from_mode(0o755))?;
-    let packed = folder().join(format!("initramfs-{}.gz", image.version));
+    let packed = workspace::kernels().join(format!("initramfs-{}.gz", image.version));
     let mut pack = Command::new("sh");
     pack.current_dir(&root).arg("-c");
     pack.arg("find . | cpio --quiet -o -H newc | gzip -1 > \"$0\"");
@@ -89,15 +90,6 @@ impl Tree<'_> {
         strip.args(["--strip-debug", "-o"]);
         run(strip.arg(self.inside(program)?).arg(program))
     }
-}
-
-/// Where a program is.
-pub fn which(program: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
-    folders.extend(["/usr/sbin".into(), "/sbin".into()]);
-    let mut paths = folders.iter().map(|folder| folder.join(program));
-    paths.find(|path| path.is_file())
 }
 
 /// Shared libraries; none of a static program.

@@ -1,7 +1,6 @@
 //! `cargo xtask kernels`: boots the kernels that people have and runs the tests that need one on each. An
 //! object that one kernel's verifier accepts says nothing of another's.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -24,14 +23,10 @@ mod qemu;
 mod results;
 mod tools;
 
-/// The programs that are attached.
-const PROGRAMS: [&str; 3] = ["sensor_xdp", "sensor_ingress", "sensor_egress"];
 /// A version that stands for the kernel that runs here; it is not booted.
 const RUNNING: &str = "running";
 /// Kernels of Debian 12 and 13.
 const USUAL: [&str; 2] = ["6.1", "6.12"];
-/// What `--load` runs: every program under every setting, and every frame of the corpus.
-const LOAD: [&str; 2] = ["kernel_verifier", "kernel_frames"];
 /// Longest time for one kernel: several times what it takes emulated on two cores that do nothing else.
 const PATIENCE: Duration = Duration::from_mins(40);
 
@@ -73,11 +68,6 @@ impl std::fmt::Display for NotHere {
     }
 }
 
-/// Where images and file systems are kept.
-fn folder() -> PathBuf {
-    workspace::root().join("target/kernels")
-}
-
 /// Runs the task.
 ///
 /// # Errors
@@ -90,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
     let booted = versions.iter().filter(|version| **version != RUNNING);
     let images = images(booted.copied())?;
     let names = if options.load {
-        LOAD.map(str::to_string).to_vec()
+        build::LOAD.map(str::to_string).to_vec()
     } else {
         build::all_tests()?
     };
@@ -143,7 +133,7 @@ pub fn run(options: &Options) -> Result<()> {
     if failed {
         bail!(
             "what the guests said is in {}/results-*.log",
-            folder().display()
+            workspace::kernels().display()
         );
     }
     Ok(())
@@ -155,7 +145,7 @@ fn images<'v>(versions: impl Iterator<Item = &'v str>) -> Result<Vec<Image>> {
     for version in versions {
         if images.is_empty() {
             tools::install().context(NotHere)?;
-            std::fs::create_dir_all(folder())?;
+            std::fs::create_dir_all(workspace::kernels())?;
         }
         images.push(Image::get(version).context(NotHere)?);
     }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::folder;
 use super::guest::{DONE, UP};
 use super::image::Image;
+use crate::workspace;
 
 /// Of the guest.
 const MEMORY: &str = "2048";
@@ -114,7 +114,7 @@ impl Drop for Machine {
 
 impl Machine {
     fn start(image: &Image, initramfs: &Path, accelerator: Accelerator) -> Result<Self> {
-        let file = |of: &str| folder().join(format!("{of}-{}.log", image.version));
+        let file = |of: &str| workspace::kernels().join(format!("{of}-{}.log", image.version));
         let (console, results, log) = (file("console"), file("results"), file("qemu"));
         for file in [&console, &results] {
             fs::write(file, "")?;

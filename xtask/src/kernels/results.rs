@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::PROGRAMS;
-use super::baseline::{Programs, Verified};
+use super::baseline::{PROGRAMS, Programs, Verified};
 use super::guest::{DONE, END, STEP};
 
 /// Of one kernel.

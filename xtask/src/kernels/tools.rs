@@ -4,8 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::initramfs::which;
-use crate::process::{output, run};
+use crate::process::{output, run, which};
 use crate::setup::is_root;
 
 /// Programs and Debian's packages that have them.
