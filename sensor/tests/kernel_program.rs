@@ -98,7 +98,7 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         let mut queries = 0;
         while queries < 30 {
             let object = next();
-            assert_eq!(object["schema"], 1);
+            assert_eq!(object["schema"], 2);
             assert_eq!(object["kind"], "totals");
             assert_eq!(object["engine"], "kernel");
             assert_eq!(object["source"], SERVER_DEVICE);
