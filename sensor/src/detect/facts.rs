@@ -26,6 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
 const SURELY: f64 = 0.3;
+const SURELY_AMONG_ANSWERS: f64 = 0.4;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -180,7 +181,7 @@ impl<'a> Facts<'a> {
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
         let is_most = quick
-            && lower > SURELY
+            && lower > if asked.answered == 0 { SURELY } else { SURELY_AMONG_ANSWERS }
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.

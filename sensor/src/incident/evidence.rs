@@ -268,14 +268,6 @@ impl Evidence {
         });
         let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_failed = self.copies_failed.max(failed);
-        let came_late = since.iter().filter(|dossier| match facts.end(dossier) {
-            End::Late(answer) => {
-                let own = dossier.latency().unwrap_or_default();
-                answer.at + LATELY >= facts.now() && own * 2 > facts.clock.timeout
-            }
-            _ => false,
-        });
-        self.late = self.late.max(came_late.count() as u64);
         if let Some(source) = one_source::heaviest(facts)
             && self.heaviest.is_none_or(|heaviest| source.rate >= heaviest.rate)
         {
@@ -302,6 +294,23 @@ impl Evidence {
             Some(error.at.saturating_sub(dossier.asked()?))
         });
         self.slowest_error = self.slowest_error.max(waits.max());
+    }
+
+    /// Counts the late answers of the last seconds: the server took the queries, and could not answer in time.
+    pub fn note_late<'a>(
+        &mut self,
+        dossiers: impl Iterator<Item = &'a Dossier>,
+        now: Duration,
+        timeout: Duration,
+    ) {
+        let late = dossiers.filter(|dossier| match dossier.end(now, timeout) {
+            End::Late(answer) => {
+                let own = dossier.latency().unwrap_or_default();
+                answer.at + LATELY >= now && own * 2 > timeout
+            }
+            _ => false,
+        });
+        self.late = self.late.max(late.count() as u64);
     }
 
     fn note_latency(&mut self, since: &[&Dossier]) {

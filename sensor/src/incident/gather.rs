@@ -231,8 +231,11 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
                 copies: evidence.copies_failed,
             });
         } else if evidence.late >= LATE {
-            found.push(Finding::AnsweredLate {
-                answers: evidence.late,
+            let answers = evidence.late;
+            found.push(if case.most_fail() {
+                Finding::WaitedAndAnswered { answers }
+            } else {
+                Finding::AnsweredLate { answers }
             });
         }
         let [_, accepted, refused] = tcp(&evidence.during);

@@ -219,6 +219,10 @@ impl Incident {
         let onset = self.onset;
         if let Subject::Server(key) = self.subject {
             detector.with_facts(&key, now, |facts| evidence.note(facts, onset));
+            let since = onset.max(now.saturating_sub(BEFORE));
+            let dossiers = detector.dossiers().since(since);
+            let timeout = detector.timeout();
+            evidence.note_late(dossiers.filter(|dossier| dossier.server == key), now, timeout);
         }
     }
 
@@ -453,7 +457,7 @@ impl Incident {
             vantage: self.vantage,
             onset: self.onset,
             now,
-            last: self.last_symptom,
+            last: self.failure.map_or(self.last_symptom, |failure| failure.until),
             is_over: self.current_level().is_none(),
             also: &self.also,
             evidence: &self.evidence,

@@ -17,8 +17,8 @@ use crate::measure::sampled::Sampled;
 
 /// Incidents that are open at once; beyond them the least gives way, or the symptom is not followed.
 const INCIDENTS: usize = 64;
-/// Servers that fail for the same clients within so long are one incident.
-const TOGETHER: Duration = Duration::from_secs(3);
+/// Servers that fail for the same clients within so long are one incident: clients try one server after the other.
+const TOGETHER: Duration = Duration::from_secs(6);
 /// A failing upstream is told with the server that asks it, if that fails within so long.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -8,11 +8,15 @@ use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
 use crate::detect::{Facts, Rule, Unit, interval};
 
 /// Spans that are looked at, the shortest that has enough answers first.
-const SPANS: [Duration; 3] = [
+const SPANS: [Duration; 5] = [
+    Duration::from_secs(1),
     Duration::from_secs(2),
+    Duration::from_secs(5),
     Duration::from_secs(10),
     Duration::from_secs(60),
 ];
+/// The newest answers, of which some must still say it.
+const FEW: u64 = 5;
 /// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
 const MOST: f64 = 0.5;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
@@ -45,7 +49,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         .position(|span| answers(span) >= limits.rcode_answers)
         .unwrap_or(spans.len() - 1);
     // What was so a minute ago is over where it is not so now.
-    let newest = &spans[usize::from(answers(&spans[0]) == 0)];
+    let newest = spans.iter().find(|span| answers(span) >= FEW);
     let mut worst: Option<Shift> = None;
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
@@ -63,9 +67,11 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual.
             let absolute = rcode == SERVFAIL && lower > MOST;
-            let goes_on = newest.counters.answers_by_rcode[rcode] != 0;
+            if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
+                continue;
+            }
             let enough =
-                goes_on && all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
+                all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let fires = enough && instead && (lower > warning || absolute);
             let shift = Shift {
                 rcode,

@@ -104,6 +104,11 @@ pub enum Finding {
         /// How many, within seconds.
         answers: u64,
     },
+    /// Queries that had got no answer for a while were answered all at once: the program had been stopped.
+    WaitedAndAnswered {
+        /// How many, within seconds.
+        answers: u64,
+    },
     /// It was over again before anybody can have mended it.
     EndedByItself {
         /// How long it lasted.
@@ -301,6 +306,7 @@ pub enum Kind {
     SecondCopiesAnswered,
     CopiesFailToo,
     AnsweredLate,
+    WaitedAndAnswered,
     EndedByItself,
     SlowAnswers,
     WrongSource,
@@ -372,6 +378,7 @@ impl Finding {
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
             Self::CopiesFailToo { .. } => Kind::CopiesFailToo,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
+            Self::WaitedAndAnswered { .. } => Kind::WaitedAndAnswered,
             Self::EndedByItself { .. } => Kind::EndedByItself,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,

@@ -28,6 +28,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
     (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
     (Kind::AnsweredLate, &[(C::Overload, 14), (C::ServiceHung, 12), (C::UpstreamFailure, 6), (C::FirewallDrops, -20), (C::NetworkPathDown, -15), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -10)]),
+    (Kind::WaitedAndAnswered, &[(C::ServiceHung, 26), (C::Overload, 8), (C::UpstreamFailure, 6), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -20)]),
     (Kind::EndedByItself, &[(C::Misconfiguration, -24), (C::UpstreamFailure, 10), (C::ServiceDown, 6), (C::ZoneFailure, -10)]),
     (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8), (C::ServiceHung, -8), (C::FirewallDrops, -8)]),
     (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
