@@ -124,9 +124,14 @@ impl Town {
     }
 
     fn ask(&mut self, server: IpAddr, server_is: Server) {
+        let client = IpAddr::from([192, 0, 2, 1 + (self.asked % 5) as u8]);
+        self.ask_from(client, server, server_is);
+    }
+
+    fn ask_from(&mut self, client: IpAddr, server: IpAddr, server_is: Server) {
         self.asked += 1;
         let exchange = Exchange {
-            client: IpAddr::from([192, 0, 2, 1 + (self.asked % 5) as u8]),
+            client,
             server,
             port: 20_000 + (self.asked / 50_000) as u16,
             id: self.asked as u16,
@@ -490,7 +495,9 @@ fn the_least_incident_gives_way_to_a_worse_one_and_what_is_not_followed_is_told(
     // For more than a minute, so that any might give way; none is less than another.
     for _ in 0..280 {
         for number in 0..71 {
-            town.ask(other(number), Server::IsDown);
+            // Each has a client of its own: those of one client are one incident.
+            let client = IpAddr::from([192, 0, 2, 100 + number as u8]);
+            town.ask_from(client, other(number), Server::IsDown);
         }
         town.pass_to(town.now + Duration::from_millis(100));
     }

@@ -135,12 +135,12 @@ pub const PROGRAM: [Room; 13] = [
     Room {
         name: "outcomes",
         path: "sensor-ebpf/src/outcomes.rs",
-        may_import: &["hash", "packet", "store", "transactions"],
+        may_import: &["hash", "packet", "parse", "store", "transactions"],
     },
     Room {
         name: "rare",
         path: "sensor-ebpf/src/rare.rs",
-        may_import: &["eviction", "outcomes", "store"],
+        may_import: &["eviction", "outcomes", "parse", "store"],
     },
     Room {
         name: "servers",

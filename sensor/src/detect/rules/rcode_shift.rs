@@ -49,7 +49,11 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         .position(|span| answers(span) >= limits.rcode_answers)
         .unwrap_or(spans.len() - 1);
     // What was so a minute ago is over where it is not so now.
-    let newest = spans.iter().find(|span| answers(span) >= FEW);
+    let is_answering = answers(&spans[3]) != 0;
+    let newest = spans
+        .iter()
+        .find(|span| answers(span) >= FEW)
+        .filter(|_| is_answering);
     let mut worst: Option<Shift> = None;
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
