@@ -188,6 +188,18 @@ impl Askers {
         self.answered.contains(&Prefix::network(*client))
     }
 
+    /// How many other servers answer the client that asks most of a server's queries.
+    #[must_use]
+    pub fn others_of(&self, server: &ServerKey) -> usize {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let asker = self.by_client.values().max_by_key(|asker| of(asker));
+        let asker = asker.filter(|asker| of(asker) != 0);
+        asker.map_or(0, |asker| {
+            let answering = asker.servers.iter().filter(|(_, tally)| tally.answered != 0);
+            answering.filter(|(other, _)| *other != server).count()
+        })
+    }
+
     /// The client that asks most of a server's queries, if it asks many servers.
     #[must_use]
     pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {

@@ -131,7 +131,7 @@ impl<'a> Facts<'a> {
             visibility,
             standing: Standing::of(
                 &server,
-                &state.usual.failed,
+                state,
                 around.askers,
                 around.scanners,
                 around.limits,
@@ -159,8 +159,8 @@ impl<'a> Facts<'a> {
             &self.state.visibility,
             self.recent,
             self.vantage,
-            self.clock.now,
-            self.clock.timeout,
+            &|dossier| self.askers.was_answered(&dossier.client),
+            (self.clock.now, self.clock.timeout),
         );
         // Errors came back, so those are seen.
         let without = |asked: &Asked| {

@@ -28,6 +28,8 @@ const ERRORS_RATE: f64 = 0.2;
 const ARP: Duration = Duration::from_millis(900);
 /// Share of what fails that tells of all of it.
 const MUCH: f64 = 0.3;
+/// Stubs send a second copy within so long.
+const YOUNG: Duration = Duration::from_secs(7);
 /// Late answers that are no stray ones.
 const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
@@ -201,6 +203,9 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             (true, true) => Finding::SilenceHere { failed, decided },
             (true, false) => Finding::Silence { failed, decided },
             (false, true) => Finding::PartFailsHere { share },
+            (false, false) if case.now.saturating_sub(case.onset) < YOUNG => {
+                Finding::PartBeginsToFail { share }
+            }
             (false, false) => Finding::PartFails { share },
         });
     }
@@ -230,7 +235,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             found.push(Finding::CopiesFailToo {
                 copies: evidence.copies_failed,
             });
-        } else if evidence.late >= LATE {
+        } else if evidence.late >= LATE && !told {
             let answers = evidence.late;
             found.push(if case.most_fail() {
                 Finding::WaitedAndAnswered { answers }

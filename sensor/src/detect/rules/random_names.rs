@@ -26,6 +26,8 @@ const SURELY_DIFFERENT: f64 = 0.95;
 /// Times what is usually asked below the zone, and queries a second more.
 const RISE: f64 = 1.5;
 const MORE: f64 = 20.0;
+/// Share of what is more that has failed so far: the newest queries wait.
+const ANSWERED_SO_FAR: f64 = 0.4;
 
 /// A zone below which names do not repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +60,7 @@ impl Zone {
         match self.usual {
             Some(usual) => {
                 let more = self.rate - usual;
-                self.rate >= RISE * usual + MORE.min(usual.max(1.0)) && self.failing >= 0.5 * more
+                self.rate >= RISE * usual + MORE.min(usual.max(1.0)) && self.failing >= ANSWERED_SO_FAR * more
             }
             None => {
                 self.share > 0.5

@@ -81,6 +81,11 @@ pub enum Finding {
         /// Share that failed.
         share: f64,
     },
+    /// The same, for a few seconds only: whether copies are answered is not known yet.
+    PartBeginsToFail {
+        /// Share that failed.
+        share: f64,
+    },
     /// The same, seen on the server's own host: the queries arrive.
     PartFailsHere {
         /// Share that failed.
@@ -301,6 +306,7 @@ pub enum Kind {
     Silence,
     SilenceHere,
     PartFails,
+    PartBeginsToFail,
     PartFailsHere,
     FastAsEver,
     SecondCopiesAnswered,
@@ -373,6 +379,7 @@ impl Finding {
             Self::Silence { .. } => Kind::Silence,
             Self::SilenceHere { .. } => Kind::SilenceHere,
             Self::PartFails { .. } => Kind::PartFails,
+            Self::PartBeginsToFail { .. } => Kind::PartBeginsToFail,
             Self::PartFailsHere { .. } => Kind::PartFailsHere,
             Self::FastAsEver => Kind::FastAsEver,
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
