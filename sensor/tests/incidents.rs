@@ -349,7 +349,11 @@ fn what_lasts_longer_is_what_it_is_about() {
     town.run_at(fast, 400, Server::CannotFind);
     let (record, _) = town.monitor.finish().remove(0);
     assert_eq!(codes(&record), "service_down", "{record:#?}");
-    assert!(record.during.rcodes.get("SERVFAIL").copied().unwrap_or(0) <= 40, "{:?}", record.during);
+    assert!(
+        record.during.rcodes.get("SERVFAIL").copied().unwrap_or(0) <= 40,
+        "{:?}",
+        record.during
+    );
     // One that waits for its upstream, and then says so.
     let mut town = Town::new();
     town.run_at(fast, 800, Server::Answers);
@@ -385,12 +389,7 @@ fn a_flood_that_is_over_did_not_bring_about_what_fails_later() {
     // Of the last ten seconds it is still the heaviest source.
     town.run(4, Server::Answers);
     town.run(20, Server::IsDown);
-    assert_eq!(
-        codes(&town.last()),
-        "service_down",
-        "{:#?}",
-        town.last()
-    );
+    assert_eq!(codes(&town.last()), "service_down", "{:#?}", town.last());
 }
 
 #[test]
@@ -408,7 +407,11 @@ fn clients_that_ask_again_are_no_attack() {
     town.run(1, Server::IsSilent);
     town.run_at(step, 3_000, Server::IsSilent);
     let record = town.last();
-    let rules: Vec<&str> = record.symptoms.iter().map(|symptom| symptom.rule.as_str()).collect();
+    let rules: Vec<&str> = record
+        .symptoms
+        .iter()
+        .map(|symptom| symptom.rule.as_str())
+        .collect();
     assert!(
         rules.contains(&"query_flood") && rules.contains(&"silent"),
         "{rules:?}"

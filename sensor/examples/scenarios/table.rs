@@ -307,10 +307,7 @@ fn failures() -> Vec<Scenario> {
             id: 7,
             name: "blackhole",
             stands: Stands::Client,
-            expected: Expected::Cause(&[
-                "firewall_drops",
-                "network_path_down",
-            ]),
+            expected: Expected::Cause(&["firewall_drops", "network_path_down"]),
             short: true,
             onset: |stage| stage.world.router_does(RouteAction::Blackhole),
             ..USUAL
@@ -403,10 +400,7 @@ fn failures() -> Vec<Scenario> {
         Scenario {
             id: 26,
             name: "upstream block, seen from the server",
-            expected: Expected::Cause(&[
-                "network_path_down",
-                "firewall_drops",
-            ]),
+            expected: Expected::Cause(&["network_path_down", "firewall_drops"]),
             seconds: (WARM, 14),
             onset: |stage| {
                 let family = stage.world.family;

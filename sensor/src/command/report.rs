@@ -8,7 +8,7 @@ use crate::incident::Record;
 use crate::incident::store::{Store, StoreError};
 use crate::present::incident::IncidentObject;
 use crate::present::output::{self, Format};
-use crate::present::{words, redact, report};
+use crate::present::{redact, report, words};
 
 /// Runs the command.
 ///

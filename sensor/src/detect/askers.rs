@@ -78,7 +78,8 @@ impl Asker {
         let most = self.questions.values().max().copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
-        self.asked() <= 2 * servers && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+        self.asked() <= 2 * servers
+            && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
     }
 }
 
@@ -125,9 +126,12 @@ impl Askers {
             };
             let answered = matches!(end, End::Answered(_) | End::Late(_));
             let tally = asker.servers.entry(dossier.server).or_default();
-            for tally in [Some(tally), (dossier.begun >= lately).then_some(&mut asker.lately)]
-                .into_iter()
-                .flatten()
+            for tally in [
+                Some(tally),
+                (dossier.begun >= lately).then_some(&mut asker.lately),
+            ]
+            .into_iter()
+            .flatten()
             {
                 tally.asked += weight;
                 tally.answered += if answered { weight } else { 0 };
@@ -140,7 +144,10 @@ impl Askers {
                 }
             }
             if let Some(question) = &dossier.question {
-                *asker.questions.entry(question.name.to_string()).or_default() += weight;
+                *asker
+                    .questions
+                    .entry(question.name.to_string())
+                    .or_default() += weight;
             }
         }
         for (client, asker) in &found {
@@ -195,7 +202,10 @@ impl Askers {
         let asker = self.by_client.values().max_by_key(|asker| of(asker));
         let asker = asker.filter(|asker| of(asker) != 0);
         asker.map_or(0, |asker| {
-            let answering = asker.servers.iter().filter(|(_, tally)| tally.answered != 0);
+            let answering = asker
+                .servers
+                .iter()
+                .filter(|(_, tally)| tally.answered != 0);
             answering.filter(|(other, _)| *other != server).count()
         })
     }
@@ -204,10 +214,7 @@ impl Askers {
     #[must_use]
     pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {
         let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
-        let (client, asker) = self
-            .by_client
-            .iter()
-            .max_by_key(|(_, asker)| of(asker))?;
+        let (client, asker) = self.by_client.iter().max_by_key(|(_, asker)| of(asker))?;
         (of(asker) != 0 && asker.servers.len() >= FEW).then_some((client, asker))
     }
 

@@ -110,7 +110,10 @@ impl<'a> Facts<'a> {
         let seen = state.visibility.of_server();
         let visibility = if around.place.one_direction {
             Visibility::QueriesOnly
-        } else if vantage != Vantage::Path || state.has_answered || state.errors != super::server::Errors::default() {
+        } else if vantage != Vantage::Path
+            || state.has_answered
+            || state.errors != super::server::Errors::default()
+        {
             Visibility::Both
         } else {
             seen
@@ -181,7 +184,12 @@ impl<'a> Facts<'a> {
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
         let is_most = quick
-            && lower > if asked.answered == 0 { SURELY } else { SURELY_AMONG_ANSWERS }
+            && lower
+                > if asked.answered == 0 {
+                    SURELY
+                } else {
+                    SURELY_AMONG_ANSWERS
+                }
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.
@@ -329,8 +337,7 @@ impl<'a> Facts<'a> {
     /// Queries that failed lately or are slow: it does not do what it usually does.
     #[must_use]
     pub fn is_harmed(&self) -> bool {
-        self.failing.is_unusual
-            || super::rules::of(super::Rule::Slow, self).level().is_some()
+        self.failing.is_unusual || super::rules::of(super::Rule::Slow, self).level().is_some()
     }
 
     /// Whether something that began at `then` and what fails began in one moment.

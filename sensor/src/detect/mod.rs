@@ -225,8 +225,7 @@ impl Detector {
         // More queries than usual may be of more sources than usual, which are not learnt as usual either.
         let rises = self.servers.values().any(ServerState::rises);
         let limits = &self.thresholds;
-        self.network
-            .observe(seen, limits, &self.readings, rises);
+        self.network.observe(seen, limits, &self.readings, rises);
         let now = seen.now;
         for (key, server) in &seen.window.servers {
             if is_no_server(key) {
@@ -277,8 +276,7 @@ impl Detector {
             }
         }
         self.judged_to = self.judged_to.max(to);
-        self.askers
-            .observe(&self.dossiers, seen.now, self.timeout);
+        self.askers.observe(&self.dossiers, seen.now, self.timeout);
     }
 
     /// Makes room for a server. Followed are this host's own addresses, then those that answer, then the rest: made-up
@@ -306,7 +304,8 @@ impl Detector {
         self.forgotten += 1;
         match least {
             Some(((worth, symptom, last), key)) => {
-                let silent = last.is_none_or(|last| server_is_old(last, self.network.history.now()));
+                let silent =
+                    last.is_none_or(|last| server_is_old(last, self.network.history.now()));
                 let gives_way = newcomer > worth || (newcomer == worth && !symptom && silent);
                 if gives_way {
                     self.servers.remove(&key);

@@ -81,7 +81,11 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     let once = share(sources.len() as u64, many);
     let are_new = share(new, many) >= NEW;
     spoof.ask_once = once >= ONCE && are_new;
-    let strangers: Vec<_> = asked.iter().filter(is_new).map(|dossier| dossier.client).collect();
+    let strangers: Vec<_> = asked
+        .iter()
+        .filter(is_new)
+        .map(|dossier| dossier.client)
+        .collect();
     let different: BTreeSet<_> = strangers.iter().collect();
     spoof.surely_once = strangers.len() >= MANY
         && share(different.len() as u64, strangers.len() as u64) >= SURELY_ONCE

@@ -49,7 +49,6 @@ pub struct ByNetwork {
     networks: BTreeMap<Prefix, Directions>,
 }
 
-
 impl ByNetwork {
     /// Adds a dossier whose time-out has passed.
     pub fn add(&mut self, dossier: &Dossier, now: Duration) {
@@ -154,7 +153,8 @@ pub fn one_way_share(
     }
     let mut one_way = 0;
     for (network, dossiers) in &by_network {
-        let is_seen = known.is_answered(network) || dossiers.iter().any(|d| is_answered_elsewhere(d));
+        let is_seen =
+            known.is_answered(network) || dossiers.iter().any(|d| is_answered_elsewhere(d));
         if !is_seen && !ask_again(dossiers, now, timeout) {
             one_way += dossiers.iter().map(|dossier| dossier.weight).sum::<u32>();
         }

@@ -13,16 +13,16 @@ use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::Span;
-use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::one_source::{self, Source};
+use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{fragments, partial_rejection};
 use crate::detect::{Facts, ServerState};
 use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::samples::Names;
 use crate::measure::sampled::{Kind, Sampled};
+use crate::measure::samples::Names;
 
 /// Sampled packets from before an incident.
 const PACKETS_BEFORE: usize = 64;
@@ -192,7 +192,13 @@ impl Evidence {
     }
 
     /// Counts the queries that were asked in the minute before the onset, and from it up to the last symptom.
-    pub fn count_asked(&mut self, cohorts: &Cohorts, onset: Duration, last: Duration, clock: &Clock) {
+    pub fn count_asked(
+        &mut self,
+        cohorts: &Cohorts,
+        onset: Duration,
+        last: Duration,
+        clock: &Clock,
+    ) {
         let as_of = |from: Duration, to: Duration| {
             let mut sum = Asked {
                 from,
@@ -230,8 +236,8 @@ impl Evidence {
     /// What was usual before it.
     pub fn set_usual(&mut self, state: Option<&ServerState>) {
         let latency = state.map(|state| &state.usual.latency);
-        self.latency[0] = latency
-            .and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
+        self.latency[0] =
+            latency.and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
     }
 
     /// Notes the worst of what the facts of a tick tell.
@@ -257,30 +263,37 @@ impl Evidence {
         }
         let usual = facts.state.usual.latency.quantile(0.95).unwrap_or(0.1);
         let copies = since.iter().filter(|dossier| {
-            let own = dossier.latency().map_or(f64::MAX, |time| time.as_secs_f64());
+            let own = dossier
+                .latency()
+                .map_or(f64::MAX, |time| time.as_secs_f64());
             let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
             dossier.copies.len() > 1 && own <= 3.0 * usual.max(0.02) && wait >= own + 0.5
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
-        let failed = since.iter().filter(|dossier| {
-            dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered
-        });
+        let failed = since
+            .iter()
+            .filter(|dossier| dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered);
         let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_failed = self.copies_failed.max(failed);
         if let Some(source) = one_source::heaviest(facts)
-            && self.heaviest.is_none_or(|heaviest| source.rate >= heaviest.rate)
+            && self
+                .heaviest
+                .is_none_or(|heaviest| source.rate >= heaviest.rate)
         {
             self.heaviest = Some(source);
         }
         let lost = fragments::lost(facts);
         self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);
-        self.lost_answers.not_reassembled = self.lost_answers.not_reassembled.max(lost.not_reassembled);
+        self.lost_answers.not_reassembled =
+            self.lost_answers.not_reassembled.max(lost.not_reassembled);
         if lost.first > self.lost_answers.first {
             (self.lost_answers.first, self.lost_answers.later) = (lost.first, lost.later);
         }
         if let Some(shift) = rcode_shift::worst(facts).filter(|shift| shift.fires)
-            && self.shift_of_rcodes.is_none_or(|worst| shift.share >= worst.share)
+            && self
+                .shift_of_rcodes
+                .is_none_or(|worst| shift.share >= worst.share)
         {
             self.shift_of_rcodes = Some(shift);
         }

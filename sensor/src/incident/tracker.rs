@@ -127,7 +127,10 @@ impl Tracker {
             .into_iter()
             .filter_map(|(change, subject)| {
                 let incident = self.open.get(&subject)?;
-                Some((change, incident.record(tick.now, &self.calendar, &self.about)))
+                Some((
+                    change,
+                    incident.record(tick.now, &self.calendar, &self.about),
+                ))
             })
             .collect();
         self.open.retain(|_, incident| !incident.is_over());
@@ -156,7 +159,10 @@ impl Tracker {
             return false;
         }
         let askers = detector.askers();
-        let path_is_gone = self.open.get(&Subject::Network).is_some_and(Incident::fails);
+        let path_is_gone = self
+            .open
+            .get(&Subject::Network)
+            .is_some_and(Incident::fails);
         if path_is_gone && askers.resolver_of(&key).is_some() {
             return true;
         }

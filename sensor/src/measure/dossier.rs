@@ -187,7 +187,9 @@ impl Dossier {
     /// The first answer of the server that was asked.
     #[must_use]
     pub fn answer(&self) -> Option<&Answer> {
-        self.answers.iter().find(|answer| answer.from == self.server)
+        self.answers
+            .iter()
+            .find(|answer| answer.from == self.server)
     }
 
     /// How it ended, as known at `now`.
@@ -293,7 +295,8 @@ impl Dossiers {
             return false;
         };
         self.get(at).is_some_and(|known| {
-            !known.copies.is_empty() && (known.server != packet.server || known.question != *question)
+            !known.copies.is_empty()
+                && (known.server != packet.server || known.question != *question)
         })
     }
 

@@ -34,7 +34,11 @@ fn entry(alert: &Alert) -> String {
         (incident::change(change, record), change.name())
     });
     // syslog(3): warning or critical.
-    let priority = if record.level.name() == "critical" { 2 } else { 4 };
+    let priority = if record.level.name() == "critical" {
+        2
+    } else {
+        4
+    };
     [
         ("MESSAGE", message.as_str()),
         ("PRIORITY", &priority.to_string()),

@@ -59,11 +59,7 @@ impl<'a> IncidentObject<'a> {
             last_symptom_ms: record.last_symptom_ms,
             updated_ms: record.updated_ms,
             first_cause: &record.first_cause,
-            causes: record
-                .causes
-                .iter()
-                .map(|ranked| ranked.cause)
-                .collect(),
+            causes: record.causes.iter().map(|ranked| ranked.cause).collect(),
             symptoms: &record.symptoms,
             affects: record.affects.as_ref(),
             summary: report::summary(record),

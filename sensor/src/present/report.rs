@@ -48,6 +48,10 @@ pub fn markdown(record: &Record, _packets: Option<&Path>) -> String {
             let _ = writeln!(text, "  - against: {:?}", record.findings.get(*at));
         }
     }
-    let _ = writeln!(text, "before {:?}\nduring {:?}", record.before, record.during);
+    let _ = writeln!(
+        text,
+        "before {:?}\nduring {:?}",
+        record.before, record.during
+    );
     text
 }

@@ -50,7 +50,11 @@ pub fn first_cause(record: &Record) -> String {
 /// The codes of the likely cause, or of those that cannot be told apart, with commas; empty where it is unknown.
 #[must_use]
 pub fn codes(record: &Record) -> String {
-    let codes: Vec<_> = record.first_cause.iter().map(|cause| cause.code()).collect();
+    let codes: Vec<_> = record
+        .first_cause
+        .iter()
+        .map(|cause| cause.code())
+        .collect();
     codes.join(",")
 }
 

@@ -16,9 +16,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rate = span.rate(span.counters.queries);
     let warning = limits.collapse_share * reference.unwrap_or(0.0);
     let critical = warning / 10.0;
-    let mut reading =
-        Reading::new(Rule::Collapse, Unit::PerSecond, rate, warning, Some(critical))
-            .against(reference);
+    let mut reading = Reading::new(
+        Rule::Collapse,
+        Unit::PerSecond,
+        rate,
+        warning,
+        Some(critical),
+    )
+    .against(reference);
     if facts.vantage != Vantage::Server {
         return reading.unknown("only the server's own host can tell");
     }

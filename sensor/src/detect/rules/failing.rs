@@ -55,8 +55,8 @@ pub fn told_by(facts: &Facts<'_>) -> Option<&'static [ErrorKind]> {
     let kinds = ALL.into_iter().max_by_key(|kinds| errors.sum(kinds))?;
     let many = errors.sum(kinds);
     // Of few queries few errors come.
-    let few = many != 0
-        && (facts.failing.asked.failed() <= 2 * OF_ALL || facts.failing.lasted <= EARLY);
+    let few =
+        many != 0 && (facts.failing.asked.failed() <= 2 * OF_ALL || facts.failing.lasted <= EARLY);
     (many >= OF_ALL || few).then_some(kinds)
 }
 
@@ -81,7 +81,8 @@ fn read(facts: &Facts<'_>, rule: Rule, kinds: Option<&'static [ErrorKind]>) -> R
     }
     // What hardly anybody asks is not worth waking somebody.
     let span = failing.asked.to.saturating_sub(failing.asked.from);
-    let is_asked = crate::detect::history::float(failing.asked.decided()) >= RARELY * span.as_secs_f64();
+    let is_asked =
+        crate::detect::history::float(failing.asked.decided()) >= RARELY * span.as_secs_f64();
     let lasts = failing.lasted >= limits.failed_lasting && is_asked;
     let most = if lasts {
         facts.worst_failure()

@@ -73,7 +73,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let rest = share(lost.later, lost.first);
     let missing = (1.0 - rest).max(0.0);
-    let known = facts.network.fragments.usual_rest.after(facts.limits.learning);
+    let known = facts
+        .network
+        .fragments
+        .usual_rest
+        .after(facts.limits.learning);
     // Where the rest has always taken another way, or was always dropped, that is usual here.
     let unusual = known.is_none_or(|usual| rest < 0.5 * usual);
     if lost.first >= FIRST && rest < REST && unusual {

@@ -76,7 +76,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading(0.0).unknown("too few queries");
     };
     let reading = reading(source.rate);
-    if facts.place.trusted.iter().any(|trusted| trusted.contains(&source.address)) {
+    if facts
+        .place
+        .trusted
+        .iter()
+        .any(|trusted| trusted.contains(&source.address))
+    {
         return reading.unknown("the heaviest source is trusted");
     }
     let harmed = is_harmed(facts);

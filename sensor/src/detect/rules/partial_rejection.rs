@@ -47,10 +47,7 @@ pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
     };
     let rejected = fates.iter().filter(|(_, fate)| is_rejected(fate));
     let rejected: Vec<Prefix> = rejected.map(|(network, _)| *network).collect();
-    let served = fates
-        .values()
-        .filter(|fate| fate.answered != 0)
-        .count();
+    let served = fates.values().filter(|fate| fate.answered != 0).count();
     (rejected, served)
 }
 

@@ -65,7 +65,11 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
             fires: least,
         }
     });
-    cut.max_by(|a, b| (a.fires, a.share).partial_cmp(&(b.fires, b.share)).unwrap_or(std::cmp::Ordering::Equal))
+    cut.max_by(|a, b| {
+        (a.fires, a.share)
+            .partial_cmp(&(b.fires, b.share))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    })
 }
 
 /// See the module.

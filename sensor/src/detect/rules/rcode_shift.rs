@@ -74,8 +74,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
-            let enough =
-                all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
+            let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let fires = enough && instead && (lower > warning || absolute);
             let shift = Shift {
                 rcode,
@@ -136,8 +135,21 @@ pub fn read(facts: &Facts<'_>) -> Reading {
 #[must_use]
 pub fn name(rcode: usize) -> &'static str {
     [
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
-        "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI", "rcode 12", "rcode 13", "rcode 14",
+        "NOERROR",
+        "FORMERR",
+        "SERVFAIL",
+        "NXDOMAIN",
+        "NOTIMP",
+        "REFUSED",
+        "YXDOMAIN",
+        "YXRRSET",
+        "NXRRSET",
+        "NOTAUTH",
+        "NOTZONE",
+        "DSOTYPENI",
+        "rcode 12",
+        "rcode 13",
+        "rcode 14",
         "rcode 15",
     ]
     .get(rcode)

@@ -45,14 +45,14 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
         all += u64::from(dossier.weight);
         let late = (facts.is_failing)(&dossier.server);
         if dossier.copies.is_empty() && !late {
-            receivers
-                .entry(dossier.client)
-                .or_default()
-                .push(dossier);
+            receivers.entry(dossier.client).or_default().push(dossier);
         }
     }
     let weigh = |dossiers: &Vec<&Dossier>| -> u64 {
-        dossiers.iter().map(|dossier| u64::from(dossier.weight)).sum()
+        dossiers
+            .iter()
+            .map(|dossier| u64::from(dossier.weight))
+            .sum()
     };
     let (victim, dossiers) = receivers.iter().max_by_key(|(_, d)| weigh(d))?;
     let many = weigh(dossiers);
@@ -78,9 +78,7 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let unasked = worst(facts);
     let rate = unasked.map_or(0.0, |unasked| unasked.rate);
     let usual = unasked.map_or(0.0, |unasked| (facts.usual_unmatched)(&unasked.victim));
-    let warning = limits
-        .unmatched_rate
-        .max(limits.usual_rise * usual);
+    let warning = limits.unmatched_rate.max(limits.usual_rise * usual);
     let reading = Reading::new(
         Rule::Reflection,
         Unit::PerSecond,

@@ -293,7 +293,10 @@ pub enum Finding {
 
 /// A fact without its numbers: a row of the table of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is the kind of the finding of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each is the kind of the finding of the same name"
+)]
 pub enum Kind {
     PortUnreachable,
     PortUnreachableElsewhere,
