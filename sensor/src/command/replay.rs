@@ -44,7 +44,7 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         // The host engine needs no privileges, and counts the same.
         EngineChoice::Auto | EngineChoice::Host => {
             let counting = HostEngine::new(&name, settings.clone());
-            replay(arguments, &settings, capture, counting, name).await
+            Box::pin(replay(arguments, &settings, capture, counting, name)).await
         }
         EngineChoice::Kernel => {
             let counting = TestRunEngine::new(&name, settings.clone())?;

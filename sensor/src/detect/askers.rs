@@ -14,7 +14,7 @@ use crate::measure::dossier::{Dossier, Dossiers, End};
 use crate::measure::sketch::Prefix;
 
 /// Whom somebody asks is looked up over so long.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// Whether all fail is looked up over so long.
 const SHORT: Duration = Duration::from_secs(5);
 /// Whoever asks fewer servers is not told apart.
@@ -22,7 +22,7 @@ const FEW: usize = 8;
 /// Askers whose usual share of failures is known.
 const KNOWN: usize = 64;
 /// A query counts as failing when it has waited for so long.
-const OVERDUE: Duration = Duration::from_millis(1_000);
+const OVERDUE: Duration = Duration::from_secs(1);
 /// Questions of a scan are the same, or each is of another server.
 const SAME: f64 = 0.8;
 

@@ -177,7 +177,7 @@ const SERVERS: usize = 256;
 /// Dossiers that rules look at began in the last so long.
 const RECENT: Duration = Duration::from_secs(12);
 /// A server that failed so lately may still answer late.
-const FAILED_LATELY: Duration = Duration::from_secs(60);
+const FAILED_LATELY: Duration = Duration::from_mins(1);
 
 /// Follows servers and applies the rules.
 pub struct Detector {

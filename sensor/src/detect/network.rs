@@ -202,8 +202,8 @@ impl Fragments {
     fn observe(&mut self, window: &Window) {
         let totals = window.totals();
         let later = totals.classes[Class::Fragment.index()];
-        if self.ticks.len() == FRAGMENT_TICKS {
-            if let Some((first, later, elapsed)) = self.ticks.pop_front() {
+        if self.ticks.len() == FRAGMENT_TICKS
+            && let Some((first, later, elapsed)) = self.ticks.pop_front() {
                 self.usual_rate.learn(
                     float(later) / elapsed.as_secs_f64().max(0.01),
                     elapsed,
@@ -215,7 +215,6 @@ impl Fragments {
                         .learn(share(later, first), elapsed, SLOW, false);
                 }
             }
-        }
         self.ticks
             .push_back((totals.first_fragment, later, window.elapsed));
     }

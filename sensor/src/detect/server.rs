@@ -163,11 +163,10 @@ impl ServerState {
     /// Adds a dossier whose time-out has passed.
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
-        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED) {
-            if self.known.len() < KNOWN {
+        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
+            && self.known.len() < KNOWN {
                 self.known.entry(dossier.client).or_insert(now);
             }
-        }
     }
 
     /// ICMP errors of before tell nothing where the server is well again.

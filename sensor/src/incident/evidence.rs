@@ -210,7 +210,7 @@ impl Evidence {
             }
             sum
         };
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         // What was asked just before has had its time-out a moment later.
         if self.closed_to.is_zero() {
             self.closed_to = onset;

@@ -20,7 +20,7 @@ use crate::measure::address::{ip, prefix};
 use crate::measure::dossier::{Dossier, End};
 
 /// The contrast is over dossiers of at most so long.
-const CONTRAST: Duration = Duration::from_secs(60);
+const CONTRAST: Duration = Duration::from_mins(1);
 /// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
 const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;

@@ -17,7 +17,7 @@ use super::sampled::{Kind, Sampled};
 /// Dossiers that are kept at once, of all servers.
 const DOSSIERS: usize = 16_384;
 /// For so long after the first packet.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 /// A packet of the same client, port and id later than this begins another transaction: resolvers give up
 /// well before (RFC 1035 7.2; 30 s is the longest that is known of stubs).
 const REUSED: Duration = Duration::from_secs(30);
@@ -223,7 +223,7 @@ impl Dossier {
     pub fn latency(&self) -> Option<Duration> {
         let answer = self.answer()?;
         let copy = self.copies.iter().rev().find(|copy| **copy <= answer.at)?;
-        Some(answer.at - *copy)
+        answer.at.checked_sub(*copy)
     }
 
     /// From the first copy to the answer: what the client waits.

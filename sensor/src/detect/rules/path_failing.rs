@@ -30,6 +30,7 @@ pub struct Cut {
 }
 
 /// The worst.
+#[must_use] 
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
     let scanners: Vec<_> = facts
         .askers
@@ -73,6 +74,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
 }
 
 /// See the module.
+#[must_use] 
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let cut = worst(facts);

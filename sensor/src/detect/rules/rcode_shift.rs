@@ -13,7 +13,7 @@ const SPANS: [Duration; 5] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
     Duration::from_secs(10),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
 /// The newest answers, of which some must still say it.
 const FEW: u64 = 5;
@@ -40,6 +40,7 @@ pub struct Shift {
 }
 
 /// The rcode that is furthest above what alarms.
+#[must_use] 
 pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     let limits = facts.limits;
     let spans = SPANS.map(|length| facts.state.history.over(length));
@@ -101,6 +102,7 @@ fn answers_instead(facts: &Facts<'_>, span: &Span) -> bool {
 }
 
 /// See the module.
+#[must_use] 
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let Some(shift) = worst(facts) else {
