@@ -174,7 +174,7 @@ impl Face for Whole {
 fn show_reports(incidents: &[Record], format: Format) -> Result<()> {
     for record in incidents {
         match format {
-            Format::Json => output::json(record)?,
+            Format::Json => output::json(&IncidentObject::new(record, None))?,
             Format::Text => output::line(&report::markdown(record, None))?,
         };
     }

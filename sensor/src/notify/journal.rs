@@ -46,7 +46,7 @@ fn entry(alert: &Alert) -> String {
         ("SENSOR_CHANGE", change),
         ("SENSOR_INCIDENT", &record.id),
         ("SENSOR_SERVER", record.server.as_deref().unwrap_or("")),
-        ("SENSOR_CAUSE", &words::codes(record)),
+        ("SENSOR_CAUSE", &words::cause::codes(record)),
     ]
     .map(|(field, value)| format!("{field}={}\n", value.replace('\n', " ")))
     .concat()

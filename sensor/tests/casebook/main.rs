@@ -31,6 +31,8 @@ mod message;
 mod names;
 mod pcap;
 mod random;
+#[path = "../support/report.rs"]
+mod report;
 mod run;
 mod score;
 mod stray;
@@ -149,7 +151,9 @@ fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()
     print_changes(options, &situation.name, &spoken);
     let expect = &situation.expect;
     let score = score::score(&situation.name, expect, &spoken);
-    keep(score, scores)
+    keep(score, scores)?;
+    ensure!(spoken.reports.is_empty(), "its reports: {}", spoken.reports.join("\n"));
+    Ok(())
 }
 
 fn print_changes(options: &Options, name: &str, spoken: &Spoken) {
