@@ -89,6 +89,9 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let Some(cut) = cut else {
         return reading;
     };
+    if facts.place.one_direction {
+        return reading.unknown("only one direction of the traffic is seen");
+    }
     let most = if facts.path_lasts {
         Level::Critical
     } else {
