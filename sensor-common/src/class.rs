@@ -42,6 +42,8 @@ pub const TCP_EVENTS: usize = 4;
 pub const ICMP_TYPES: usize = 8;
 /// Room for [`Quoted`] in the counter array.
 pub const QUOTED: usize = 4;
+/// Room for [`SampleKind`] in the counter array.
+pub const SAMPLE_KINDS: usize = 4;
 /// Room for [`ErrorKind`] in the counter array.
 pub const ERROR_KINDS: usize = 8;
 
@@ -224,5 +226,15 @@ impl ErrorKind {
             (IcmpType::V4Unreachable, 2) | (IcmpType::V6ParameterProblem, 1) => Self::Protocol,
             _ => Self::Other,
         }
+    }
+}
+
+list! {
+    /// Why a sample of a packet was taken.
+    SampleKind, SAMPLE_KINDS {
+        /// Its transaction was chosen: every packet of it is sampled.
+        Transaction = "transaction",
+        /// An ICMP error that quotes too little of a DNS message to know which.
+        ShortQuote = "short_quote",
     }
 }

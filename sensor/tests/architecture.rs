@@ -117,7 +117,7 @@ const LOADER: [(&str, &[&str]); 25] = [
     ("lib.rs", &[]),
 ];
 
-const PROGRAM: [(&str, &[&str]); 13] = [
+const PROGRAM: [(&str, &[&str]); 14] = [
     ("packet.rs", &[]),
     ("hash.rs", &[]),
     ("address.rs", &["hash", "packet"]),
@@ -125,6 +125,7 @@ const PROGRAM: [(&str, &[&str]); 13] = [
     ("store.rs", &[]),
     ("transactions.rs", &["hash", "store"]),
     ("eviction.rs", &[]),
+    ("sampling.rs", &[]),
     ("sketch.rs", &["address", "hash"]),
     (
         "outcomes.rs",
@@ -139,6 +140,7 @@ const PROGRAM: [(&str, &[&str]); 13] = [
             "packet",
             "parse",
             "rare",
+            "sampling",
             "servers",
             "sketch",
             "store",

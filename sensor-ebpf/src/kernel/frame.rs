@@ -7,6 +7,7 @@ use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use sensor_common::settings::{Direction, SCRATCH_BYTES, SCRATCH_SLACK};
 use sensor_ebpf::packet::Packet;
+use sensor_ebpf::sampling::Wanted;
 
 use super::sample::sample_tc;
 use super::sample::sample_xdp;
@@ -29,7 +30,7 @@ pub trait Context: Copy {
     /// Copies the first `length` bytes; 0 on success.
     fn load(this: *const Self, to: *mut u8, length: u32) -> i64;
     /// Takes a sample of the packet.
-    fn sample(this: *const Self, direction: Direction, dns_offset: u32);
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32, wanted: Wanted);
 }
 
 /// Reads a field of a context. Volatile, so that the load stays as written.
@@ -79,8 +80,8 @@ impl Context for xdp_md {
     }
 
     #[inline(always)]
-    fn sample(this: *const Self, _: Direction, dns_offset: u32) {
-        sample_xdp(this.cast_mut(), dns_offset);
+    fn sample(this: *const Self, _: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_xdp(this.cast_mut(), dns_offset, wanted.0);
     }
 }
 
@@ -122,8 +123,8 @@ impl Context for __sk_buff {
     }
 
     #[inline(always)]
-    fn sample(this: *const Self, direction: Direction, dns_offset: u32) {
-        sample_tc(this.cast_mut(), direction as u32, dns_offset);
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_tc(this.cast_mut(), direction as u32, dns_offset, wanted.0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one sampled packet says: who asked whom, or who refused what.
 //!
-//! The parser is that of the packet program. Up to 256 packets a second and CPU are sampled: below that
+//! The parser is that of the packet program. Some 256 transactions a second and CPU are sampled: below that
 //! rate this is all that passes, above it an estimate.
 
 use sensor_common::class::{ErrorKind, IcmpType, Quoted};

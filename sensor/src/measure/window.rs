@@ -157,6 +157,7 @@ impl Window {
                 followed: now.cost.followed - then.cost.followed,
                 raised: now.cost.raised - then.cost.raised,
                 sampled: now.cost.sampled - then.cost.sampled,
+                samples_capped: now.cost.samples_capped - then.cost.samples_capped,
                 samples_lost: now.cost.samples_lost - then.cost.samples_lost,
                 ..now.cost
             },

@@ -120,12 +120,13 @@ pub fn own_cost(
     let (taken, all) = places;
     let mut text = format!(
         "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
-         samples, {} lost; server places {taken} of {all}, {} evicted, {} packets without a place",
+         samples, {} lost, {} over the limit; server places {taken} of {all}, {} evicted, {} packets without a place",
         spent.cpu_percent,
         spent.rss_kib,
         map_bytes / 1024,
         cost.sampled,
         cost.samples_lost,
+        cost.samples_capped,
         window.evicted,
         window.refused,
     );
