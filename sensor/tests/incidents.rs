@@ -22,8 +22,7 @@ use sensor::incident::{Change, Record};
 use sensor::measure::address::key;
 use sensor::measure::clock::WallClock;
 use sensor::monitor::{Monitor, MonitorOptions};
-use sensor::present::words::codes;
-use sensor::present::{redact, report};
+use sensor::present::words::cause::codes;
 use sensor_common::sample::Sample;
 use sensor_ebpf::parse::Link;
 use support::traffic::Exchange;
@@ -691,65 +690,4 @@ fn the_packets_are_a_capture_that_we_and_tcpdump_read() {
         eprintln!("tcpdump is not installed: what it makes of the packets was not looked at");
     }
     fs::remove_dir_all(&path).expect("removed");
-}
-
-#[test]
-fn the_report_has_what_a_report_must_have() {
-    let (record, _, _) = outage();
-    let text = report::markdown(&record, None);
-    for part in [
-        "# DNS incident: 192.0.2.53, service down",
-        "## Summary",
-        "| first sign |",
-        "| detected |",
-        "## How it was noticed",
-        "## What was examined",
-        "## Key findings",
-        "who sent ICMP errors (those in the samples): 192.0.2.53",
-        "names (queries in the samples): www.example.org",
-        "## Likely cause",
-        "   - for: ",
-        "   - against: ",
-        "## Impact",
-        "## What to check next",
-        "## Evidence",
-    ] {
-        assert!(text.contains(part), "{part} is missing: {text}");
-    }
-    let failed = record.during.errored + record.during.unanswered;
-    assert!(text.contains(&format!("{failed} queries got no answer in time")));
-}
-
-#[test]
-fn a_masked_report_has_no_address_and_no_name() {
-    let (record, _, _) = outage();
-    let masked = redact::redact(&record).expect("masked");
-    let json = serde_json::to_string(&masked).expect("JSON");
-    for text in [report::markdown(&masked, None), json] {
-        for secret in ["192.0.2.", "example.org", "192-0-2"] {
-            assert!(!text.contains(secret), "{secret} in {text}");
-        }
-        assert!(text.contains("the-server") && text.contains("name-1"));
-    }
-    // Names that are words of the sensor's own.
-    let mut odd = record.clone();
-    for name in ["open", "unfinished", "critical", "incident", "query"] {
-        let mut party = record.names[0].clone();
-        party.who = name.into();
-        odd.names.push(party);
-    }
-    odd.clients.rejected = vec!["2001:db8:1::/56".into(), "2001:db8::".into()];
-    odd.symptoms[0].detail = "2001:db8:: asks 100 times a second".into();
-    let odd = redact::redact(&odd).expect("masked");
-    assert_eq!((odd.stage, &odd.level), (record.stage, &record.level));
-    let json = serde_json::to_string(&odd).expect("JSON");
-    assert!(!json.contains("2001"), "{json}");
-    let names: Vec<&str> = odd.names.iter().map(|party| party.who.as_str()).collect();
-    assert!(
-        names.iter().all(|name| name.starts_with("name-")),
-        "{names:?}"
-    );
-    // The same facts but for those.
-    assert_eq!(masked.during, record.during);
-    assert_eq!(masked.series, record.series);
 }

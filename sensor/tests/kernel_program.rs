@@ -301,7 +301,10 @@ fn who_does_not_read_the_output_stops_neither_detection_nor_the_end() {
     let mut text = String::new();
     let mut errors = child.0.stderr.take().expect("piped");
     errors.read_to_string(&mut text).expect("text");
-    assert!(text.contains("the reader of standard output is too slow"), "{text}");
+    assert!(
+        text.contains("the reader of standard output is too slow"),
+        "{text}"
+    );
     drop(reader);
     std::fs::remove_dir_all(&directory).expect("removed");
 }

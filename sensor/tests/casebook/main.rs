@@ -152,7 +152,11 @@ fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()
     let expect = &situation.expect;
     let score = score::score(&situation.name, expect, &spoken);
     keep(score, scores)?;
-    ensure!(spoken.reports.is_empty(), "its reports: {}", spoken.reports.join("\n"));
+    ensure!(
+        spoken.reports.is_empty(),
+        "its reports: {}",
+        spoken.reports.join("\n")
+    );
     Ok(())
 }
 

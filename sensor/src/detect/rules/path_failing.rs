@@ -30,7 +30,7 @@ pub struct Cut {
 }
 
 /// The worst.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
     let scanners: Vec<_> = facts
         .askers
@@ -74,7 +74,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let cut = worst(facts);

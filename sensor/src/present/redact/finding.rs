@@ -1,7 +1,7 @@
 //! Addresses and names in findings.
 
-use super::masks::Masks;
 use super::contrast;
+use super::masks::Masks;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.
@@ -14,7 +14,9 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::NetworkUnreachable { errors: _, from }
         | Finding::TimeExceeded { errors: _, from }
         | Finding::OtherUnreachable { errors: _, from } => {
-            from.iter_mut().for_each(|from| masks.address(from));
+            if let Some(from) = from {
+                masks.address(from);
+            }
         }
         Finding::WrongSource { answers: _, from } => masks.address(from),
         Finding::OneSource { source, share: _ } => masks.address(source),
@@ -26,15 +28,23 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
             servers: _,
         } => masks.address(resolver),
         Finding::SeveralServers { servers } | Finding::UpstreamFails { upstreams: servers } => {
-            servers.iter_mut().for_each(|server| masks.address(server));
+            for server in servers {
+                masks.address(server);
+            }
         }
         Finding::Contrast(common) => contrast::mask(common, masks),
         Finding::NotUnderstood { share: _, rcode: _ }
         | Finding::OtherRcode { share: _, rcode: _ }
         | Finding::PortUnreachable { errors: _ }
         | Finding::AnswersTooBig { errors: _ }
-        | Finding::Silence { failed: _, decided: _ }
-        | Finding::SilenceHere { failed: _, decided: _ }
+        | Finding::Silence {
+            failed: _,
+            decided: _,
+        }
+        | Finding::SilenceHere {
+            failed: _,
+            decided: _,
+        }
         | Finding::PartFails { share: _ }
         | Finding::PartFailsHere { share: _ }
         | Finding::PartBeginsToFail { share: _ }
