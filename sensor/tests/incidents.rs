@@ -190,7 +190,7 @@ fn an_outage_opens_worsens_and_closes_once() {
     let onset = u64::try_from((EPOCH + Duration::from_secs(20)).as_millis()).expect("small");
     assert!(opened.onset_ms.abs_diff(onset) <= 300, "{opened:?}");
     assert!(opened.detected_ms - onset <= 1_000, "{opened:?}");
-    assert_eq!(codes(&opened), "service_down");
+    assert_eq!(codes(opened), "service_down");
     town.run(25, Server::Answers);
     assert_eq!(town.told().len(), 2, "not before 30 s of calm");
     town.run(15, Server::Answers);
@@ -310,7 +310,7 @@ fn what_comes_after_an_outage_does_not_change_its_cause() {
     town.run(60, Server::Answers);
     let closed = town.last();
     assert_eq!(closed.stage, Stage::Closed);
-    assert_eq!(codes(&closed), "service_down");
+    assert_eq!(codes(closed), "service_down");
     // Up to the last sign: the 600 that failed, and hardly one of those that were answered later.
     let during = &closed.during;
     assert!(during.answered <= 20, "{during:?}");
@@ -338,9 +338,9 @@ fn what_lasts_longer_is_what_it_is_about() {
     town.run_at(fast, 800, Server::Answers);
     // An upstream that is gone, and then the service itself.
     town.run_at(fast, 800, Server::CannotFind);
-    assert_eq!(codes(&town.last()), "upstream_failure");
+    assert_eq!(codes(town.last()), "upstream_failure");
     town.run_at(fast, 1_600, Server::IsDown);
-    assert_eq!(codes(&town.last()), "service_down");
+    assert_eq!(codes(town.last()), "service_down");
     // A service that comes back, and has to find its upstream again.
     let mut town = Town::new();
     town.run_at(fast, 800, Server::Answers);
@@ -384,11 +384,11 @@ fn a_flood_that_is_over_did_not_bring_about_what_fails_later() {
         town.frame(&exchange.response());
         town.pass_to(town.now + Duration::from_millis(19));
     }
-    assert_eq!(codes(&town.last()), "attack_one_source");
+    assert_eq!(codes(town.last()), "attack_one_source");
     // Of the last ten seconds it is still the heaviest source.
     town.run(4, Server::Answers);
     town.run(20, Server::IsDown);
-    assert_eq!(codes(&town.last()), "service_down", "{:#?}", town.last());
+    assert_eq!(codes(town.last()), "service_down", "{:#?}", town.last());
 }
 
 #[test]
@@ -421,7 +421,7 @@ fn clients_that_ask_again_are_no_attack() {
     town.run(60, Server::Answers);
     town.run_at(step, 500, Server::Answers);
     town.run_at(step, 3_000, Server::IsSilent);
-    assert_eq!(codes(&town.last()), "attack_distributed");
+    assert_eq!(codes(town.last()), "attack_distributed");
 }
 
 #[test]

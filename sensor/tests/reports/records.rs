@@ -30,6 +30,7 @@ pub fn contrast(property: Property, value: &str, of_failures: f64, rest_ok: f64)
         value: value.into(),
         of_failures,
         rest_ok,
+        denied: false,
     })
 }
 

@@ -107,7 +107,7 @@ pub fn overload() -> Record {
         record,
         vec![
             Finding::PartFailsHere { share: 0.303 },
-            Finding::AnsweredLate { share: 0.63 },
+            Finding::AnsweredLate { answers: 79 },
             Finding::SlowAnswers,
             Finding::RateRose { rise: 4.8 },
         ],
