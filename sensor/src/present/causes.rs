@@ -101,11 +101,20 @@ pub fn arithmetic(record: &Record) -> String {
         text.push_str("\n\nNo finding speaks for any cause.");
     }
     for ranked in &record.causes {
-        let _ = write!(text, "\n\n{} {} dB", words::cause::name(ranked.cause), ranked.weight);
+        let _ = write!(
+            text,
+            "\n\n{} {} dB",
+            words::cause::name(ranked.cause),
+            ranked.weight
+        );
         for at in ranked.reasons.iter().chain(&ranked.against) {
             if let Some(found) = record.findings.get(*at) {
                 let decibans = term(found, ranked.cause);
-                let _ = write!(text, "\n  {decibans:+4}  {}", finding::sentence(found, record));
+                let _ = write!(
+                    text,
+                    "\n  {decibans:+4}  {}",
+                    finding::sentence(found, record)
+                );
             }
         }
     }

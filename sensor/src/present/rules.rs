@@ -18,7 +18,10 @@ pub fn list() -> String {
         .iter()
         .map(|spec| match spec.compares {
             "" => format!("{:<18} {}", spec.name, spec.title),
-            compares => format!("{:<18} {} (compared with: {compares})", spec.name, spec.title),
+            compares => format!(
+                "{:<18} {} (compared with: {compares})",
+                spec.name, spec.title
+            ),
         })
         .collect();
     format!(

@@ -5,7 +5,9 @@ use std::path::Path;
 
 /// Holds a text against its golden file.
 pub fn holds(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     let text = format!("{}\n", text.trim_end());
     if std::env::var_os("SENSOR_GOLDEN").is_some_and(|what| what == "write") {
         fs::create_dir_all(path.parent().expect("a folder")).expect("made");

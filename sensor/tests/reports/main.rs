@@ -20,8 +20,16 @@ use sensor::present::report::{html, markdown};
 fn each_cause_has_a_golden_report() {
     for cause in Cause::ALL {
         let record = stories::of(cause);
-        assert_eq!(record.first_cause.first(), Some(&cause), "{:?}", record.causes);
-        golden::holds(&format!("reports/{}.md", cause.code()), &markdown(&record, None));
+        assert_eq!(
+            record.first_cause.first(),
+            Some(&cause),
+            "{:?}",
+            record.causes
+        );
+        golden::holds(
+            &format!("reports/{}.md", cause.code()),
+            &markdown(&record, None),
+        );
     }
 }
 

@@ -21,7 +21,11 @@ fn findings_are_masked_field_by_field_and_the_same_address_has_one_mask() {
     assert_eq!(*sender, masked.icmp_senders[0].who);
     let affects = masked.affects.as_ref().expect("some clients");
     assert_eq!(affects.value, masked.clients.rejected[0]);
-    assert!(masked.symptoms[0].detail.contains(&affects.value), "{}", masked.symptoms[0].detail);
+    assert!(
+        masked.symptoms[0].detail.contains(&affects.value),
+        "{}",
+        masked.symptoms[0].detail
+    );
     assert_eq!(masked.server.as_deref(), Some("the-server"));
 }
 
@@ -40,8 +44,19 @@ fn a_name_that_is_a_word_of_the_sensor_changes_no_field_of_another_kind() {
         record.names.push(party(name, 1));
     }
     let masked = redact(&record);
-    assert_eq!((masked.stage, masked.level, &masked.kind), (record.stage, record.level, &record.kind));
+    assert_eq!(
+        (masked.stage, masked.level, &masked.kind),
+        (record.stage, record.level, &record.kind)
+    );
     assert_eq!(masked.symptoms, record.symptoms);
-    assert_eq!((&masked.during, &masked.series), (&record.during, &record.series));
-    assert!(masked.names.iter().all(|name| name.who.starts_with("name-")));
+    assert_eq!(
+        (&masked.during, &masked.series),
+        (&record.during, &record.series)
+    );
+    assert!(
+        masked
+            .names
+            .iter()
+            .all(|name| name.who.starts_with("name-"))
+    );
 }

@@ -33,16 +33,23 @@ fn short(mut record: Record) -> Record {
 #[test]
 fn an_incident_has_one_form() {
     let record = short(stories::of(Cause::FirewallRejects));
-    golden::holds("objects/incident.json", &pretty(&IncidentObject::new(&record, Some(Change::Opened))));
+    golden::holds(
+        "objects/incident.json",
+        &pretty(&IncidentObject::new(&record, Some(Change::Opened))),
+    );
     let network = short(stories::of(Cause::AttackReflection));
-    golden::holds("objects/incident_network.json", &pretty(&IncidentObject::new(&network, None)));
+    golden::holds(
+        "objects/incident_network.json",
+        &pretty(&IncidentObject::new(&network, None)),
+    );
 }
 
 #[test]
 fn what_programs_get_reads_back_as_the_record() {
     for cause in Cause::ALL {
         let record = stories::of(cause);
-        let json = serde_json::to_string(&IncidentObject::new(&record, Some(Change::Closed))).expect("JSON");
+        let json = serde_json::to_string(&IncidentObject::new(&record, Some(Change::Closed)))
+            .expect("JSON");
         let value: Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(value["schema"], 2);
         assert_eq!(value["kind"], "incident");
@@ -72,7 +79,11 @@ fn written(arguments: &[&str]) -> Vec<Value> {
         .args(arguments)
         .output()
         .expect("sensor runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     text.lines()
         .map(|line| serde_json::from_str(line).expect("an object a line"))
@@ -80,7 +91,10 @@ fn written(arguments: &[&str]) -> Vec<Value> {
 }
 
 fn of_kind<'v>(values: &'v [Value], kind: &str) -> &'v Value {
-    values.iter().find(|value| value["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    values
+        .iter()
+        .find(|value| value["kind"] == kind)
+        .unwrap_or_else(|| panic!("no {kind}"))
 }
 
 /// The names of all fields, with the types of their values.
@@ -91,7 +105,10 @@ fn shape(value: &Value) -> Value {
         Value::Number(_) => "number".into(),
         Value::String(_) => "string".into(),
         Value::Array(items) => items.first().map(shape).into_iter().collect(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), shape(value)))
+            .collect(),
     }
 }
 
@@ -107,14 +124,21 @@ fn a_capture_gives_objects_of_known_form() {
     // What it says is held elsewhere; that it is the same form, here.
     let incident = of_kind(&values, "incident");
     let record: Record = serde_json::from_value(incident.clone()).expect("a record");
-    assert!(incident["summary"].as_str().is_some_and(|text| text.contains("192.0.2.53")));
+    assert!(
+        incident["summary"]
+            .as_str()
+            .is_some_and(|text| text.contains("192.0.2.53"))
+    );
     let reports = written(&["replay", demo, "--report", "--output", "json"]);
     assert_eq!(&reports[0], incident);
     assert_eq!(record.schema, 2);
     let rules = written(&["rules", "--output", "json"]);
     golden::holds("objects/rule.json", &pretty(&rules[0]));
     let readings = written(&["rules", "--capture", demo, "--output", "json"]);
-    golden::holds("objects/reading.shape.json", &pretty(&shape(of_kind(&readings, "rule"))));
+    golden::holds(
+        "objects/reading.shape.json",
+        &pretty(&shape(of_kind(&readings, "rule"))),
+    );
 }
 
 #[test]
@@ -133,7 +157,10 @@ fn objects_of_a_live_sensor_have_known_forms() {
             detail: "90 of 100 answers took more than 200 ms".into(),
         },
     };
-    golden::holds("objects/shadow.json", &pretty(&ShadowObject::new(&shadow, 1_795_435_200_000)));
+    golden::holds(
+        "objects/shadow.json",
+        &pretty(&ShadowObject::new(&shadow, 1_795_435_200_000)),
+    );
     let cost = ProgramCost {
         id: 41,
         name: "sensor_ingress".into(),
@@ -141,7 +168,10 @@ fn objects_of_a_live_sensor_have_known_forms() {
         time: Duration::from_micros(180),
         over: Duration::from_secs(3),
     };
-    golden::holds("objects/program_cost.json", &pretty(&CostObject::new(&cost)));
+    golden::holds(
+        "objects/program_cost.json",
+        &pretty(&CostObject::new(&cost)),
+    );
     let empty = Snapshot::empty(Duration::ZERO);
     let window = Window::between(&empty, &Snapshot::empty(Duration::from_secs(1)));
     let spent = Spent {

@@ -3,13 +3,17 @@
 use sensor::detect::{Level, Rule, Vantage};
 use sensor::incident::diagnosis::contrast::{Contrast, Property};
 use sensor::incident::diagnosis::{Finding, rank};
-use sensor::incident::record::{Clients, Party, Range, Record, Sampling, Stage, Summary, SymptomRecord};
+use sensor::incident::record::{
+    Clients, Party, Range, Record, Sampling, Stage, Summary, SymptomRecord,
+};
 use sensor::incident::series::{Point, Series};
 
 /// 2026-11-23T12:00:00Z.
 pub const ONSET: u64 = 1_795_435_200_000;
 /// Seconds of an incident.
 pub const LASTS: u64 = 125;
+/// The same.
+pub const SECONDS: f64 = 125.0;
 /// Queries a second before it.
 pub const USUAL: u64 = 20;
 
@@ -76,7 +80,11 @@ pub fn record(vantage: Vantage) -> Record {
             networks: 3,
             rejected: Vec::new(),
             served: 0,
-            heaviest: vec![party("10.1.0.17", 212), party("10.1.0.4", 97), party("10.2.0.9", 61)],
+            heaviest: vec![
+                party("10.1.0.17", 212),
+                party("10.1.0.4", 97),
+                party("10.2.0.9", 61),
+            ],
             sources: Vec::new(),
             distinct: Range {
                 usual: Some(18.0),
@@ -91,7 +99,11 @@ pub fn record(vantage: Vantage) -> Record {
                 worst: 12.0,
             },
         },
-        names: vec![party("www.example.org", 310), party("mail.example.org", 122), party("api.example.com", 41)],
+        names: vec![
+            party("www.example.org", 310),
+            party("mail.example.org", 122),
+            party("api.example.com", 41),
+        ],
         icmp_senders: Vec::new(),
         slowest_icmp_ms: None,
         host: None,
@@ -117,7 +129,7 @@ pub fn asked(record: &mut Record, all: u64, ends: [u64; 4]) {
     assert_eq!(all, ends.iter().sum::<u64>(), "each query has one end");
     let retransmitted = unanswered / 3;
     record.during = Summary {
-        seconds: LASTS as f64,
+        seconds: SECONDS,
         queries: all + retransmitted,
         asked: all,
         responses: answered,
@@ -126,7 +138,10 @@ pub fn asked(record: &mut Record, all: u64, ends: [u64; 4]) {
         unanswered,
         waiting,
         retransmitted,
-        rcodes: if answered == 0 { [].into() } else { [("NOERROR".to_string(), answered)].into() },
+        rcodes: (answered != 0)
+            .then(|| ("NOERROR".to_string(), answered))
+            .into_iter()
+            .collect(),
         query_bytes: (all + retransmitted) * 45,
         response_bytes: answered * 126,
         p50_ms: (answered != 0).then_some(0.9),

@@ -54,18 +54,27 @@ fn sums(record: &Record, check: Check<'_>) {
     let errors: u64 = during.icmp_errors.values().sum();
     check(
         during.icmp_from_server <= errors,
-        format!("{} ICMP errors from the server of {errors}", during.icmp_from_server),
+        format!(
+            "{} ICMP errors from the server of {errors}",
+            during.icmp_from_server
+        ),
     );
     let onset = record.onset_ms;
     check(
         onset <= record.detected_ms && record.detected_ms <= record.last_symptom_ms,
-        format!("{onset}, {}, {}", record.detected_ms, record.last_symptom_ms),
+        format!(
+            "{onset}, {}, {}",
+            record.detected_ms, record.last_symptom_ms
+        ),
     );
 }
 
 fn layout(text: &str, check: Check<'_>) {
     let screen = text.lines().take_while(|line| *line != EVIDENCE).count();
-    check(screen <= SCREEN, format!("{screen} lines before the evidence"));
+    check(
+        screen <= SCREEN,
+        format!("{screen} lines before the evidence"),
+    );
     let mut at = 0;
     for heading in [
         "# DNS incident: ",
@@ -84,13 +93,19 @@ fn layout(text: &str, check: Check<'_>) {
     ] {
         match text[at..].find(heading) {
             Some(found) => at += found,
-            None => check(false, format!("{heading:?} is missing, or not in its place")),
+            None => check(
+                false,
+                format!("{heading:?} is missing, or not in its place"),
+            ),
         }
     }
-    for odd in ["NaN", "Some(", "None", "..;", " .", ",,", "..\n", "  ", " ,", "; ;", "18446744"] {
+    for odd in [
+        "NaN", "Some(", "None", "..;", " .", ",,", "..\n", "  ", " ,", "; ;", "18446744",
+    ] {
         check(!text.contains(odd), format!("{odd:?} is in the report"));
     }
-    let steps = section(text, "## Next steps").filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+    let steps = section(text, "## Next steps")
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
     let steps = steps.count();
     check((2..=4).contains(&steps), format!("{steps} next steps"));
 }
@@ -133,12 +148,20 @@ fn shares(text: &str, record: &Record, check: Check<'_>) {
         let mut rows = rows.filter_map(|line| line.strip_prefix(&format!("| {what} | ")));
         number(rows.next()?.split(" | ").nth(1)?.trim_end_matches(" |"))
     };
-    let ends = ["answered in time", "ended by an ICMP error", "unanswered"].map(|what| row(what).unwrap_or(u64::MAX / 8));
+    let ends = ["answered in time", "ended by an ICMP error", "unanswered"]
+        .map(|what| row(what).unwrap_or(u64::MAX / 8));
     let decided: u64 = ends.iter().sum();
     let status = text.lines().nth(2).unwrap_or_default();
     let grouped = sensor::present::number::count;
-    let said = format!("{} of {} completed queries answered", grouped(ends[0]), grouped(decided));
-    check(status.contains(&said), format!("{said}, by the table; the status line: {status}"));
+    let said = format!(
+        "{} of {} completed queries answered",
+        grouped(ends[0]),
+        grouped(decided)
+    );
+    check(
+        status.contains(&said),
+        format!("{said}, by the table; the status line: {status}"),
+    );
     check(
         row("queries (without retransmissions)") == Some(decided + row("pending").unwrap_or(0)),
         "the rows of the table do not add up".into(),
@@ -227,7 +250,10 @@ fn masked(record: &Record, check: Check<'_>) {
     let text = markdown(&masked, None);
     let json = serde_json::to_string(&masked).unwrap_or_default();
     // Of the advice.
-    let ours: BTreeSet<IpAddr> = ["9.9.9.9", "0.0.0.0", "::"].iter().filter_map(|text| text.parse().ok()).collect();
+    let ours: BTreeSet<IpAddr> = ["9.9.9.9", "0.0.0.0", "::"]
+        .iter()
+        .filter_map(|text| text.parse().ok())
+        .collect();
     for text in [&text, &json] {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || ".:".contains(c)));
         for word in words {
@@ -239,6 +265,9 @@ fn masked(record: &Record, check: Check<'_>) {
         }
     }
     for name in record.names.iter().filter(|party| party.who.contains('.')) {
-        check(!json.contains(&name.who), format!("{} in a masked record", name.who));
+        check(
+            !json.contains(&name.who),
+            format!("{} in a masked record", name.who),
+        );
     }
 }

@@ -23,8 +23,14 @@ pub fn upstream(place: &Place<'_>) -> Vec<String> {
         ),
     };
     let path = match upstream {
-        Some(upstream) => format!("{}: `mtr -n {upstream}`: is the path to it intact?", place.there()),
-        None => format!("{}: is its own uplink intact (`ip route`, `mtr -n` to an upstream)?", place.there()),
+        Some(upstream) => format!(
+            "{}: `mtr -n {upstream}`: is the path to it intact?",
+            place.there()
+        ),
+        None => format!(
+            "{}: is its own uplink intact (`ip route`, `mtr -n` to an upstream)?",
+            place.there()
+        ),
     };
     vec![
         direct,
@@ -42,24 +48,36 @@ pub fn upstream(place: &Place<'_>) -> Vec<String> {
 pub fn zone(place: &Place<'_>) -> Vec<String> {
     let zone = place.zone_in_a_shell().unwrap_or_else(|| "ZONE".into());
     vec![
-        format!("`dig +trace {zone}` and `dig {zone} NS`: which of its name servers answers, and with what?"),
-        format!("`delv {zone} SOA` or `dig +cd {zone} SOA`: does the zone fail DNSSEC validation (expired signatures)?"),
+        format!(
+            "`dig +trace {zone}` and `dig {zone} NS`: which of its name servers answers, and with what?"
+        ),
+        format!(
+            "`delv {zone} SOA` or `dig +cd {zone} SOA`: does the zone fail DNSSEC validation (expired signatures)?"
+        ),
         if place.on_server() {
             format!(
                 "If this server is authoritative for {zone} or forwards it: is the zone loaded and current (`rndc \
                  zonestatus {zone}`, `unbound-control list_forwards`)?"
             )
         } else {
-            format!("`{}`: does it fail from another resolver too (`dig @9.9.9.9 {zone}`)?", place.dig(""))
+            format!(
+                "`{}`: does it fail from another resolver too (`dig @9.9.9.9 {zone}`)?",
+                place.dig("")
+            )
         },
-        format!("If the fault lies with the operator of {zone}, tell them; other names are not affected."),
+        format!(
+            "If the fault lies with the operator of {zone}, tell them; other names are not affected."
+        ),
     ]
 }
 
 /// What changed in its configuration.
 pub fn misconfiguration(place: &Place<'_>) -> Vec<String> {
     let clients = place.clients().unwrap_or("the clients");
-    let mut steps = vec![format!("`{}`: which rcode comes back, and for which names?", place.dig("+norec"))];
+    let mut steps = vec![format!(
+        "`{}`: which rcode comes back, and for which names?",
+        place.dig("+norec")
+    )];
     steps.push(format!(
         "{}: do access lists admit {clients} (`allow-query`, `allow-recursion`, `access-control`), and is the zone \
          configured and loaded?",
@@ -84,7 +102,10 @@ pub fn wrong_source(place: &Place<'_>) -> Vec<String> {
         .unwrap_or("another address");
     let server = place.server;
     vec![
-        format!("`{}`: dig reports \"reply from unexpected source: {from}\".", place.dig("+tries=1")),
+        format!(
+            "`{}`: dig reports \"reply from unexpected source: {from}\".",
+            place.dig("+tries=1")
+        ),
         format!(
             "{}: `ip route get CLIENT` and `ip addr`: the kernel picks {from} as source; bind the service to {server} \
              itself (`listen-on`, `interface`, `interface-automatic: yes`).",
@@ -103,7 +124,9 @@ pub fn unwanted(place: &Place<'_>) -> Vec<String> {
     let source = place.heaviest().unwrap_or("the strangers");
     vec![
         "No outage: own clients are served. It can wait for the morning.".into(),
-        format!("Is {source} meant to use this server? If so, add it to the access list; if not, leave it refused."),
+        format!(
+            "Is {source} meant to use this server? If so, add it to the access list; if not, leave it refused."
+        ),
         format!(
             "If the load matters, drop the strangers before the server: `{}` shows them; limit the rate of REFUSED answers \
              (response rate limiting).",
@@ -111,4 +134,3 @@ pub fn unwanted(place: &Place<'_>) -> Vec<String> {
         ),
     ]
 }
-

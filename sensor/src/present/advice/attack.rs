@@ -22,9 +22,15 @@ fn drop_rule(place: &Place<'_>, source: &str) -> String {
 pub fn one_source(place: &Place<'_>) -> Vec<String> {
     let source = place.heaviest().unwrap_or("SOURCE");
     let block = if place.on_client() {
-        format!("Ask the operator of {} to limit or drop {source} there: it cannot be done from here.", place.server)
+        format!(
+            "Ask the operator of {} to limit or drop {source} there: it cannot be done from here.",
+            place.server
+        )
     } else {
-        format!("Limit or drop it before the server: {}.", drop_rule(place, source))
+        format!(
+            "Limit or drop it before the server: {}.",
+            drop_rule(place, source)
+        )
     };
     vec![
         format!(
@@ -32,7 +38,8 @@ pub fn one_source(place: &Place<'_>) -> Vec<String> {
              that rate: then limit, do not drop, and name it with `--trusted {source}`."
         ),
         block,
-        "If it is a host of yours: find the program behind it (malware, a retry loop) and stop it.".into(),
+        "If it is a host of yours: find the program behind it (malware, a retry loop) and stop it."
+            .into(),
     ]
 }
 
@@ -91,8 +98,11 @@ pub fn amplification(place: &Place<'_>) -> Vec<String> {
              (`allow-recursion`, `access-control`).",
             place.there()
         ),
-        format!("Limit responses towards {victim} (`rate-limit`, `mod-rrl`); {victim} is the victim, not the attacker."),
-        "Answer ANY minimally (RFC 8482: `minimal-any yes`) and keep UDP answers at 1232 bytes.".into(),
+        format!(
+            "Limit responses towards {victim} (`rate-limit`, `mod-rrl`); {victim} is the victim, not the attacker."
+        ),
+        "Answer ANY minimally (RFC 8482: `minimal-any yes`) and keep UDP answers at 1232 bytes."
+            .into(),
     ]
 }
 
@@ -118,12 +128,21 @@ pub fn reflection(place: &Place<'_>) -> Vec<String> {
 pub fn garbage(place: &Place<'_>) -> Vec<String> {
     let source = place.heaviest();
     vec![
-        format!("`tcpdump -ni any -c 20 -X 'udp port {} and host {}'`: what do the messages hold?", place.port, place.server),
+        format!(
+            "`tcpdump -ni any -c 20 -X 'udp port {} and host {}'`: what do the messages hold?",
+            place.port, place.server
+        ),
         match source {
-            Some(source) => format!("Drop the heaviest source, {source}, if it sends nothing valid: {}.", drop_rule(place, source)),
+            Some(source) => format!(
+                "Drop the heaviest source, {source}, if it sends nothing valid: {}.",
+                drop_rule(place, source)
+            ),
             None => "Drop the sources that send nothing valid.".into(),
         },
-        format!("{}: does the service stay up (`systemctl status`)? Install pending security updates.", place.there()),
+        format!(
+            "{}: does the service stay up (`systemctl status`)? Install pending security updates.",
+            place.there()
+        ),
     ]
 }
 
@@ -131,9 +150,17 @@ pub fn garbage(place: &Place<'_>) -> Vec<String> {
 pub fn syn(place: &Place<'_>) -> Vec<String> {
     let port = place.port;
     vec![
-        format!("{}: `sysctl -w net.ipv4.tcp_syncookies=1`; `nstat -az TcpExtListenDrops TcpExtSyncookiesSent`: do they rise?", place.there()),
-        format!("{}: `ss -tn state syn-recv 'sport = :{port}' | wc -l`: how many half-open connections wait?", place.there()),
-        format!("Limit new connections: `nft add rule inet filter input tcp dport {port} ct state new limit rate over 200/second drop` (this leaves DNS over UDP alone)."),
+        format!(
+            "{}: `sysctl -w net.ipv4.tcp_syncookies=1`; `nstat -az TcpExtListenDrops TcpExtSyncookiesSent`: do they rise?",
+            place.there()
+        ),
+        format!(
+            "{}: `ss -tn state syn-recv 'sport = :{port}' | wc -l`: how many half-open connections wait?",
+            place.there()
+        ),
+        format!(
+            "Limit new connections: `nft add rule inet filter input tcp dport {port} ct state new limit rate over 200/second drop` (this leaves DNS over UDP alone)."
+        ),
     ]
 }
 

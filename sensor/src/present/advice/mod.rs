@@ -69,7 +69,11 @@ fn of(cause: Cause, place: &Place<'_>) -> Vec<String> {
 /// What would tell, where no cause is likely.
 fn unknown(place: &Place<'_>) -> Vec<String> {
     vec![
-        format!("`{}` and `{}`: does it answer over UDP, over TCP, or neither?", place.dig(""), place.dig("+tcp")),
+        format!(
+            "`{}` and `{}`: does it answer over UDP, over TCP, or neither?",
+            place.dig(""),
+            place.dig("+tcp")
+        ),
         "Run `sensor watch --verify`: the sensor then probes the failing server directly.".into(),
         format!(
             "Capture on the server's host as well (`{}`): do queries arrive, and do answers leave?",

@@ -4,25 +4,42 @@ use super::place::Place;
 use super::service::meanwhile;
 
 fn sender(place: &Place<'_>) -> String {
-    place.icmp_sender().unwrap_or("the sender of the ICMP errors").into()
+    place
+        .icmp_sender()
+        .unwrap_or("the sender of the ICMP errors")
+        .into()
 }
 
 /// The rule that rejects.
 pub fn rejects(place: &Place<'_>) -> Vec<String> {
     let (sender, port) = (sender(place), place.port);
-    let clients = place.clients().map_or_else(String::new, |clients| format!(" for {clients}"));
+    let clients = place
+        .clients()
+        .map_or_else(String::new, |clients| format!(" for {clients}"));
     let own = place.on_server() || sender == place.server;
-    let rules = format!("`nft list ruleset | grep -n -e reject -e 'dport {port}'` or `iptables-save | grep -n REJECT`");
+    let rules = format!(
+        "`nft list ruleset | grep -n -e reject -e 'dport {port}'` or `iptables-save | grep -n REJECT`"
+    );
     vec![
         if place.on_server() {
             format!("{rules}: which rule rejects UDP port {port}{clients}?")
         } else if own {
-            format!("On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?")
+            format!(
+                "On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?"
+            )
         } else {
-            format!("On {sender}, which sends the errors: {rules}, or its access lists: which rule rejects UDP port {port}{clients}?")
+            format!(
+                "On {sender}, which sends the errors: {rules}, or its access lists: which rule rejects UDP port {port}{clients}?"
+            )
         },
-        format!("What was changed there shortly before {} UTC? Roll it back.", place.since()),
-        format!("`{}` from another network: does the rule reject everybody or some clients?", place.dig("+tries=1 +time=2")),
+        format!(
+            "What was changed there shortly before {} UTC? Roll it back.",
+            place.since()
+        ),
+        format!(
+            "`{}` from another network: does the rule reject everybody or some clients?",
+            place.dig("+tries=1 +time=2")
+        ),
     ]
 }
 
@@ -50,9 +67,14 @@ pub fn drops(place: &Place<'_>) -> Vec<String> {
         if place.on_client() {
             format!("`mtr -nu -P {port} {server}`: where do UDP probes to port {port} end?")
         } else {
-            format!("Capture on both sides of this hop (`{}`): where do queries or answers end?", place.tcpdump())
+            format!(
+                "Capture on both sides of this hop (`{}`): where do queries or answers end?",
+                place.tcpdump()
+            )
         },
-        format!("On {server}: `tcpdump -ni any udp port {port}`: do queries arrive, do answers leave?"),
+        format!(
+            "On {server}: `tcpdump -ni any udp port {port}`: do queries arrive, do answers leave?"
+        ),
         changed,
     ]
 }
@@ -75,20 +97,30 @@ pub fn host_down(place: &Place<'_>) -> Vec<String> {
 /// The broken link or route.
 pub fn path_down(place: &Place<'_>) -> Vec<String> {
     let server = place.server;
-    let target = if server == "SERVER" { "an address beyond the uplink" } else { server };
+    let target = if server == "SERVER" {
+        "an address beyond the uplink"
+    } else {
+        server
+    };
     let mut steps = vec![if place.on_server() {
-        "`ip -br link`, `ip route` and `ping` to the default gateway: is this host's own uplink up?".to_string()
+        "`ip -br link`, `ip route` and `ping` to the default gateway: is this host's own uplink up?"
+            .to_string()
     } else if server == "SERVER" {
         "`ip -br link`, `ip route` and `mtr -n 9.9.9.9`: is the uplink of the resolver up, and where does the path end?".into()
     } else {
-        format!("`mtr -n {server}` (or `traceroute -n {server}`): at which hop does it end, or between which does it loop?")
+        format!(
+            "`mtr -n {server}` (or `traceroute -n {server}`): at which hop does it end, or between which does it loop?"
+        )
     }];
     if let Some(router) = place.icmp_sender() {
         steps.push(format!("On {router}, which sends the ICMP errors: `ip route get {target}` and the state of its links and routing protocol (BGP, OSPF)."));
     } else {
         steps.push("On the last router that answers: its route to the target, its links, its routing protocol (BGP, OSPF).".into());
     }
-    steps.push(format!("Does anything else behind that hop answer? What was changed there shortly before {} UTC?", place.since()));
+    steps.push(format!(
+        "Does anything else behind that hop answer? What was changed there shortly before {} UTC?",
+        place.since()
+    ));
     steps
 }
 
@@ -140,8 +172,17 @@ pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
 pub fn tcp_blocked(place: &Place<'_>) -> Vec<String> {
     let port = place.port;
     vec![
-        format!("`{}`: does the connection open? `{}` over UDP should answer.", place.dig("+tcp +tries=1"), place.dig("+notcp")),
-        format!("{}: `ss -ltnp 'sport = :{port}'`: does the service listen on TCP, and is its backlog full (Recv-Q)?", place.there()),
-        format!("Which filter on the host or path admits UDP port {port} and not TCP? DNS needs both (RFC 7766)."),
+        format!(
+            "`{}`: does the connection open? `{}` over UDP should answer.",
+            place.dig("+tcp +tries=1"),
+            place.dig("+notcp")
+        ),
+        format!(
+            "{}: `ss -ltnp 'sport = :{port}'`: does the service listen on TCP, and is its backlog full (Recv-Q)?",
+            place.there()
+        ),
+        format!(
+            "Which filter on the host or path admits UDP port {port} and not TCP? DNS needs both (RFC 7766)."
+        ),
     ]
 }

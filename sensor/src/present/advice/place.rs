@@ -52,7 +52,11 @@ impl<'a> Place<'a> {
             port if server == self.server => format!(" -p {port}"),
             _ => String::new(),
         };
-        let options = if options.is_empty() { String::new() } else { format!(" {options}") };
+        let options = if options.is_empty() {
+            String::new()
+        } else {
+            format!(" {options}")
+        };
         format!("dig @{server}{port} {}{options}", self.name())
     }
 
@@ -70,13 +74,16 @@ impl<'a> Place<'a> {
     /// The zone that fails, or is attacked.
     #[must_use]
     pub fn zone(&self) -> Option<&'a str> {
-        self.record.findings.iter().find_map(|finding| match finding {
-            Finding::RandomNames { zone, .. } => Some(zone.as_str()),
-            Finding::Contrast(contrast) if contrast.property == Property::NameBelow => {
-                Some(contrast.value.as_str())
-            }
-            _ => None,
-        })
+        self.record
+            .findings
+            .iter()
+            .find_map(|finding| match finding {
+                Finding::RandomNames { zone, .. } => Some(zone.as_str()),
+                Finding::Contrast(contrast) if contrast.property == Property::NameBelow => {
+                    Some(contrast.value.as_str())
+                }
+                _ => None,
+            })
     }
 
     /// The zone in a form that a shell takes as it is.
@@ -93,7 +100,10 @@ impl<'a> Place<'a> {
     /// Who sent the ICMP errors, where that was sampled.
     #[must_use]
     pub fn icmp_sender(&self) -> Option<&'a str> {
-        self.record.icmp_senders.first().map(|party| party.who.as_str())
+        self.record
+            .icmp_senders
+            .first()
+            .map(|party| party.who.as_str())
     }
 
     /// The heaviest source.
@@ -145,10 +155,18 @@ impl<'a> Place<'a> {
 fn in_a_shell(name: &str) -> Option<String> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
     let fits = !name.is_empty() && !name.starts_with(['-', '+', '@']);
-    if !fits || !name.chars().all(|letter| is_plain(letter) || letter == '\\') {
+    if !fits
+        || !name
+            .chars()
+            .all(|letter| is_plain(letter) || letter == '\\')
+    {
         return None;
     }
-    Some(if name.contains('\\') { format!("'{name}'") } else { name.into() })
+    Some(if name.contains('\\') {
+        format!("'{name}'")
+    } else {
+        name.into()
+    })
 }
 
 #[cfg(test)]
@@ -157,9 +175,25 @@ mod tests {
 
     #[test]
     fn no_name_becomes_a_command_or_an_option() {
-        assert_eq!(in_a_shell("www.example.org").as_deref(), Some("www.example.org"));
-        assert_eq!(in_a_shell("a\\032b.example").as_deref(), Some("'a\\032b.example'"));
-        for bad in ["", "-f", "+tcp", "@192.0.2.1", "a;reboot", "$(reboot)", "a'b", "a b", "`a`"] {
+        assert_eq!(
+            in_a_shell("www.example.org").as_deref(),
+            Some("www.example.org")
+        );
+        assert_eq!(
+            in_a_shell("a\\032b.example").as_deref(),
+            Some("'a\\032b.example'")
+        );
+        for bad in [
+            "",
+            "-f",
+            "+tcp",
+            "@192.0.2.1",
+            "a;reboot",
+            "$(reboot)",
+            "a'b",
+            "a b",
+            "`a`",
+        ] {
             assert_eq!(in_a_shell(bad), None, "{bad}");
         }
     }

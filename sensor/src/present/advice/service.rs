@@ -30,7 +30,9 @@ pub fn down(place: &Place<'_>) -> Vec<String> {
              UTC on, then restart it.",
             place.since()
         ),
-        format!("If it runs: on {server}, `nft list ruleset | grep -n reject` (a REJECT rule sends the same ICMP error)."),
+        format!(
+            "If it runs: on {server}, `nft list ruleset | grep -n reject` (a REJECT rule sends the same ICMP error)."
+        ),
         meanwhile(place),
     ]
 }
@@ -43,7 +45,10 @@ pub fn meanwhile(place: &Place<'_>) -> String {
             place.server
         )
     } else {
-        format!("Meanwhile point clients to another server than {} (DHCP, resolv.conf, NS records).", place.server)
+        format!(
+            "Meanwhile point clients to another server than {} (DHCP, resolv.conf, NS records).",
+            place.server
+        )
     }
 }
 
@@ -101,7 +106,10 @@ pub fn overload(place: &Place<'_>) -> Vec<String> {
             place.server
         ),
         format!("Find out who sends more than usual, and limit it or add a server.{heaviest}"),
-        format!("`{}` repeatedly: do the query times shrink when the load does?", place.dig("+tries=1")),
+        format!(
+            "`{}` repeatedly: do the query times shrink when the load does?",
+            place.dig("+tries=1")
+        ),
     ]
 }
 

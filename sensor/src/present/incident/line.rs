@@ -39,7 +39,10 @@ pub fn change(change: Change, record: &Record) -> String {
     match change {
         Change::Opened => format!("INCIDENT {subject} {level}: {}", why(record)),
         Change::Worsened => format!("INCIDENT {subject} now {level}: {}", why(record)),
-        Change::Cause => format!("INCIDENT {subject} {level}: new likely cause: {}", why(record)),
+        Change::Cause => format!(
+            "INCIDENT {subject} {level}: new likely cause: {}",
+            why(record)
+        ),
         Change::Symptom => format!(
             "INCIDENT {subject} {level}: new symptom: {}; {}",
             newest(record),
@@ -69,11 +72,18 @@ fn why(record: &Record) -> String {
     // Once is enough, where that is the reason.
     let is_new = |common: &&Contrast| {
         let said = contrast::sentence(common);
-        reason.as_ref().is_none_or(|reason| !said.starts_with(reason.trim_start_matches("; ")))
+        reason
+            .as_ref()
+            .is_none_or(|reason| !said.starts_with(reason.trim_start_matches("; ")))
     };
     let affects = record.affects.as_ref().filter(is_new);
     let affects = affects.map(|common| format!("; affects {}", contrast::short(common)));
-    format!("{}{}{}", cause(record), reason.unwrap_or_default(), affects.unwrap_or_default())
+    format!(
+        "{}{}{}",
+        cause(record),
+        reason.unwrap_or_default(),
+        affects.unwrap_or_default()
+    )
 }
 
 /// The likely cause with its weight.

@@ -1,7 +1,7 @@
 //! Addresses and names in findings.
 
-use super::masks::Masks;
 use super::contrast;
+use super::masks::Masks;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.
@@ -33,8 +33,14 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::OtherRcode { share: _, rcode: _ }
         | Finding::PortUnreachable { errors: _ }
         | Finding::AnswersTooBig { errors: _ }
-        | Finding::Silence { failed: _, decided: _ }
-        | Finding::SilenceHere { failed: _, decided: _ }
+        | Finding::Silence {
+            failed: _,
+            decided: _,
+        }
+        | Finding::SilenceHere {
+            failed: _,
+            decided: _,
+        }
         | Finding::PartFails { share: _ }
         | Finding::PartFailsHere { share: _ }
         | Finding::AnsweredLate { share: _ }

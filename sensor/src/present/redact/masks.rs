@@ -15,17 +15,27 @@ impl Masks {
     /// The server that the record is about.
     pub fn server(&mut self, server: &mut String) {
         let mask = "the-server".to_string();
-        self.known.insert(std::mem::replace(server, mask.clone()), mask);
+        self.known
+            .insert(std::mem::replace(server, mask.clone()), mask);
     }
 
     /// A field that is an address or a network, whatever is in it.
     pub fn address(&mut self, address: &mut String) {
-        let kind = if address.contains('/') { "network" } else { "address" };
-        let mask = self.known.get(address.as_str()).cloned().unwrap_or_else(|| {
-            self.addresses += 1;
-            format!("{kind}-{}", self.addresses)
-        });
-        self.known.insert(std::mem::replace(address, mask.clone()), mask);
+        let kind = if address.contains('/') {
+            "network"
+        } else {
+            "address"
+        };
+        let mask = self
+            .known
+            .get(address.as_str())
+            .cloned()
+            .unwrap_or_else(|| {
+                self.addresses += 1;
+                format!("{kind}-{}", self.addresses)
+            });
+        self.known
+            .insert(std::mem::replace(address, mask.clone()), mask);
     }
 
     /// A field that is a name.
@@ -34,7 +44,8 @@ impl Masks {
             self.names += 1;
             format!("name-{}", self.names)
         });
-        self.known.insert(std::mem::replace(name, mask.clone()), mask);
+        self.known
+            .insert(std::mem::replace(name, mask.clone()), mask);
     }
 
     /// A text: each word in it that is a known name, an address, a network, or looks like a name.
@@ -100,9 +111,14 @@ fn is_name(word: &str) -> bool {
         return false;
     };
     let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_\\".contains(c))
+        !label.is_empty()
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_\\".contains(c))
     };
-    last.starts_with(|c: char| c.is_ascii_alphabetic()) && is_label(last) && first.split('.').all(is_label)
+    last.starts_with(|c: char| c.is_ascii_alphabetic())
+        && is_label(last)
+        && first.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -129,7 +145,10 @@ mod tests {
         );
         assert_eq!(masked(&mut masks, "again 2001:db8::7."), "again address-1.");
         assert_eq!(
-            masked(&mut masks, "2001:db8:: and 2001:db8::, 2001:db8::: fe80::/10. ::1"),
+            masked(
+                &mut masks,
+                "2001:db8:: and 2001:db8::, 2001:db8::: fe80::/10. ::1"
+            ),
             "address-3 and address-3, address-3: network-4. address-5"
         );
     }
@@ -138,7 +157,10 @@ mod tests {
     fn a_name_that_no_field_has_is_masked_as_well() {
         let mut masks = Masks::default();
         assert_eq!(
-            masked(&mut masks, "40 names a second below victim.example fail; within 3.0s, 1.5 s"),
+            masked(
+                &mut masks,
+                "40 names a second below victim.example fail; within 3.0s, 1.5 s"
+            ),
             "40 names a second below name-1 fail; within 3.0s, 1.5 s"
         );
     }

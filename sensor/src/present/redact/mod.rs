@@ -58,12 +58,18 @@ pub fn redact(record: &Record) -> Record {
     for name in names {
         masks.name(&mut name.who);
     }
-    findings.iter_mut().for_each(|found| finding::mask(found, &mut masks));
-    affects.iter_mut().for_each(|common| contrast::mask(common, &mut masks));
+    findings
+        .iter_mut()
+        .for_each(|found| finding::mask(found, &mut masks));
+    affects
+        .iter_mut()
+        .for_each(|common| contrast::mask(common, &mut masks));
     also.iter_mut().for_each(|server| masks.address(server));
     clients_of(clients, &mut masks);
     parties(icmp_senders, &mut masks);
-    verified.iter_mut().for_each(|verified| probe(verified, &mut masks));
+    verified
+        .iter_mut()
+        .for_each(|verified| probe(verified, &mut masks));
     // A capture may be named after its customer.
     watched.iter_mut().for_each(|watched| masks.text(watched));
     // Last, when all names are known.
@@ -93,7 +99,9 @@ fn clients_of(clients: &mut Clients, masks: &mut Masks) {
         rate: _,
         distinct_names: _,
     } = clients;
-    rejected.iter_mut().for_each(|network| masks.address(network));
+    rejected
+        .iter_mut()
+        .for_each(|network| masks.address(network));
     parties(heaviest, masks);
     parties(sources, masks);
 }
@@ -112,7 +120,10 @@ fn parties(parties: &mut [Party], masks: &mut Masks) {
 fn probe(verified: &mut Verified, masks: &mut Masks) {
     let Verified { at_ms: _, udp, tcp } = verified;
     for said in [udp, tcp] {
-        let (Said::Answer(text) | Said::Connected(text) | Said::Refused(text) | Said::Nothing(text)) = said;
+        let (Said::Answer(text)
+        | Said::Connected(text)
+        | Said::Refused(text)
+        | Said::Nothing(text)) = said;
         masks.text(text);
     }
 }

@@ -14,7 +14,10 @@ pub fn document(record: &Record, packets: Option<&Path>) -> Document {
         heading: heading.into(),
         blocks,
     };
-    let next = format!("Next steps (the sensor runs {})", words::vantage(record.vantage));
+    let next = format!(
+        "Next steps (the sensor runs {})",
+        words::vantage(record.vantage)
+    );
     let mut rest = vec![
         section("Evidence", evidence::blocks(record, packets)),
         section("How it was measured", evidence::measurement(record)),
@@ -35,7 +38,10 @@ pub fn document(record: &Record, packets: Option<&Path>) -> Document {
                 "Against it, and other causes",
                 vec![Block::Bullets(weighing::lines(record))],
             ),
-            section("Timeline (UTC)", vec![Block::Bullets(timeline::first(record))]),
+            section(
+                "Timeline (UTC)",
+                vec![Block::Bullets(timeline::first(record))],
+            ),
         ],
         rest,
     }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::super::number::{bytes, count, counted, milliseconds, plain, share};
 use super::super::words::{self, icmp};
-use super::head::seconds;
 use super::document::Block;
+use super::head::seconds;
 use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
 use crate::incident::diagnosis::rank::{LEAST, MARGIN};
@@ -35,7 +35,10 @@ pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
             counted(record.sampling.packets as u64, "sampled packet"),
             path.display()
         ),
-        None => format!("{} seen.", counted(record.sampling.packets as u64, "sampled packet")),
+        None => format!(
+            "{} seen.",
+            counted(record.sampling.packets as u64, "sampled packet")
+        ),
     });
     blocks.push(Block::Bullets(lines));
     blocks
@@ -60,7 +63,9 @@ const PACKETS: [Row; 12] = [
     ("responses without a query", |s| s.unmatched),
     ("truncated responses", |s| s.truncated),
     ("ICMP errors about queries", icmp::total),
-    ("of these from the server's own address", |s| s.icmp_from_server),
+    ("of these from the server's own address", |s| {
+        s.icmp_from_server
+    }),
     ("ICMP errors about responses", |s| s.backscatter),
     ("TCP connections attempted (SYN)", |s| s.tcp[0]),
     ("TCP connections accepted (SYN-ACK)", |s| s.tcp[1]),
@@ -89,8 +94,11 @@ fn counts(record: &Record) -> Vec<Vec<String>> {
             put(what.into(), count(a), count(b));
         }
     }
-    let kinds: std::collections::BTreeSet<&String> =
-        before.icmp_errors.keys().chain(during.icmp_errors.keys()).collect();
+    let kinds: std::collections::BTreeSet<&String> = before
+        .icmp_errors
+        .keys()
+        .chain(during.icmp_errors.keys())
+        .collect();
     let of = |summary: &Summary, kind: &String| summary.icmp_errors.get(kind).copied().unwrap_or(0);
     for kind in kinds {
         put(
@@ -99,7 +107,8 @@ fn counts(record: &Record) -> Vec<Vec<String>> {
             count(of(during, kind)),
         );
     }
-    let rcodes: std::collections::BTreeSet<&String> = before.rcodes.keys().chain(during.rcodes.keys()).collect();
+    let rcodes: std::collections::BTreeSet<&String> =
+        before.rcodes.keys().chain(during.rcodes.keys()).collect();
     let of = |summary: &Summary, rcode: &String| summary.rcodes.get(rcode).copied().unwrap_or(0);
     for rcode in rcodes {
         put(
@@ -108,15 +117,27 @@ fn counts(record: &Record) -> Vec<Vec<String>> {
             count(of(during, rcode)),
         );
     }
-    put("bytes of queries".into(), bytes(before.query_bytes), bytes(during.query_bytes));
+    put(
+        "bytes of queries".into(),
+        bytes(before.query_bytes),
+        bytes(during.query_bytes),
+    );
     put(
         "bytes of responses".into(),
         bytes(before.response_bytes),
         bytes(during.response_bytes),
     );
     for (what, a, b) in [
-        ("median latency (usual, worst)", before.p50_ms, during.p50_ms),
-        ("95th percentile latency (usual, worst)", before.p95_ms, during.p95_ms),
+        (
+            "median latency (usual, worst)",
+            before.p50_ms,
+            during.p50_ms,
+        ),
+        (
+            "95th percentile latency (usual, worst)",
+            before.p95_ms,
+            during.p95_ms,
+        ),
     ] {
         if a.is_some() || b.is_some() {
             let of = |ms: Option<f64>| ms.map_or_else(|| "-".into(), milliseconds);
@@ -129,11 +150,21 @@ fn counts(record: &Record) -> Vec<Vec<String>> {
 fn parties(record: &Record) -> Vec<String> {
     let clients = &record.clients;
     let mut lines = Vec::new();
-    let rate = if record.server.is_some() { "Queries" } else { "Responses" };
+    let rate = if record.server.is_some() {
+        "Queries"
+    } else {
+        "Responses"
+    };
     lines.push(format!("{rate} per second: {}.", range(&clients.rate)));
     for (what, of) in [
-        ("Different sources per second, whole network", &clients.distinct),
-        ("Different names per second, whole network", &clients.distinct_names),
+        (
+            "Different sources per second, whole network",
+            &clients.distinct,
+        ),
+        (
+            "Different names per second, whole network",
+            &clients.distinct_names,
+        ),
     ] {
         if of.worst > 0.0 {
             lines.push(format!("{what}: {}.", range(of)));
@@ -141,16 +172,25 @@ fn parties(record: &Record) -> Vec<String> {
     }
     for (what, parties) in [
         ("Clients, by sampled queries", &clients.heaviest),
-        ("Heaviest sources on the network, queries in 10 s", &clients.sources),
+        (
+            "Heaviest sources on the network, queries in 10 s",
+            &clients.sources,
+        ),
         ("Names, by sampled queries", &record.names),
-        ("Senders of ICMP errors, by sampled errors", &record.icmp_senders),
+        (
+            "Senders of ICMP errors, by sampled errors",
+            &record.icmp_senders,
+        ),
     ] {
         if !parties.is_empty() {
             lines.push(format!("{what}: {}.", list(parties)));
         }
     }
     if let Some(ms) = record.slowest_icmp_ms {
-        lines.push(format!("Sampled ICMP errors came at most {} ms after their query.", count(ms)));
+        lines.push(format!(
+            "Sampled ICMP errors came at most {} ms after their query.",
+            count(ms)
+        ));
     }
     if !clients.rejected.is_empty() {
         lines.push(format!(
@@ -174,7 +214,10 @@ fn list(parties: &[Party]) -> String {
         .iter()
         .take(PARTIES)
         .map(|party| {
-            let what = party.what.as_deref().map_or_else(String::new, |what| format!(" {}", icmp::kind(what)));
+            let what = party
+                .what
+                .as_deref()
+                .map_or_else(String::new, |what| format!(" {}", icmp::kind(what)));
             format!("{} ({}{what})", party.who, count(party.count))
         })
         .collect();

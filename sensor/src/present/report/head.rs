@@ -1,14 +1,14 @@
 //! What is read first: how far it is and how bad, the likely cause, whom it hits.
 
-use super::super::number::{counted, count, milliseconds, rate, share, span};
+use super::super::number::{count, counted, milliseconds, rate, share, span};
 use super::super::words::{self, contrast, finding};
 use super::super::{calendar, number};
 use super::document::{Status, Verdict};
 use crate::detect::{Level, Rule};
+use crate::incident::Cause;
 use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::rank::LEAST;
 use crate::incident::record::{Record, Stage};
-use crate::incident::Cause;
 
 /// Reasons for one cause.
 const REASONS: usize = 3;
@@ -32,7 +32,11 @@ pub fn status(record: &Record) -> Status {
             format!("since {from} UTC ({so_far} so far{}).", quiet(record)),
         ),
         Stage::Eased => (
-            format!("ONGOING, eased from {} to {}", Level::Critical.name(), Level::Warning.name()),
+            format!(
+                "ONGOING, eased from {} to {}",
+                Level::Critical.name(),
+                Level::Warning.name()
+            ),
             true,
             format!("since {from} UTC ({so_far} so far{}).", quiet(record)),
         ),
@@ -80,7 +84,12 @@ pub fn impact(record: &Record) -> String {
     let mut parts = vec![answered(record)];
     let fired = |is: &dyn Fn(Rule) -> bool| {
         let rules = crate::detect::rules::RULES.iter().map(|spec| spec.rule);
-        let mut fired = rules.filter(|rule| record.symptoms.iter().any(|symptom| symptom.rule == rule.name()));
+        let mut fired = rules.filter(|rule| {
+            record
+                .symptoms
+                .iter()
+                .any(|symptom| symptom.rule == rule.name())
+        });
         fired.any(is)
     };
     let range = &record.clients.rate;
@@ -93,7 +102,10 @@ pub fn impact(record: &Record) -> String {
     if fired(&|rule| rule == Rule::Slow)
         && let Some(p95) = record.during.p95_ms
     {
-        parts.push(format!("95th percentile latency up to {}.", milliseconds(p95)));
+        parts.push(format!(
+            "95th percentile latency up to {}.",
+            milliseconds(p95)
+        ));
     }
     parts.join(" ")
 }
@@ -113,16 +125,19 @@ fn worst_symptom(record: &Record) -> String {
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 fn answered(record: &Record) -> String {
     let (before, during) = (&record.before, &record.during);
     let decided = during.decided();
     if decided == 0 {
-        return format!("{} received, none completed yet.", counted(during.queries, "query packet"));
+        return format!(
+            "{} received, none completed yet.",
+            counted(during.queries, "query packet")
+        );
     }
     let pending = match during.waiting {
         0 => String::new(),
@@ -130,7 +145,11 @@ fn answered(record: &Record) -> String {
     };
     let usually = match before.decided() {
         0 => String::new(),
-        all => format!("; in the {} before, {}", seconds(before.seconds), share(before.answered, all)),
+        all => format!(
+            "; in the {} before, {}",
+            seconds(before.seconds),
+            share(before.answered, all)
+        ),
     };
     format!(
         "{} of {} completed queries answered ({}){pending}{usually}.",
@@ -176,7 +195,8 @@ pub fn in_a_sentence(record: &Record) -> String {
 #[must_use]
 pub fn named(record: &Record, cause: Cause) -> String {
     let name = words::cause::name(cause);
-    words::cause::weight(record, cause).map_or_else(|| name.into(), |weight| format!("{name} ({weight} dB)"))
+    words::cause::weight(record, cause)
+        .map_or_else(|| name.into(), |weight| format!("{name} ({weight} dB)"))
 }
 
 /// The likely cause and its strongest reasons.
@@ -271,7 +291,9 @@ pub fn affects(record: &Record) -> String {
 fn on_the_network(record: &Record) -> String {
     let whom = record.findings.iter().find_map(|found| match found {
         Finding::UnaskedAnswers { victim, .. } => Some(format!("{victim} and its link.")),
-        Finding::NoServerAnswers { resolver, .. } => Some(format!("{resolver} and all clients that use it.")),
+        Finding::NoServerAnswers { resolver, .. } => {
+            Some(format!("{resolver} and all clients that use it."))
+        }
         Finding::LooksAround => Some("no client: the scanned addresses do not answer.".into()),
         _ => None,
     });

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::markdown::series;
 use super::assemble::document;
 use super::document::{Block, Document, Section};
+use super::markdown::series;
 use super::plot;
 use crate::incident::record::Record;
 
@@ -29,16 +29,41 @@ pub fn html(record: &Record, packets: Option<&Path>) -> String {
     } = document(record, packets);
     let title = escaped(&title);
     let mut text = String::new();
-    line!(text, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">");
-    line!(text, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">");
-    line!(text, "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>");
+    line!(
+        text,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
+    );
+    line!(
+        text,
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+    );
+    line!(
+        text,
+        "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
+    );
     line!(text, "<h1>{title}</h1>");
-    let class = if status.is_ongoing { "status ongoing" } else { "status" };
+    let class = if status.is_ongoing {
+        "status ongoing"
+    } else {
+        "status"
+    };
     let (word, rest_of_it) = (escaped(&status.word), inline(&status.text));
-    line!(text, "<p class=\"{class}\"><strong>{word}</strong> {rest_of_it}</p>");
-    line!(text, "<p><strong>{}</strong> {}</p>", escaped(&verdict.name), inline(&verdict.text));
+    line!(
+        text,
+        "<p class=\"{class}\"><strong>{word}</strong> {rest_of_it}</p>"
+    );
+    line!(
+        text,
+        "<p><strong>{}</strong> {}</p>",
+        escaped(&verdict.name),
+        inline(&verdict.text)
+    );
     list(&mut text, "ul", &verdict.reasons);
-    line!(text, "<p><strong>Affects:</strong> {}</p>", inline(&affects));
+    line!(
+        text,
+        "<p><strong>Affects:</strong> {}</p>",
+        inline(&affects)
+    );
     for section in first.iter().chain(&rest) {
         add(&mut text, section);
     }

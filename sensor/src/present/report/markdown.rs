@@ -82,7 +82,14 @@ fn table(text: &mut String, rows: &[Vec<String>]) {
 
 /// The series as a table, with no more rows than a page has.
 pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
-    let head = ["from", "queries", "answered", "failed", "ICMP errors", "not NOERROR"];
+    let head = [
+        "from",
+        "queries",
+        "answered",
+        "failed",
+        "ICMP errors",
+        "not NOERROR",
+    ];
     let mut rows = vec![head.map(String::from).to_vec()];
     let together = points.len().div_ceil(ROWS).max(1);
     for chunk in points.chunks(together) {

@@ -33,7 +33,10 @@ struct Scale {
     step_ms: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a picture has a thousand points")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a picture has a thousand points"
+)]
 fn float(count: u64) -> f64 {
     count as f64
 }
@@ -58,9 +61,8 @@ impl Scale {
 
 /// A figure with its caption. `marks` are the onset and the last symptom.
 pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
-    let shown = |point: &&Point| {
-        point.at_ms + BEFORE_MS >= marks[0] && point.at_ms <= marks[0] + AFTER_MS
-    };
+    let shown =
+        |point: &&Point| point.at_ms + BEFORE_MS >= marks[0] && point.at_ms <= marks[0] + AFTER_MS;
     let all = points.len();
     let points: Vec<&Point> = points.iter().filter(shown).collect();
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
@@ -72,7 +74,9 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
         top: 1.0,
         step_ms: step_ms.max(1),
     };
-    let counts = points.iter().flat_map(|point| CURVES.map(|(_, _, of)| of(point)));
+    let counts = points
+        .iter()
+        .flat_map(|point| CURVES.map(|(_, _, of)| of(point)));
     scale.top = round(scale.per_second(counts.max().unwrap_or(0)));
     let mut svg = String::from("<figure>\n");
     // Writing to a string cannot fail.
@@ -87,11 +91,18 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     }
     for (class, _, of) in CURVES {
         let steps: Vec<String> = steps(&points, &scale, of);
-        let _ = writeln!(svg, "<polyline class=\"curve {class}\" points=\"{}\"/>", steps.join(" "));
+        let _ = writeln!(
+            svg,
+            "<polyline class=\"curve {class}\" points=\"{}\"/>",
+            steps.join(" ")
+        );
     }
     legend(&mut svg);
     let whole = if points.len() < all {
-        format!(", the first {} of a longer series", span(scale.to_ms - scale.from_ms))
+        format!(
+            ", the first {} of a longer series",
+            span(scale.to_ms - scale.from_ms)
+        )
     } else {
         String::new()
     };
@@ -121,11 +132,19 @@ fn steps(points: &[&Point], scale: &Scale, of: fn(&Point) -> u64) -> Vec<String>
         // Seconds in which nothing happened have no point.
         if point.at_ms > end_ms {
             let zero = scale.y(0.0);
-            steps.push(format!("{:.1},{zero:.1} {:.1},{zero:.1}", scale.x(end_ms), scale.x(point.at_ms)));
+            steps.push(format!(
+                "{:.1},{zero:.1} {:.1},{zero:.1}",
+                scale.x(end_ms),
+                scale.x(point.at_ms)
+            ));
         }
         let y = scale.y(scale.per_second(of(point)));
         end_ms = point.at_ms + scale.step_ms;
-        steps.push(format!("{:.1},{y:.1} {:.1},{y:.1}", scale.x(point.at_ms), scale.x(end_ms)));
+        steps.push(format!(
+            "{:.1},{y:.1} {:.1},{y:.1}",
+            scale.x(point.at_ms),
+            scale.x(end_ms)
+        ));
     }
     steps
 }
@@ -174,7 +193,11 @@ fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64) {
 fn legend(svg: &mut String) {
     let mut x = EDGES[0];
     for (class, label, _) in CURVES {
-        let _ = writeln!(svg, "<path class=\"curve {class}\" d=\"M{x} 14h28\"/><text x=\"{}\" y=\"18\">{label}</text>", x + 34.0);
+        let _ = writeln!(
+            svg,
+            "<path class=\"curve {class}\" d=\"M{x} 14h28\"/><text x=\"{}\" y=\"18\">{label}</text>",
+            x + 34.0
+        );
         x += 150.0;
     }
 }
@@ -185,7 +208,13 @@ mod tests {
 
     #[test]
     fn the_top_of_the_plot_is_a_round_number() {
-        for (value, top) in [(0.0, 1.0), (3.0, 4.0), (41.0, 50.0), (900.0, 1_000.0), (41_000.0, 50_000.0)] {
+        for (value, top) in [
+            (0.0, 1.0),
+            (3.0, 4.0),
+            (41.0, 50.0),
+            (900.0, 1_000.0),
+            (41_000.0, 50_000.0),
+        ] {
             assert!((round(value) - top).abs() < 1e-6, "{value}");
         }
     }
@@ -197,10 +226,17 @@ mod tests {
             queries,
             ..Point::default()
         };
-        let svg = figure(1_000, &[point(100, 40), point(101, 40), point(110, 7)], [101_500, 110_000]);
+        let svg = figure(
+            1_000,
+            &[point(100, 40), point(101, 40), point(110, 7)],
+            [101_500, 110_000],
+        );
         assert_eq!(svg.matches("<polyline").count(), 4);
         assert!(svg.contains(">onset<") && svg.contains(">last symptom<"));
-        let curve = svg.lines().find(|line| line.contains("curve queries")).expect("drawn");
+        let curve = svg
+            .lines()
+            .find(|line| line.contains("curve queries"))
+            .expect("drawn");
         let numbers = curve.split('"').nth(3).expect("points");
         let points: Vec<(f64, f64)> = numbers
             .split(' ')
@@ -208,7 +244,15 @@ mod tests {
             .map(|(x, y)| (x.parse().expect("x"), y.parse().expect("y")))
             .collect();
         assert_eq!(points.len(), 8, "{points:?}");
-        assert!(points.iter().all(|(x, y)| (0.0..=WIDTH).contains(x) && (0.0..=HEIGHT).contains(y)));
-        assert!(points.iter().any(|(_, y)| (*y - (HEIGHT - EDGES[3])).abs() < 0.1));
+        assert!(
+            points
+                .iter()
+                .all(|(x, y)| (0.0..=WIDTH).contains(x) && (0.0..=HEIGHT).contains(y))
+        );
+        assert!(
+            points
+                .iter()
+                .any(|(_, y)| (*y - (HEIGHT - EDGES[3])).abs() < 0.1)
+        );
     }
 }

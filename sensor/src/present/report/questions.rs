@@ -3,8 +3,8 @@
 use super::super::calendar::{clock, time};
 use super::super::number::{count, counted, share, span};
 use super::super::words::{self, finding, icmp};
-use super::head::{impact, in_a_sentence, seconds};
 use super::document::{Block, Section};
+use super::head::{impact, in_a_sentence, seconds};
 use super::timeline;
 use crate::incident::record::{Record, Stage, Summary};
 
@@ -52,7 +52,10 @@ fn problem(record: &Record) -> Vec<String> {
     };
     let backscatter = match during.backscatter {
         0 => String::new(),
-        many => format!(" {} came back about responses.", counted(many, "ICMP error")),
+        many => format!(
+            " {} came back about responses.",
+            counted(many, "ICMP error")
+        ),
     };
     vec![dns, format!("{icmp}{backscatter}")]
 }
@@ -100,10 +103,18 @@ fn times(record: &Record) -> Vec<Vec<String>> {
         vec!["event".into(), "UTC".into(), "after the onset".into()],
         row("onset", record.onset_ms, "-".into()),
         row("detected", record.detected_ms, after(record.detected_ms)),
-        row("last symptom", record.last_symptom_ms, after(record.last_symptom_ms)),
+        row(
+            "last symptom",
+            record.last_symptom_ms,
+            after(record.last_symptom_ms),
+        ),
     ];
     rows.push(match (record.stage, record.ended_ms) {
-        (Stage::Closed, Some(at)) => row("closed (30 s without symptoms, never before 60 s)", at, after(at)),
+        (Stage::Closed, Some(at)) => row(
+            "closed (30 s without symptoms, never before 60 s)",
+            at,
+            after(at),
+        ),
         (stage, at) => {
             let at = at.unwrap_or(record.updated_ms);
             row(&format!("state then: {}", stage.name()), at, after(at))
@@ -114,7 +125,9 @@ fn times(record: &Record) -> Vec<Vec<String>> {
 
 fn noticed(record: &Record) -> Vec<Block> {
     let symptoms = record.symptoms.iter().map(|symptom| {
-        let until = symptom.until_ms.map_or_else(String::new, |until| format!(" to {}", clock(until)));
+        let until = symptom
+            .until_ms
+            .map_or_else(String::new, |until| format!(" to {}", clock(until)));
         format!(
             "{}{until}: `{}` ({}): {}; at its worst {}",
             clock(symptom.since_ms),
@@ -141,7 +154,9 @@ fn examined(record: &Record) -> String {
         None => "DNS traffic of the watched network".into(),
     };
     let host = match (&record.host, &record.verified) {
-        (Some(_), Some(_)) => "; the sockets of the server's host; and the server's answer to a probe",
+        (Some(_), Some(_)) => {
+            "; the sockets of the server's host; and the server's answer to a probe"
+        }
         (Some(_), None) => "; and the sockets of the server's host",
         (None, Some(_)) => "; and the server's answer to a probe",
         (None, None) => "",
@@ -159,11 +174,16 @@ fn key_findings(record: &Record) -> Vec<String> {
         return vec!["Nothing beyond the symptoms.".into()];
     }
     let findings = record.findings.iter();
-    findings.map(|found| finding::sentence(found, record)).collect()
+    findings
+        .map(|found| finding::sentence(found, record))
+        .collect()
 }
 
 fn likely(record: &Record) -> Vec<Block> {
-    let meanings = record.first_cause.iter().map(|cause| words::cause::meaning(*cause));
+    let meanings = record
+        .first_cause
+        .iter()
+        .map(|cause| words::cause::meaning(*cause));
     let text: Vec<String> = std::iter::once(in_a_sentence(record))
         .chain(meanings.map(String::from))
         .collect();

@@ -21,9 +21,15 @@ pub fn all(record: &Record) -> Vec<String> {
     events.push((record.last_symptom_ms, 3, "last symptom".into()));
     match (record.stage, record.ended_ms) {
         (Stage::Closed, Some(at)) => events.push((at, 4, "incident closed".into())),
-        (Stage::Stale, Some(at)) => events.push((at, 4, "incident stale: nothing more was seen".into())),
+        (Stage::Stale, Some(at)) => {
+            events.push((at, 4, "incident stale: nothing more was seen".into()))
+        }
         (Stage::Unfinished, _) => {
-            events.push((record.updated_ms, 4, "observation ended; the incident was still open".into()));
+            events.push((
+                record.updated_ms,
+                4,
+                "observation ended; the incident was still open".into(),
+            ));
         }
         _ => events.push((record.updated_ms, 4, "as of now: still open".into())),
     }

@@ -2,9 +2,9 @@
 
 use super::super::words::{self, finding};
 use super::head::named;
+use crate::incident::Cause;
 use crate::incident::diagnosis::{Ranked, weights};
 use crate::incident::record::Record;
-use crate::incident::Cause;
 
 /// Findings against the likely cause.
 const AGAINST: usize = 2;
@@ -23,9 +23,19 @@ pub fn lines(record: &Record) -> Vec<String> {
         lines.push("Nothing speaks against it.".into());
     }
     lines.truncate(AGAINST);
-    let others: Vec<&Ranked> = record.causes.iter().filter(|ranked| !is_first(ranked)).collect();
-    let (likely, unlikely): (Vec<&Ranked>, Vec<&Ranked>) = others.iter().partition(|ranked| ranked.weight > 0);
-    lines.extend(likely.iter().take(OTHERS).map(|ranked| other(record, ranked)));
+    let others: Vec<&Ranked> = record
+        .causes
+        .iter()
+        .filter(|ranked| !is_first(ranked))
+        .collect();
+    let (likely, unlikely): (Vec<&Ranked>, Vec<&Ranked>) =
+        others.iter().partition(|ranked| ranked.weight > 0);
+    lines.extend(
+        likely
+            .iter()
+            .take(OTHERS)
+            .map(|ranked| other(record, ranked)),
+    );
     let rest = likely.len().saturating_sub(OTHERS) + unlikely.len();
     if rest != 0 {
         lines.push(format!(
@@ -39,7 +49,10 @@ pub fn lines(record: &Record) -> Vec<String> {
 }
 
 fn against(record: &Record, ranked: &Ranked) -> Vec<String> {
-    let findings = ranked.against.iter().filter_map(|at| record.findings.get(*at));
+    let findings = ranked
+        .against
+        .iter()
+        .filter_map(|at| record.findings.get(*at));
     findings
         .map(|found| {
             format!(
@@ -58,7 +71,8 @@ fn other(record: &Record, ranked: &Ranked) -> String {
         Some(finding::sentence(found, record))
     };
     let reason = strongest(&ranked.reasons).unwrap_or_default();
-    let against = strongest(&ranked.against).map_or_else(String::new, |against| format!(" But: {against}"));
+    let against =
+        strongest(&ranked.against).map_or_else(String::new, |against| format!(" But: {against}"));
     format!("{}: {reason}{against}", named(record, ranked.cause))
 }
 

@@ -47,9 +47,7 @@ pub fn meaning(cause: Cause) -> &'static str {
             "The servers that this server depends on (forwarders, authoritative servers) do not answer it."
         }
         Cause::ZoneFailure => "Names of one zone fail, whoever asks for them.",
-        Cause::Misconfiguration => {
-            "The server runs, and is configured not to serve these queries."
-        }
+        Cause::Misconfiguration => "The server runs, and is configured not to serve these queries.",
         Cause::WrongSource => {
             "Answers leave from another address or port than was queried, so clients discard them."
         }
@@ -98,7 +96,11 @@ pub fn first(record: &Record) -> String {
 /// The codes of the likely cause, or of those that cannot be told apart, with commas; empty where it is unknown.
 #[must_use]
 pub fn codes(record: &Record) -> String {
-    let codes: Vec<_> = record.first_cause.iter().map(|cause| cause.code()).collect();
+    let codes: Vec<_> = record
+        .first_cause
+        .iter()
+        .map(|cause| cause.code())
+        .collect();
     codes.join(",")
 }
 

@@ -11,10 +11,7 @@ use crate::incident::diagnosis::contrast::Property;
 pub fn sentence(contrast: &Contrast) -> String {
     let value = &contrast.value;
     let (are, others) = match contrast.property {
-        Property::ClientNetwork => (
-            format!("come from {value}"),
-            "queries from other networks",
-        ),
+        Property::ClientNetwork => (format!("come from {value}"), "queries from other networks"),
         Property::ThisHost => ("come from this host itself".into(), "queries from others"),
         Property::NameBelow => (
             format!("are for names below {}", zone(value)),
@@ -60,7 +57,11 @@ fn sentence_case(share: f64) -> String {
 /// A zone; the root has no letters of its own.
 #[must_use]
 pub fn zone(zone: &str) -> &str {
-    if zone.is_empty() || zone == "." { "the root" } else { zone }
+    if zone.is_empty() || zone == "." {
+        "the root"
+    } else {
+        zone
+    }
 }
 
 /// A question type by its mnemonic.

@@ -222,9 +222,9 @@ fn within(record: &Record) -> String {
 }
 
 fn up_to(record: &Record) -> String {
-    record
-        .slowest_icmp_ms
-        .map_or_else(String::new, |ms| format!(" up to {} ms after the query", count(ms)))
+    record.slowest_icmp_ms.map_or_else(String::new, |ms| {
+        format!(" up to {} ms after the query", count(ms))
+    })
 }
 
 /// Of the record, where it has them.
@@ -276,7 +276,10 @@ fn slow(before: &Summary, during: &Summary) -> String {
 }
 
 fn at_the_peak(share: f64, rcode: &str) -> String {
-    format!("At the peak, {} of the answers were {rcode}.", percent(share))
+    format!(
+        "At the peak, {} of the answers were {rcode}.",
+        percent(share)
+    )
 }
 
 fn strangers_refused(strangers: u64, served: f64) -> String {
@@ -288,7 +291,10 @@ fn strangers_refused(strangers: u64, served: f64) -> String {
     if served < SERVED {
         format!("{refused}; no known client asked meanwhile.")
     } else {
-        format!("{refused}; known clients got {} of their queries answered.", percent(served))
+        format!(
+            "{refused}; known clients got {} of their queries answered.",
+            percent(served)
+        )
     }
 }
 
@@ -302,7 +308,10 @@ fn peak(record: &Record) -> String {
 fn spoofed(during: &Summary) -> String {
     let errors = match during.backscatter {
         0 => String::new(),
-        many => format!("; {} came back about answers to them", counted(many, "ICMP error")),
+        many => format!(
+            "; {} came back about answers to them",
+            counted(many, "ICMP error")
+        ),
     };
     format!("The sources behave as forged addresses do{errors}.")
 }

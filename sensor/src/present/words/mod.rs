@@ -66,5 +66,9 @@ pub fn first_of(items: &[String], most: usize) -> String {
     if items.len() <= most {
         return list(items);
     }
-    format!("{} and {} more", items[..most].join(", "), items.len() - most)
+    format!(
+        "{} and {} more",
+        items[..most].join(", "),
+        items.len() - most
+    )
 }

@@ -50,7 +50,13 @@ pub fn unknown() -> Record {
     record.updated_ms += 600_000;
     record.ended_ms = Some(record.updated_ms);
     record.before = Summary::default();
-    symptom(&mut record, Rule::PartialFailure, Level::Warning, 3_500, "8 % of the last 190 queries failed");
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Level::Warning,
+        3_500,
+        "8 % of the last 190 queries failed",
+    );
     record.detected_ms = ONSET + 3_500;
     weighed(record, Vec::new())
 }

@@ -21,12 +21,21 @@ pub fn firewall_rejects() -> Record {
     record.clients.rejected = vec!["10.2.0.0/24".into()];
     record.clients.served = 2;
     record.level = Warning;
-    symptom(&mut record, Rule::PartialRejection, Warning, 750, "1 of 3 client networks are rejected (10.2.0.0/24), the others are served");
+    symptom(
+        &mut record,
+        Rule::PartialRejection,
+        Warning,
+        750,
+        "1 of 3 client networks are rejected (10.2.0.0/24), the others are served",
+    );
     record.detected_ms = ONSET + 750;
     weighed(
         record,
         vec![
-            Finding::Prohibited { errors: 871, from: text("198.51.100.1") },
+            Finding::Prohibited {
+                errors: 871,
+                from: text("198.51.100.1"),
+            },
             contrast(Property::ClientNetwork, "10.2.0.0/24", 1.0, 1.0),
         ],
     )
@@ -42,12 +51,21 @@ pub fn firewall_drops() -> Record {
         seconds: 120,
         ..HostFacts::default()
     });
-    symptom(&mut record, Rule::Silent, Critical, 2_750, "98 % of the last 60 queries failed (59 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::Silent,
+        Critical,
+        2_750,
+        "98 % of the last 60 queries failed (59 within 3.0 s)",
+    );
     record.detected_ms = ONSET + 2_750;
     over(weighed(
         record,
         vec![
-            Finding::SilenceHere { failed: 2_469, decided: 2_500 },
+            Finding::SilenceHere {
+                failed: 2_469,
+                decided: 2_500,
+            },
             Finding::ListensAndReads,
         ],
     ))
@@ -58,12 +76,27 @@ pub fn host_down() -> Record {
     asked(&mut record, 2_500, [0, 208, 2_250, 42]);
     icmp(&mut record, "host_unreachable", 208, "198.51.100.1");
     record.slowest_icmp_ms = Some(3_064);
-    symptom(&mut record, Rule::Silent, Critical, 2_500, "100 % of the last 52 queries failed (52 within 3.0 s)");
-    symptom(&mut record, Rule::HostUnreachable, Critical, 3_250, "100 % of the last 60 queries failed (60 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::Silent,
+        Critical,
+        2_500,
+        "100 % of the last 52 queries failed (52 within 3.0 s)",
+    );
+    symptom(
+        &mut record,
+        Rule::HostUnreachable,
+        Critical,
+        3_250,
+        "100 % of the last 60 queries failed (60 within 3.0 s)",
+    );
     record.detected_ms = ONSET + 2_500;
     weighed(
         record,
-        vec![Finding::HostUnreachableLate { errors: 208, from: text("198.51.100.1") }],
+        vec![Finding::HostUnreachableLate {
+            errors: 208,
+            from: text("198.51.100.1"),
+        }],
     )
 }
 
@@ -75,13 +108,24 @@ pub fn network_path_down() -> Record {
     asked(&mut record, 640, [0, 214, 420, 6]);
     icmp(&mut record, "time_exceeded", 214, "2001:db8:ffff::1");
     record.slowest_icmp_ms = Some(38);
-    symptom(&mut record, Rule::HostUnreachable, Critical, 750, "100 % of the last 14 queries failed (14 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::HostUnreachable,
+        Critical,
+        750,
+        "100 % of the last 14 queries failed (14 within 3.0 s)",
+    );
     record.detected_ms = ONSET + 750;
     weighed(
         record,
         vec![
-            Finding::TimeExceeded { errors: 214, from: text("2001:db8:ffff::1") },
-            Finding::SeveralServers { servers: vec!["2001:db8:53::54".into(), "198.51.100.53".into()] },
+            Finding::TimeExceeded {
+                errors: 214,
+                from: text("2001:db8:ffff::1"),
+            },
+            Finding::SeveralServers {
+                servers: vec!["2001:db8:53::54".into(), "198.51.100.53".into()],
+            },
         ],
     )
 }
@@ -91,7 +135,13 @@ pub fn path_mtu() -> Record {
     asked(&mut record, 2_500, [2_331, 0, 160, 9]);
     record.during.backscatter = 166;
     record.level = Warning;
-    symptom(&mut record, Rule::Fragments, Warning, 4_000, "166 ICMP \"too big\" and 0 \"reassembly time exceeded\" about 2,331 answers (7 %)");
+    symptom(
+        &mut record,
+        Rule::Fragments,
+        Warning,
+        4_000,
+        "166 ICMP \"too big\" and 0 \"reassembly time exceeded\" about 2,331 answers (7 %)",
+    );
     record.detected_ms = ONSET + 4_000;
     weighed(
         record,
@@ -107,7 +157,19 @@ pub fn tcp_blocked() -> Record {
     record.during.tcp = [188, 2, 0];
     record.during.truncated = 176;
     record.level = Warning;
-    symptom(&mut record, Rule::TcpFails, Warning, 5_000, "186 of 188 SYNs (99 %) were not accepted, 0 connections were reset; 176 answers were truncated");
+    symptom(
+        &mut record,
+        Rule::TcpFails,
+        Warning,
+        5_000,
+        "186 of 188 SYNs (99 %) were not accepted, 0 connections were reset; 176 answers were truncated",
+    );
     record.detected_ms = ONSET + 5_000;
-    weighed(record, vec![Finding::TcpNotAccepted { syns: 188, accepted: 2 }])
+    weighed(
+        record,
+        vec![Finding::TcpNotAccepted {
+            syns: 188,
+            accepted: 2,
+        }],
+    )
 }

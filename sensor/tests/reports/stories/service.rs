@@ -23,7 +23,13 @@ pub fn service_down() -> Record {
         seconds: 124,
         ..HostFacts::default()
     });
-    symptom(&mut record, Rule::PortUnreachable, Critical, 1_000, "100 % of the last 60 queries failed (60 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::PortUnreachable,
+        Critical,
+        1_000,
+        "100 % of the last 60 queries failed (60 within 3.0 s)",
+    );
     weighed(
         record,
         vec![
@@ -53,12 +59,21 @@ pub fn service_hung() -> Record {
         udp: Said::Nothing("no answer within 1 s".into()),
         tcp: Said::Connected("no answer within 1 s".into()),
     });
-    symptom(&mut record, Rule::Silent, Critical, 2_500, "100 % of the last 58 queries failed (58 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::Silent,
+        Critical,
+        2_500,
+        "100 % of the last 58 queries failed (58 within 3.0 s)",
+    );
     record.detected_ms = ONSET + 2_500;
     weighed(
         record,
         vec![
-            Finding::SilenceHere { failed: 2_461, decided: 2_461 },
+            Finding::SilenceHere {
+                failed: 2_461,
+                decided: 2_461,
+            },
             Finding::TcpAccepted,
             Finding::LeavesUnread { queued: 212_992 },
             Finding::ProbeNotAnswered,
@@ -74,8 +89,20 @@ pub fn overload() -> Record {
     record.during.p50_ms = Some(640.0);
     record.clients.rate.worst = 96.0;
     record.level = Warning;
-    symptom(&mut record, Rule::Slow, Warning, 1_000, "912 of 1,010 answers took more than 200 ms, the slowest twentieth 1870 ms; usually 95 % take at most 11 ms");
-    symptom(&mut record, Rule::PartialFailure, Warning, 4_250, "31 % of the last 410 queries failed, usually 0.1 %");
+    symptom(
+        &mut record,
+        Rule::Slow,
+        Warning,
+        1_000,
+        "912 of 1,010 answers took more than 200 ms, the slowest twentieth 1870 ms; usually 95 % take at most 11 ms",
+    );
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Warning,
+        4_250,
+        "31 % of the last 410 queries failed, usually 0.1 %",
+    );
     weighed(
         record,
         vec![
@@ -90,16 +117,34 @@ pub fn overload() -> Record {
 pub fn upstream_failure() -> Record {
     let mut record = record(Vantage::Server);
     asked(&mut record, 2_500, [1_911, 0, 560, 29]);
-    record.during.rcodes = [("NOERROR".to_string(), 301), ("SERVFAIL".to_string(), 1_610)].into();
-    symptom(&mut record, Rule::PartialFailure, Warning, 2_750, "60 % of the last 58 queries failed, usually 0.1 %");
-    symptom(&mut record, Rule::RcodeShift, Critical, 5_250, "84 % of 96 answers are SERVFAIL, usually 0 %");
+    record.during.rcodes = [
+        ("NOERROR".to_string(), 301),
+        ("SERVFAIL".to_string(), 1_610),
+    ]
+    .into();
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Warning,
+        2_750,
+        "60 % of the last 58 queries failed, usually 0.1 %",
+    );
+    symptom(
+        &mut record,
+        Rule::RcodeShift,
+        Critical,
+        5_250,
+        "84 % of 96 answers are SERVFAIL, usually 0 %",
+    );
     record.detected_ms = ONSET + 2_750;
     weighed(
         record,
         vec![
             Finding::PartFailsHere { share: 0.227 },
             Finding::Servfail { share: 0.842 },
-            Finding::UpstreamFails { upstreams: vec!["198.51.100.1".into(), "198.51.100.2".into()] },
+            Finding::UpstreamFails {
+                upstreams: vec!["198.51.100.1".into(), "198.51.100.2".into()],
+            },
         ],
     )
 }
@@ -108,7 +153,13 @@ pub fn zone_failure() -> Record {
     let mut record = record(Vantage::Path);
     asked(&mut record, 2_500, [2_171, 0, 320, 9]);
     record.level = Warning;
-    symptom(&mut record, Rule::PartialFailure, Warning, 3_000, "13 % of the last 240 queries failed, usually 0.1 %");
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Warning,
+        3_000,
+        "13 % of the last 240 queries failed, usually 0.1 %",
+    );
     record.detected_ms = ONSET + 3_000;
     weighed(
         record,
@@ -121,9 +172,19 @@ pub fn zone_failure() -> Record {
 
 pub fn misconfiguration() -> Record {
     let mut record = record(Vantage::Path);
-    record.during.rcodes = [("NOERROR".to_string(), 1_490), ("REFUSED".to_string(), 1_010)].into();
+    record.during.rcodes = [
+        ("NOERROR".to_string(), 1_490),
+        ("REFUSED".to_string(), 1_010),
+    ]
+    .into();
     record.level = Warning;
-    symptom(&mut record, Rule::RcodeShift, Warning, 1_500, "41 % of 120 answers are REFUSED, usually 0 %");
+    symptom(
+        &mut record,
+        Rule::RcodeShift,
+        Warning,
+        1_500,
+        "41 % of 120 answers are REFUSED, usually 0 %",
+    );
     record.detected_ms = ONSET + 1_500;
     weighed(
         record,
@@ -142,13 +203,25 @@ pub fn wrong_source() -> Record {
     record.clients.addresses = 1;
     record.clients.networks = 1;
     record.clients.heaviest = vec![party("10.1.0.17", 256)];
-    symptom(&mut record, Rule::Silent, Critical, 2_500, "100 % of the last 30 queries failed (30 within 3.0 s)");
+    symptom(
+        &mut record,
+        Rule::Silent,
+        Critical,
+        2_500,
+        "100 % of the last 30 queries failed (30 within 3.0 s)",
+    );
     record.detected_ms = ONSET + 2_500;
     weighed(
         record,
         vec![
-            Finding::Silence { failed: 1_231, decided: 1_231 },
-            Finding::WrongSource { answers: 118, from: "192.0.2.54".into() },
+            Finding::Silence {
+                failed: 1_231,
+                decided: 1_231,
+            },
+            Finding::WrongSource {
+                answers: 118,
+                from: "192.0.2.54".into(),
+            },
         ],
     )
 }
@@ -157,7 +230,13 @@ pub fn connection_tracking() -> Record {
     let mut record = record(Vantage::Server);
     asked(&mut record, 2_500, [2_198, 0, 296, 6]);
     record.level = Warning;
-    symptom(&mut record, Rule::PartialFailure, Warning, 3_500, "12 % of the last 190 queries failed, usually 0.1 %");
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Warning,
+        3_500,
+        "12 % of the last 190 queries failed, usually 0.1 %",
+    );
     record.detected_ms = ONSET + 3_500;
     weighed(
         record,
@@ -174,7 +253,13 @@ pub fn packet_loss() -> Record {
     record.level = Warning;
     record.stage = Stage::Unfinished;
     record.updated_ms += 9_000;
-    symptom(&mut record, Rule::PartialFailure, Warning, 3_500, "15 % of the last 180 queries failed, usually 0.1 %");
+    symptom(
+        &mut record,
+        Rule::PartialFailure,
+        Warning,
+        3_500,
+        "15 % of the last 180 queries failed, usually 0.1 %",
+    );
     record.detected_ms = ONSET + 3_500;
     weighed(
         record,
