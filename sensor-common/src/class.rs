@@ -42,6 +42,8 @@ pub const TCP_EVENTS: usize = 4;
 pub const ICMP_TYPES: usize = 8;
 /// Room for [`Quoted`] in the counter array.
 pub const QUOTED: usize = 4;
+/// Room for [`SampleKind`] in the counter array.
+pub const SAMPLE_KINDS: usize = 4;
 /// Room for [`ErrorKind`] in the counter array.
 pub const ERROR_KINDS: usize = 8;
 
@@ -56,7 +58,7 @@ list! {
         DnsResponse = "dns_response",
         /// TCP from or to a DNS port (RFC 7766).
         DnsTcp = "dns_tcp",
-        /// ICMP destination unreachable, packet too big or time exceeded (RFC 792, RFC 4443).
+        /// ICMP destination unreachable, packet too big, time exceeded or parameter problem (RFC 792, RFC 4443).
         IcmpError = "icmp_error",
         /// An IP fragment other than the first: it has no ports.
         Fragment = "fragment",
@@ -134,6 +136,10 @@ list! {
         V6TooBig = "v6:2",
         /// `ICMPv6` type 3.
         V6TimeExceeded = "v6:3",
+        /// `ICMPv4` type 12.
+        V4ParameterProblem = "v4:12",
+        /// `ICMPv6` type 4.
+        V6ParameterProblem = "v6:4",
     }
 }
 
@@ -142,8 +148,11 @@ impl IcmpType {
     #[must_use]
     pub const fn family(self) -> &'static str {
         match self {
-            Self::V4Unreachable | Self::V4TimeExceeded => "v4",
-            Self::V6Unreachable | Self::V6TooBig | Self::V6TimeExceeded => "v6",
+            Self::V4Unreachable | Self::V4TimeExceeded | Self::V4ParameterProblem => "v4",
+            Self::V6Unreachable
+            | Self::V6TooBig
+            | Self::V6TimeExceeded
+            | Self::V6ParameterProblem => "v6",
         }
     }
 
@@ -153,6 +162,8 @@ impl IcmpType {
         match self {
             Self::V4Unreachable | Self::V6TimeExceeded => 3,
             Self::V4TimeExceeded => 11,
+            Self::V4ParameterProblem => 12,
+            Self::V6ParameterProblem => 4,
             Self::V6Unreachable => 1,
             Self::V6TooBig => 2,
         }
@@ -188,14 +199,16 @@ list! {
         TooBig = "too_big",
         /// Time exceeded: v4 11, v6 3.
         TimeExceeded = "time_exceeded",
-        /// Any other code.
+        /// Protocol unreachable: v4 3/2, v6 4/1.
+        Protocol = "protocol_unreachable",
+        /// Any other code, and parameter problem: v4 12, v6 4.
         Other = "other",
     }
 }
 
 impl ErrorKind {
     /// Sorts a type and code by what it means (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1,
-    /// RFC 4443 3.1).
+    /// RFC 4443 3.1 and 3.4).
     #[inline(always)]
     #[must_use]
     pub const fn of(icmp_type: IcmpType, code: u8) -> Self {
@@ -210,6 +223,7 @@ impl ErrorKind {
             (IcmpType::V4Unreachable, 0 | 6 | 11) | (IcmpType::V6Unreachable, 0) => Self::Network,
             (IcmpType::V4Unreachable, 4) | (IcmpType::V6TooBig, _) => Self::TooBig,
             (IcmpType::V4TimeExceeded | IcmpType::V6TimeExceeded, _) => Self::TimeExceeded,
+            (IcmpType::V4Unreachable, 2) | (IcmpType::V6ParameterProblem, 1) => Self::Protocol,
             _ => Self::Other,
         }
     }
@@ -222,5 +236,15 @@ impl ErrorKind {
             self,
             Self::Port | Self::Prohibited | Self::Host | Self::Network
         )
+    }
+}
+
+list! {
+    /// Why a sample of a packet was taken.
+    SampleKind, SAMPLE_KINDS {
+        /// Its transaction was chosen: every packet of it is sampled.
+        Transaction = "transaction",
+        /// An ICMP error that quotes too little of a DNS message to know which.
+        ShortQuote = "short_quote",
     }
 }

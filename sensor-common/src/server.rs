@@ -46,9 +46,9 @@ pub struct ServerCounters {
     pub query_bytes: u64,
     /// Bytes of those responses.
     pub response_bytes: u64,
-    /// Its responses by rcode.
+    /// Its responses by rcode, forged ones too.
     pub rcode: [u64; HEADER_CODES],
-    /// Its responses with the TC bit.
+    /// Its responses with the TC bit, forged ones too.
     pub truncated: u64,
     /// TCP segments that open or refuse a connection to it, by [`crate::class::TcpEvent`].
     pub tcp: [u64; TCP_EVENTS],
@@ -58,16 +58,20 @@ pub struct ServerCounters {
     pub errors_from_server: u64,
     /// Those of them whose quote is too short to verify.
     pub errors_unverifiable: u64,
-    /// ICMP errors that quote a response of it.
+    /// ICMP errors that quote a response of it, by [`crate::class::ErrorKind`].
     pub backscatter: [u64; ERROR_KINDS],
-    pub answers_by_rcode: [u64; HEADER_CODES],
-    pub answers_truncated: u64,
+    /// Messages to its DNS port that are no DNS.
     pub garbage: u64,
     /// ICMP errors whose quoted query was seen here in the last 10 s, by
     /// [`crate::class::ErrorKind`]. At rates over 10,000 queries a second some are missed.
     pub errors_matched: [u64; ERROR_KINDS],
     /// Queries and their outcomes.
     pub transactions: TransactionCounters,
+    /// Answers to queries that were seen, late ones too, by rcode; estimates as those. Anybody can forge an
+    /// answer to no query: it counts in `rcode` alone.
+    pub answers_by_rcode: [u64; HEADER_CODES],
+    /// Those of them with the TC bit.
+    pub answers_truncated: u64,
     /// Latency of its answers; estimates as those.
     pub latency: [u64; COARSE_BUCKETS],
 }

@@ -93,6 +93,8 @@ fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
     take_all(&mut sum.tcp, &mut of.tcp);
     take_all(&mut sum.errors, &mut of.errors);
     take_all(&mut sum.errors_matched, &mut of.errors_matched);
+    take_all(&mut sum.backscatter, &mut of.backscatter);
+    take_all(&mut sum.answers_by_rcode, &mut of.answers_by_rcode);
     take_all(&mut sum.latency, &mut of.latency);
     // All fields are named, so that a new one is not forgotten.
     let ServerCounters {
@@ -106,12 +108,12 @@ fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
         errors: _,
         errors_from_server,
         errors_unverifiable,
+        garbage,
         backscatter: _,
-        answers_by_rcode: _,
-        answers_truncated: _,
-        garbage: _,
         errors_matched: _,
         transactions,
+        answers_by_rcode: _,
+        answers_truncated,
         latency: _,
     } = of;
     let TransactionCounters {
@@ -133,6 +135,8 @@ fn drain(sum: &mut ServerEntry, of: &mut ServerEntry) {
         (&mut sum.truncated, truncated),
         (&mut sum.errors_from_server, errors_from_server),
         (&mut sum.errors_unverifiable, errors_unverifiable),
+        (&mut sum.garbage, garbage),
+        (&mut sum.answers_truncated, answers_truncated),
     ] {
         *sum += core::mem::take(of);
     }

@@ -6,6 +6,7 @@ use sensor_common::shard::{Following, HISTOGRAMS, Histogram, Histograms};
 
 use crate::hash::mix;
 use crate::packet::raw64;
+use crate::parse::Flags;
 use crate::store::Shared;
 use crate::transactions::{self, Event, kind};
 
@@ -33,9 +34,17 @@ pub fn follow_response<S: Shared>(
     histograms: &mut Histograms,
     entry: &mut ServerEntry,
     hash: u64,
+    flags: Flags,
 ) {
     let event = transactions::end(table, hash);
     note(entry, histograms, event);
+    if event.is_answer() {
+        let counters = &mut entry.counters;
+        counters.answers_by_rcode[flags.rcode()] += event.weight();
+        if flags.is_truncated() {
+            counters.answers_truncated += event.weight();
+        }
+    }
 }
 
 /// The same for an ICMP error; 1 if it ended a transaction.
@@ -81,7 +90,7 @@ fn note(entry: &mut ServerEntry, histograms: &mut Histograms, event: Event) {
             cohort.errored = cohort.errored.wrapping_add(weight as u32);
         }
     }
-    if matches!(event.kind(), kind::ANSWERED | kind::LATE) {
+    if event.is_answer() {
         answered(entry, histograms, event);
     }
 }

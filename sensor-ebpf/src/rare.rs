@@ -5,6 +5,7 @@ use sensor_common::shard::{Following, Histograms};
 
 use crate::eviction;
 use crate::outcomes;
+use crate::parse::Flags;
 use crate::store::Shared;
 
 /// The kernel's half makes each a function that is verified by itself: the verifier
@@ -30,8 +31,14 @@ pub trait Rare: Shared + Sized {
 
     /// See [`outcomes::follow_response`].
     #[inline(always)]
-    fn follow_response(&mut self, histograms: &mut Histograms, entry: &mut ServerEntry, hash: u64) {
-        outcomes::follow_response(self, histograms, entry, hash);
+    fn follow_response(
+        &mut self,
+        histograms: &mut Histograms,
+        entry: &mut ServerEntry,
+        hash: u64,
+        flags: Flags,
+    ) {
+        outcomes::follow_response(self, histograms, entry, hash, flags);
     }
 
     /// See [`outcomes::follow_error`].

@@ -77,6 +77,13 @@ impl Event {
         self.0 >> 48 & 15
     }
 
+    /// Whether a response ended it, in time or not.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_answer(self) -> bool {
+        matches!(self.kind(), kind::ANSWERED | kind::LATE)
+    }
+
     /// How many transactions this one stands for.
     #[inline(always)]
     #[must_use]

@@ -1,6 +1,7 @@
 //! The loader: reads what the packet program counts, detects, presents.
 //!
-//! Data flows one way: `engine` -> `measure` -> `detect` -> `incident` -> `present`, `notify`.
+//! Data flows one way: `engine` -> `measure` -> `detect` -> `incident` -> `present`, `notify`; `session` is the
+//! loop that carries it.
 //! `sensor/docs/ARCHITECTURE.md` is the map, and a test holds the direction of imports.
 
 pub mod cli;
@@ -13,4 +14,5 @@ pub mod measure;
 pub mod monitor;
 pub mod notify;
 pub mod present;
+pub mod session;
 pub mod stage;

@@ -62,7 +62,7 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
     match &arguments.command {
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Watch(arguments) => runtime.block_on(watch::run(arguments)),
-        Command::Replay(arguments) => replay::run(arguments),
+        Command::Replay(arguments) => runtime.block_on(replay::run(arguments)),
         Command::Report(arguments) => report::run(arguments),
         Command::Causes(arguments) => causes::run(arguments),
         Command::Rules(arguments) => runtime.block_on(rules::run(arguments)),

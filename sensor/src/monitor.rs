@@ -1,8 +1,9 @@
-//! Detection over an engine's snapshots: the same for a live one, by the clock, and for one that reads a
+//! Detection over an engine's readings: the same for a live one, by the clock, and for one that reads a
 //! capture, by the time of its packets.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::latency::UNIT_BITS;
@@ -11,21 +12,19 @@ use sensor_common::server::ServerKey;
 use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
-use crate::host::facts::{EVERY, HostReader, HostReading};
+use crate::host::facts::HostReading;
 use crate::host::probe::Verified;
 use crate::incident::open::Tick;
-use crate::incident::tracker::About;
+use crate::incident::tracker::{About, Shadow};
 use crate::incident::{Change, Record, Tracker};
 use crate::measure::address::{ip, key};
 use crate::measure::clock::WallClock;
-use crate::measure::reading::Snapshot;
 use crate::measure::sampled::Sampled;
-use crate::measure::window::{Sources, Window};
+use crate::measure::second::{Second, Seconds};
+use crate::measure::window::{Reading, Sources};
 
-/// Sources are counted over so long.
+/// Sources are counted over so many seconds.
 const SOURCES: usize = 10;
-/// And so often.
-const SECOND: Duration = Duration::from_millis(990);
 
 /// What a monitor must know from the outside.
 #[derive(Clone)]
@@ -38,8 +37,6 @@ pub struct MonitorOptions {
     pub about: About,
     /// Rules that open no incident.
     pub shadow: BTreeSet<Rule>,
-    /// Whether this host may be asked about its sockets and drops.
-    pub host: bool,
 }
 
 /// See the module.
@@ -48,18 +45,12 @@ pub struct Monitor {
     detector: Detector,
     tracker: Tracker,
     calendar: WallClock,
-    then: Option<Snapshot>,
-    seconds: VecDeque<Snapshot>,
-    host: Option<Host>,
+    seconds: VecDeque<Arc<Second>>,
     /// Where servers are asked.
     port: u16,
+    /// There was a reading.
+    begun: bool,
     now: Duration,
-}
-
-struct Host {
-    reader: HostReader,
-    /// When, and what it said.
-    last: Option<(Duration, HostReading)>,
 }
 
 impl Monitor {
@@ -69,98 +60,100 @@ impl Monitor {
         let units = |units: u64| Duration::from_nanos(units << UNIT_BITS);
         let timeout = units(u64::from(settings.timeout));
         let port = options.about.ports.first().copied().unwrap_or(53);
-        let host = options.host.then(|| Host {
-            reader: HostReader::new(&options.about.ports),
-            last: None,
-        });
         Self {
             settings: Box::new(*settings),
             detector: Detector::new(options.thresholds, options.place, timeout),
             tracker: Tracker::new(calendar, options.about, options.shadow),
             calendar,
-            then: None,
             seconds: VecDeque::new(),
-            host,
             port,
+            begun: false,
             now: Duration::ZERO,
         }
     }
 
-    /// Takes the counters of a tick, and what was sampled in it. Gives what has changed.
-    pub fn observe(&mut self, now: Snapshot, samples: &[Sample]) -> Vec<(Change, Record)> {
-        let Some(then) = self.then.take() else {
-            self.seconds.push_back(now.sources_alone());
-            self.now = now.at;
-            self.then = Some(now);
+    /// Takes what was counted in a tick, and what was sampled in it. Gives what has changed. The first reading is
+    /// where time begins: what was counted before is of no tick.
+    pub fn observe(&mut self, reading: &Reading, samples: &[Sample]) -> Vec<(Change, Record)> {
+        let window = &reading.window;
+        if !std::mem::replace(&mut self.begun, true) {
+            self.now = reading.at;
             return Vec::new();
-        };
-        let window = Window::between(&then, &now);
+        }
         let origin = self.calendar.samples;
         let seen: Vec<(Sampled, Sample)> = samples
             .iter()
             .filter_map(|sample| Some((Sampled::of(sample, &self.settings, origin)?, *sample)))
             .collect();
-        let sampled: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
-        let sources = self.sources(&now);
-        self.now = now.at;
+        let packets: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
+        let sources = reading.second.as_ref().map(|second| self.sources(second));
+        self.now = reading.at;
         self.detector.observe(&Observation {
-            now: now.at,
-            window: &window,
+            now: reading.at,
+            window,
             sources: sources.as_ref().map(|(sources, over)| (sources, *over)),
-            sampled: &sampled,
+            sampled: &packets,
         });
         self.tracker.look(&seen);
         let tick = Tick {
-            now: now.at,
+            now: reading.at,
             elapsed: window.elapsed,
-            shift: now.cost.shift,
+            shift: window.cost.shift,
             lost: window.cost.samples_lost,
         };
-        self.then = Some(now);
-        self.ask_host();
         self.tracker.update(&self.detector, &tick)
     }
 
-    /// Once a second: the sources of the last ten.
-    fn sources(&mut self, now: &Snapshot) -> Option<(Sources, Duration)> {
-        let last = self.seconds.back()?;
-        if now.at.saturating_sub(last.at) < SECOND {
-            return None;
-        }
-        let first = self.seconds.front()?;
-        let sources = Sources::between(first, now);
-        let over = now.at.saturating_sub(first.at);
-        self.seconds.push_back(now.sources_alone());
-        if self.seconds.len() > SOURCES {
+    /// The sources of the last ten seconds.
+    fn sources(&mut self, second: &Arc<Second>) -> (Sources, Duration) {
+        if self.seconds.len() == SOURCES {
             self.seconds.pop_front();
         }
-        Some((sources, over))
+        self.seconds.push_back(second.clone());
+        let mut sum = Seconds::default();
+        self.seconds.iter().for_each(|second| sum.add(second));
+        (sum.sources(), sum.elapsed)
     }
 
-    /// While a server of this host has an incident, and at most once a second.
-    fn ask_host(&mut self) {
-        let Some(host) = &mut self.host else {
-            return;
-        };
-        let is_here = |subject: &&Subject| match subject {
+    /// Servers of this host that have an incident.
+    fn here(&self) -> impl Iterator<Item = &Subject> {
+        self.tracker.subjects().filter(|subject| match subject {
             Subject::Server(key) => self.detector.vantage(key) == Vantage::Server,
             Subject::Network => false,
-        };
-        let here: Vec<Subject> = self.tracker.subjects().filter(is_here).copied().collect();
-        if here.is_empty() {
-            return;
-        }
-        let last = host.last.take();
-        let (at, reading) = match last.filter(|(at, _)| self.now < *at + EVERY) {
-            Some(fresh) => fresh,
-            None => (self.now, host.reader.read()),
-        };
+        })
+    }
+
+    /// Whether what this host says of its sockets and drops is of interest now: a server of it has an incident.
+    #[must_use]
+    pub fn asks_host(&self) -> bool {
+        self.here().next().is_some()
+    }
+
+    /// What this host said.
+    pub fn set_host(&mut self, reading: &HostReading) {
+        let here: Vec<Subject> = self.here().copied().collect();
         for subject in here {
             if let Some(case) = self.tracker.incident(&subject) {
-                case.set_host(&reading);
+                case.set_host(reading);
             }
         }
-        host.last = Some((at, reading));
+    }
+
+    /// Servers with a sign now that is not followed, because there are too many incidents.
+    #[must_use]
+    pub fn unfollowed(&self) -> usize {
+        self.tracker.unfollowed()
+    }
+
+    /// Packets of an incident that goes on, by its id.
+    #[must_use]
+    pub fn packets(&self, id: &str) -> Option<&[Sample]> {
+        self.tracker.packets(id)
+    }
+
+    /// Rules that would have been signs, since this was last asked.
+    pub fn take_shadows(&mut self) -> Vec<Shadow> {
+        self.tracker.take_shadows()
     }
 
     /// Rules and what they read.
@@ -172,11 +165,6 @@ impl Monitor {
     /// The addresses of this host have changed.
     pub fn set_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
         self.detector.set_addresses(addresses);
-    }
-
-    /// Incidents that go on.
-    pub fn tracker(&mut self) -> &mut Tracker {
-        &mut self.tracker
     }
 
     /// Servers that fail, without a flood, and were not asked in the last minute; they are now.

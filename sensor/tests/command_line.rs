@@ -520,7 +520,7 @@ fn the_recorded_demo_tells_the_same_story() {
     );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "answered 10 of 300 queries in 8 s (100 more had no end yet)",
+        "answered 10 of 315 queries in 8 s (95 more had no end yet)",
         "65 \"udp port 53 unreachable\"; 65 of them from the server's own address",
         "Likely cause: **service down**",
         "firewall rejects",

@@ -80,7 +80,9 @@ fn assert_same(name: &str, host: &Window, kernel: &Window) {
             .servers
             .iter()
             .map(|(key, server)| {
-                let outcome = (server.unanswered, server.waiting, server.latency.clone());
+                let cohorts = server.cohorts.clone();
+                let open = (server.unanswered, server.waiting);
+                let outcome = (cohorts, open, server.latency.clone());
                 (*key, server.counters, server.error_sender, outcome)
             })
             .collect::<Vec<_>>()

@@ -206,6 +206,47 @@ fn errors_find_the_query_that_they_quote(engine: &mut Clocked) {
     }
 }
 
+/// Anybody can send an answer: only one that belongs to a query says what the server answers.
+fn rcodes_and_truncation_are_of_matched_answers(engine: &mut Clocked) {
+    let mut exchange = exchange(4);
+    for (id, rcode, truncated) in [(1, 0, false), (2, 3, true), (3, 2, false)] {
+        exchange.id = id;
+        engine.count(&exchange.query(NAME));
+        // Late ones too.
+        engine.wait(milliseconds(if id == 3 { 3_000 } else { 1 }));
+        engine.count(&exchange.answer(rcode, truncated));
+        // Once more, and forged ones.
+        engine.count(&exchange.answer(5, true));
+        exchange.id = 100 + id;
+        engine.count(&exchange.answer(5, true));
+    }
+    let counters = engine.server().counters;
+    let mut expected = [0; 16];
+    for rcode in [0, 2, 3] {
+        expected[rcode] = 1;
+    }
+    assert_eq!(counters.answers_by_rcode, expected);
+    assert_eq!(counters.answers_truncated, 1);
+    assert_eq!((counters.rcode[5], counters.truncated), (6, 7));
+}
+
+/// What is too big is another thing than what nobody wants.
+fn errors_about_answers_are_told_by_kind(engine: &mut Clocked) {
+    for (family, errors) in [
+        (4, [(3, 3, ErrorKind::Port), (3, 4, ErrorKind::TooBig)]),
+        (6, [(1, 4, ErrorKind::Port), (2, 0, ErrorKind::TooBig)]),
+    ] {
+        let exchange = exchange(family);
+        for (kind, code, expected) in errors {
+            engine.count(&exchange.backscatter(kind, code));
+            let window = engine.window();
+            let server = &window.servers[&support::traffic::key(exchange.server)];
+            assert_eq!(server.counters.backscatter[expected.index()], 1);
+            assert_eq!(server.counters.backscatter.iter().sum::<u64>(), 1);
+        }
+    }
+}
+
 /// A response to nobody is told only after ten seconds, when its query would have been seen.
 fn unmatched_waits_until_a_query_would_have_been_seen(engine: &mut Clocked) {
     let mut exchange = exchange(4);
@@ -478,6 +519,8 @@ in_both_engines! {
     a_retransmission_is_the_same_transaction
     an_id_that_is_used_again_is_a_new_transaction
     errors_find_the_query_that_they_quote
+    rcodes_and_truncation_are_of_matched_answers
+    errors_about_answers_are_told_by_kind
     unmatched_waits_until_a_query_would_have_been_seen
     a_flood_is_sampled_without_false_alarms
     a_flood_of_unanswered_queries_fills_nothing

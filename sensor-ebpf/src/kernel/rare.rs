@@ -6,6 +6,7 @@
 
 use sensor_common::server::{ServerEntry, ServerKey, ServerTable, WAYS};
 use sensor_common::shard::{Following, Histograms};
+use sensor_ebpf::parse::Flags;
 use sensor_ebpf::rare::Rare;
 use sensor_ebpf::{eviction, outcomes};
 
@@ -29,8 +30,14 @@ impl Rare for Table {
     }
 
     #[inline(always)]
-    fn follow_response(&mut self, histograms: &mut Histograms, entry: &mut ServerEntry, hash: u64) {
-        follow_response(histograms, entry, hash);
+    fn follow_response(
+        &mut self,
+        histograms: &mut Histograms,
+        entry: &mut ServerEntry,
+        hash: u64,
+        flags: Flags,
+    ) {
+        follow_response(histograms, entry, hash, u32::from(flags.0));
     }
 
     #[inline(always)]
@@ -80,12 +87,14 @@ pub extern "C" fn follow_response(
     histograms: *mut Histograms,
     entry: *mut ServerEntry,
     hash: u64,
+    flags: u32,
 ) -> u64 {
     // SAFETY: as above.
     let (Some(histograms), Some(entry)) = (unsafe { (histograms.as_mut(), entry.as_mut()) }) else {
         return 0;
     };
-    outcomes::follow_response(&mut Table, histograms, entry, hash);
+    let flags = Flags(flags as u16);
+    outcomes::follow_response(&mut Table, histograms, entry, hash, flags);
     0
 }
 

@@ -32,6 +32,7 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S)
     let icmp_type = match number {
         3 => IcmpType::V4Unreachable,
         11 => IcmpType::V4TimeExceeded,
+        12 => IcmpType::V4ParameterProblem,
         _ => return Class::NotDns.into(),
     };
     let quote = datagram.payload.skip(HEADER);
@@ -46,6 +47,7 @@ pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S)
         1 => IcmpType::V6Unreachable,
         2 => IcmpType::V6TooBig,
         3 => IcmpType::V6TimeExceeded,
+        4 => IcmpType::V6ParameterProblem,
         _ => return Class::NotDns.into(),
     };
     let quote = datagram.payload.skip(HEADER);

@@ -1,32 +1,34 @@
 //! `sensor demo`: a DNS outage, staged on a private network, detected live and reported.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sensor_common::sample::Sample;
-use sensor_ebpf::parse::Link;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, interval_at};
 
-use super::watch::Stop;
+use super::lines::ticks;
+use super::stop::Stop;
 use super::{Outcome, detection};
 use crate::cli::{DemoArguments, DetectionArguments};
 use crate::detect::Place;
 use crate::engine::kernel::attach::HookChoice;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::kernel::preflight::Host;
-use crate::engine::maintenance;
 use crate::engine::replay::capture::Capture;
 use crate::engine::replay::host_engine::HostEngine;
-use crate::engine::settings::for_ports;
-use crate::incident::{Change, Record};
+use crate::engine::replay::player::Replay;
+use crate::engine::settings::{for_ports, timeout};
+use crate::engine::{Engine, Tick};
+use crate::host::watch::HostWatch;
+use crate::incident::Record;
 use crate::measure::address::key;
-use crate::measure::clock::WallClock;
-use crate::measure::reading::Snapshot;
+use crate::measure::interval::Interval;
 use crate::measure::window::Window;
-use crate::monitor::{Monitor, MonitorOptions};
+use crate::monitor::MonitorOptions;
 use crate::present::output::{self, Reader};
 use crate::present::{incident, line, report};
+use crate::session::{Face, Published, Session};
 use crate::stage::client::Client;
 use crate::stage::namespace::Namespace;
 use crate::stage::responder::Responder;
@@ -57,7 +59,7 @@ const HEALTHY: Duration = Duration::from_secs(6);
 /// When the demo ends.
 pub const LENGTH: Duration = Duration::from_secs(14);
 /// Between two lines.
-const TICK: Duration = Duration::from_secs(1);
+const LINE: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 ///
@@ -73,13 +75,7 @@ pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, mut engine)) => {
-            let played = Box::pin(live(&network, &mut engine, &mut stop)).await;
-            // Filters of the clsact kind are found by the index of their device, in the namespace of
-            // the thread that asks.
-            network.server.enter(|| drop(engine))?;
-            played
-        }
+        Ok((network, engine)) => Box::pin(live(&network, engine, &mut stop)).await,
         Err(error) => {
             output::line(&format!(
                 "not live: {error:#}\nplaying a recording of the same outage instead"
@@ -122,7 +118,8 @@ impl Network {
             .iter()
             .map(|client| Client::new(&self.clients, IpAddr::V4(*client), address))
             .collect::<Result<Vec<_>, _>>()?;
-        let start = Instant::now();
+        // Between two ticks of the sensor, so that each interval has whole rounds.
+        let start = Instant::now() + QUERY_EVERY / 2;
         let mut responder = Some(responder);
         let mut ticks = interval_at(start, QUERY_EVERY);
         for round in 0.. {
@@ -160,7 +157,7 @@ fn stage() -> Result<(Network, KernelEngine)> {
     Ok((network, engine))
 }
 
-async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> Result<Outcome> {
+async fn live(network: &Network, engine: KernelEngine, stop: &mut Stop) -> Result<Outcome> {
     output::line(&format!(
         "a DNS server ({SERVER}) and {} clients on a private network; {} and TC egress watch the \
          server's interface",
@@ -170,131 +167,129 @@ async fn live(network: &Network, engine: &mut KernelEngine, stop: &mut Stop) -> 
             .first()
             .map_or_else(String::new, |attached| attached.hook.to_string())
     ))?;
-    let mut screen = Screen::new(engine.snapshot())?;
-    let place = Place {
-        addresses: engine.addresses().clone(),
-        ..Place::default()
-    };
-    let options = monitor_options(place, true)?;
-    let settings = for_ports(&[])?;
-    // What the host says is asked for in the namespace of the thread.
-    let mut monitor = network
-        .server
-        .enter(|| Monitor::new(&settings, engine.calendar(), options))?;
-    // Between two rounds of queries, so that each interval has whole rounds.
-    let mut ticks = interval_at(Instant::now() + TICK - QUERY_EVERY / 2, TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut upkeep = interval_at(Instant::now() + maintenance::TICK, maintenance::TICK);
-    let mut play = std::pin::pin!(network.play());
-    loop {
+    let options = monitor_options(detection::place(&engine, false))?;
+    // What the host says is read in the namespace of the thread that begins to watch it.
+    let ports = options.about.ports.clone();
+    let host = network.server.enter(|| HostWatch::new(&ports))?;
+    let mut session =
+        Session::new(engine, &*for_ports(&[])?, options).with_host(host.context("no thread")?);
+    let mut screen = Screen::new()?;
+    // Filters of the clsact kind are found by the index of their device, in the namespace of the thread
+    // that asks.
+    let played = play_live(network, &mut session, &mut screen, stop).await;
+    let (engine, _) = session.into_parts();
+    network.server.enter(|| drop(engine))?;
+    played
+}
+
+/// The outage, on the private network.
+async fn play_live(
+    network: &Network,
+    session: &mut Session<KernelEngine>,
+    screen: &mut Screen,
+    stop: &mut Stop,
+) -> Result<Outcome> {
+    let mut played = None;
+    let play = async {
         tokio::select! {
-            _ = upkeep.tick() => {
-                engine.tick();
-                let samples: Vec<Sample> = engine.samples().collect();
-                let now = engine.snapshot();
-                let changes = network.server.enter(|| monitor.observe(now, &samples))?;
-                Screen::tell(&changes)?;
-            }
-            played = &mut play => {
-                played.context("the private network failed")?;
-                break;
-            }
-            () = stop.asked() => return Ok(Outcome::Fine),
-            _ = ticks.tick() => {
-                if screen.show(engine.snapshot())? == Reader::Gone {
-                    return Ok(Outcome::Fine);
-                }
-            }
+            result = network.play() => played = Some(result),
+            () = stop.asked() => {}
         }
-    }
-    screen.finish(engine.snapshot(), monitor)
+    };
+    session.run(screen, play).await?;
+    let Some(result) = played else {
+        return Ok(Outcome::Fine);
+    };
+    result.context("the private network failed")?;
+    screen.end(session)
 }
 
 /// What is detected on the private network.
-fn monitor_options(place: Place, host: bool) -> Result<MonitorOptions> {
+fn monitor_options(place: Place) -> Result<MonitorOptions> {
     let about = detection::about(&[], vec![DEVICE.into()]);
-    detection::options(&DetectionArguments::default(), place, about, host)
+    detection::options(&DetectionArguments::default(), place, about)
 }
 
 /// Plays the recording at the speed it was made.
 async fn play(stop: &mut Stop) -> Result<Outcome> {
-    let mut frames = Vec::new();
-    Capture::new("the recording".into(), RECORDED)?.for_each(|frame| {
-        frames.push((frame.time.unwrap_or_default(), frame.bytes.to_vec()));
-    })?;
-    let first = frames.first().map_or(Duration::ZERO, |(time, _)| *time);
-    let mut engine = HostEngine::new(DEVICE, for_ports(&[])?);
-    let mut screen = Screen::new(engine.snapshot(Duration::ZERO))?;
+    let settings = for_ports(&[])?;
+    let capture = Capture::new("the recording".into(), RECORDED)?;
+    let counting = HostEngine::new(DEVICE, settings.clone());
+    let engine = Replay::new(capture, counting, DEVICE, timeout(&settings)).paced();
     let place = Place {
         addresses: [key(SERVER.into())].into(),
         ..Place::default()
     };
-    let calendar = WallClock {
-        begun: first,
-        samples: first,
+    let mut session = Session::new(engine, &settings, monitor_options(place)?);
+    let mut screen = Screen::new()?;
+    let mut stopped = false;
+    let asked = async {
+        stop.asked().await;
+        stopped = true;
     };
-    let mut monitor = Monitor::new(&*for_ports(&[])?, calendar, monitor_options(place, false)?);
-    let start = Instant::now();
-    let mut shown = Duration::ZERO;
-    for (time, frame) in frames {
-        let at = time.saturating_sub(first);
-        while at >= shown + TICK {
-            shown += TICK;
-            tokio::select! {
-                () = sleep_until(start + shown) => {}
-                () = stop.asked() => return Ok(Outcome::Fine),
-            }
-            if screen.show(engine.snapshot(shown))? == Reader::Gone {
-                return Ok(Outcome::Fine);
-            }
-        }
-        let mut changes = Vec::new();
-        engine.set_time_with(time, |engine, at| {
-            let samples: Vec<Sample> = engine.samples().collect();
-            let now = engine.snapshot(at.saturating_sub(first));
-            changes.extend(monitor.observe(now, &samples));
-        });
-        Screen::tell(&changes)?;
-        engine.count(&frame, Link::Ethernet);
+    session.run(&mut screen, asked).await?;
+    if stopped || screen.gone {
+        return Ok(Outcome::Fine);
     }
-    screen.finish(engine.snapshot(LENGTH), monitor)
+    screen.end(&mut session)
 }
 
 /// A line a second, what happens to the incident, and its report at the end.
 struct Screen {
-    then: Snapshot,
+    interval: Interval,
+    /// When the last tick was.
+    at: Duration,
+    /// Nobody reads any more.
+    gone: bool,
 }
 
 impl Screen {
-    fn new(first: Snapshot) -> std::io::Result<Self> {
+    fn new() -> std::io::Result<Self> {
         output::line(line::HEADER)?;
-        Ok(Self { then: first })
+        Ok(Self {
+            interval: Interval::of(ticks(LINE)),
+            at: Duration::ZERO,
+            gone: false,
+        })
     }
 
-    fn show(&mut self, now: Snapshot) -> std::io::Result<Reader> {
-        let window = Window::between(&self.then, &now);
-        let reader = output::line(&line::interval(now.at, DEVICE, &window.totals(), &window))?;
-        self.then = now;
-        Ok(reader)
+    fn line(&mut self, window: &Window) -> std::io::Result<Reader> {
+        let line = line::interval(self.at, DEVICE, &window.totals(), window);
+        output::line(&line)
     }
 
-    fn tell(changes: &[(Change, Record)]) -> std::io::Result<()> {
-        for (change, record) in changes {
-            output::line(&incident::change(*change, record))?;
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, last: Snapshot, mut monitor: Monitor) -> Result<Outcome> {
-        let shown = self.then.at;
-        // The last interval ends with the demo, a little before or after its tick.
-        if last.at.saturating_sub(shown) > TICK / 2 {
-            self.show(last)?;
+    /// The last interval ends with the demo, a little before or after its time; then comes the report.
+    fn end<E: Engine>(&mut self, session: &mut Session<E>) -> Result<Outcome> {
+        if self.interval.passed() > ticks(LINE) / 2 {
+            let window = self.interval.end();
+            self.line(&window)?;
         }
         output::line("")?;
-        for (record, _) in monitor.finish() {
-            output::line(&report::markdown(&record, None))?;
-        }
+        session.finish(self)?;
         Ok(Outcome::Fine)
+    }
+}
+
+impl Face for Screen {
+    fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
+        for (change, record) in now.changes {
+            output::line(&incident::change(*change, record))?;
+        }
+        if now.tick != Tick::Next {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.at = now.reading.at;
+        if let Some(window) = self.interval.tick(now.reading)
+            && self.line(&window)? == Reader::Gone
+        {
+            self.gone = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn unfinished(&mut self, record: Record) -> Result<()> {
+        output::line(&report::markdown(&record, None))?;
+        Ok(())
     }
 }

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cli::{AlertArguments, DetectionArguments};
 use crate::detect::rules::RULES;
 use crate::detect::{Place, Rule, Thresholds};
+use crate::engine::Engine;
+use crate::engine::kernel::engine::KernelEngine;
 use crate::incident::store::Store;
 use crate::incident::tracker::About;
 use crate::monitor::MonitorOptions;
@@ -23,6 +25,15 @@ pub fn about(ports: &[u16], watched: Vec<String>) -> About {
     }
 }
 
+/// Where a live sensor stands.
+pub fn place(engine: &KernelEngine, ingress_only: bool) -> Place {
+    Place {
+        addresses: (*engine.status().addresses).clone(),
+        one_direction: ingress_only && !engine.is_loopback(),
+        ..Place::default()
+    }
+}
+
 /// From the command line and the files that it names.
 ///
 /// # Errors
@@ -31,7 +42,6 @@ pub fn options(
     arguments: &DetectionArguments,
     place: Place,
     about: About,
-    host: bool,
 ) -> Result<MonitorOptions> {
     Ok(MonitorOptions {
         thresholds: thresholds(arguments)?,
@@ -41,7 +51,6 @@ pub fn options(
         },
         about,
         shadow: shadow(arguments),
-        host,
     })
 }
 

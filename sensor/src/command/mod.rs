@@ -4,10 +4,11 @@ pub mod causes;
 pub mod demo;
 mod detection;
 pub mod doctor;
-mod live;
+pub mod lines;
 pub mod replay;
 pub mod report;
 pub mod rules;
+mod stop;
 pub mod watch;
 
 /// A command's result for the shell.

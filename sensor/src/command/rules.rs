@@ -1,23 +1,23 @@
 //! `sensor rules`: what every rule reads, and how far it is from firing.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::time::MissedTickBehavior;
 
-use super::live::Live;
-use super::watch::Stop;
+use super::lines::ticks;
+use super::stop::Stop;
 use super::{Outcome, detection, replay};
 use crate::cli::RulesArguments;
+use crate::engine::Tick;
 use crate::engine::kernel::attach::HookChoice;
-use crate::engine::kernel::engine::WatchOptions;
-use crate::engine::maintenance::TICK;
+use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::settings::for_ports;
-use crate::measure::samples::Names;
+use crate::incident::Record;
 use crate::monitor::Monitor;
-use crate::notify::Alerts;
 use crate::present::output::{self, Format, Reader};
 use crate::present::rules::{self, RuleObject};
+use crate::session::{Face, Published, Session};
 
 /// Runs the command.
 ///
@@ -29,7 +29,7 @@ pub async fn run(arguments: &RulesArguments) -> Result<Outcome> {
         let text = rules::commented(&thresholds).context("cannot write the thresholds")?;
         output::line(text.trim_end())?;
     } else if let Some(path) = &arguments.capture {
-        let monitor = replay::monitor(path, &arguments.ports, &arguments.detection)?;
+        let monitor = replay::monitor(path, &arguments.ports, &arguments.detection).await?;
         show(&monitor, arguments.output)?;
     } else if arguments.interfaces.is_empty() {
         match arguments.output {
@@ -52,24 +52,42 @@ async fn live(arguments: &RulesArguments) -> Result<()> {
         tc: None,
     };
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
-    let mut live = Live::watch(&options, &arguments.detection, about, Alerts::default()).await?;
+    let engine = KernelEngine::watch(&options).await?;
+    let place = detection::place(&engine, options.ingress_only);
+    let detection = detection::options(&arguments.detection, place, about)?;
+    let mut session = Session::new(engine, &options.settings, detection);
     let mut stop = Stop::new()?;
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
-    ticks.tick().await;
-    let mut upkeep = tokio::time::interval(TICK);
-    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = upkeep.tick() => {
-                live.tick(&mut Names::default());
-            }
-            _ = ticks.tick() => {
-                if show(&live.monitor, arguments.output)? == Reader::Gone {
-                    return Ok(());
-                }
-            }
-            () = stop.asked() => return Ok(()),
+    let mut table = Table {
+        format: arguments.output,
+        ticks: ticks(Duration::from_secs_f64(arguments.interval)),
+        passed: 0,
+    };
+    session.run(&mut table, stop.asked()).await
+}
+
+/// The readings, every so many ticks.
+struct Table {
+    format: Format,
+    ticks: u32,
+    passed: u32,
+}
+
+impl Face for Table {
+    fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
+        self.passed += u32::from(now.tick == Tick::Next);
+        if now.tick != Tick::Next || !self.passed.is_multiple_of(self.ticks) {
+            return Ok(ControlFlow::Continue(()));
         }
+        if let Some(monitor) = now.monitor
+            && show(monitor, self.format)? == Reader::Gone
+        {
+            return Ok(ControlFlow::Break(()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn unfinished(&mut self, _: Record) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -1,39 +1,18 @@
 //! `sensor watch`: live counters.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use sensor_common::settings::Direction;
-use sensor_common::totals::Totals;
-use tokio::time::MissedTickBehavior;
+use anyhow::{Context, Result};
 
-use super::live::Live;
+use super::lines::Lines;
+use super::stop::Stop;
 use super::{Outcome, detection};
 use crate::cli::WatchArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
-use crate::engine::kernel::interface::LinkState;
-use crate::engine::maintenance::TICK;
-use crate::engine::own_cost::Meter;
 use crate::engine::settings::{for_ports, set_timeout};
-use crate::incident::tracker::Shadow;
-use crate::incident::{Change, Record};
-use crate::measure::counters::Counters;
-use crate::measure::reading::{Lane, Snapshot};
-use crate::measure::samples::Names;
-use crate::measure::window::Window;
-use crate::present::incident::{self, IncidentObject, ShadowObject};
-use crate::present::objects::{Losses, NamesObject, SensorObject, ServerObject, SourcesObject};
-use crate::present::output::{Format, Lines, Reader};
-use crate::present::totals::{About, TotalsObject};
-use crate::present::{details, line};
-
-/// Lines between two headers.
-const HEADER_EVERY: usize = 20;
-/// Servers that are listed in text.
-const SERVERS: usize = 3;
-/// Servers that are listed in JSON.
-const SERVERS_IN_JSON: usize = 256;
+use crate::host::watch::HostWatch;
+use crate::present::output::Lines as Output;
+use crate::session::Session;
 
 /// Runs the command until a signal or a closed pipe.
 ///
@@ -52,78 +31,26 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     };
     let alerts = detection::alerts(&arguments.alerts)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
-    let mut live = Live::watch(&options, &arguments.detection, about, alerts).await?;
+    let host = HostWatch::new(&about.ports).context("cannot start a thread")?;
+    let engine = KernelEngine::watch(&options).await?;
+    let place = detection::place(&engine, arguments.ingress_only);
+    let detection = detection::options(&arguments.detection, place, about)?;
+    announce(&engine, arguments.ingress_only);
+    let mut session = Session::new(engine, &options.settings, detection)
+        .with_alerts(alerts)
+        .with_host(host);
     if arguments.verify {
-        live.verify();
+        session = session.with_probes();
     }
-    let mut kernel_log = if log::max_level() >= log::LevelFilter::Debug {
-        Some(live.engine.log()?)
-    } else {
-        None
-    };
-    announce(&live.engine, arguments.ingress_only);
     let mut stop = Stop::new()?;
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(arguments.interval));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    let mut upkeep = tokio::time::interval(TICK);
-    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    upkeep.tick().await;
-    let mut then = live.engine.snapshot();
-    let mut screen = Screen {
-        format: arguments.output,
-        details: arguments.details,
-        lines: 0,
-        names: Names::default(),
-        meter: Meter::new(),
-        out: Lines::new()?,
-    };
-    let outcome = loop {
-        tokio::select! {
-            _ = upkeep.tick() => {
-                for (change, record) in live.tick(&mut screen.names) {
-                    screen.tell(change, &record)?;
-                }
-                let at_ms = live.monitor.now_ms();
-                for shadow in live.monitor.tracker().take_shadows() {
-                    screen.shadow(&shadow, at_ms)?;
-                }
-                continue;
-            }
-            _ = ticks.tick() => {}
-            () = stop.asked() => break Ok(Outcome::Fine),
-        }
-        if let Some(log) = &mut kernel_log {
-            log.flush();
-        }
-        let losses = live.losses();
-        let engine = &mut live.engine;
-        let states: Vec<LinkState> = engine.attached().iter().map(|a| a.state).collect();
-        engine.look_at_links().await?;
-        for (before, attached) in states.iter().zip(engine.attached()) {
-            if *before != attached.state {
-                eprintln!("{} is {}", attached.interface.name, attached.state.words());
-            }
-        }
-        // So that different sources and names are those of this interval, and of no other.
-        engine.flush();
-        let now = engine.snapshot();
-        let window = Window::between(&then, &now);
-        if screen.show(&window, &now, engine, losses)? == Reader::Gone {
-            break Ok(Outcome::Fine);
-        }
-        if engine.attached().iter().all(|a| a.state == LinkState::Gone) {
-            break Err(anyhow!(
-                "nothing is left to watch: the interfaces were deleted or moved away"
-            ));
-        }
-        then = now;
-    };
-    for record in live.finish() {
-        screen.unfinished(&record, arguments.alerts.state.as_deref())?;
-    }
-    screen.out.finish()?;
-    outcome
+    let interval = Duration::from_secs_f64(arguments.interval);
+    let out = Output::new()?;
+    let mut lines = Lines::new(arguments.output, arguments.details, interval, out)
+        .kept_in(arguments.alerts.state.as_deref());
+    let ran = session.run(&mut lines, stop.asked()).await;
+    session.finish(&mut lines)?;
+    lines.finish()?;
+    ran.map(|()| Outcome::Fine)
 }
 
 /// Says what is watched, and how.
@@ -144,182 +71,5 @@ fn announce(engine: &KernelEngine, ingress_only: bool) {
             "only received packets are counted: whether a query was answered, and whether a response \
              was asked for, cannot be known"
         );
-    }
-}
-
-/// Where intervals are written.
-struct Screen {
-    format: Format,
-    details: bool,
-    lines: usize,
-    /// Of the interval that is running.
-    names: Names,
-    meter: Meter,
-    out: Lines,
-}
-
-impl Screen {
-    /// What happens to an incident.
-    fn tell(&mut self, change: Change, record: &Record) -> std::io::Result<Reader> {
-        match self.format {
-            Format::Json => self.out.json(&IncidentObject::new(record, Some(change))),
-            Format::Text => {
-                // The columns are explained again behind it.
-                self.lines = 0;
-                self.out.line(incident::change(change, record))
-            }
-        }
-    }
-
-    /// A rule that fires and opens no incident.
-    fn shadow(&mut self, shadow: &Shadow, at_ms: u64) -> std::io::Result<Reader> {
-        match self.format {
-            Format::Json => self.out.json(&ShadowObject::new(shadow, at_ms)),
-            Format::Text => {
-                self.lines = 0;
-                self.out.line(incident::shadow(shadow))
-            }
-        }
-    }
-
-    /// An incident that goes on when the sensor ends.
-    fn unfinished(&mut self, record: &Record, state: Option<&Path>) -> std::io::Result<Reader> {
-        match self.format {
-            Format::Json => self.out.json(&IncidentObject::new(record, None)),
-            Format::Text => self.out.line(incident::unfinished(record, state)),
-        }
-    }
-
-    fn show(
-        &mut self,
-        window: &Window,
-        now: &Snapshot,
-        engine: &KernelEngine,
-        losses: Losses,
-    ) -> std::io::Result<Reader> {
-        let losses = Losses {
-            lines_lost: self.out.lost(),
-            ..losses
-        };
-        let spent = self.meter.spent();
-        let places = (now.places.len(), engine.server_places());
-        let names = std::mem::take(&mut self.names);
-        let mut reader = Reader::There;
-        if self.details && self.format == Format::Json {
-            for (key, server) in window.busiest().into_iter().take(SERVERS_IN_JSON) {
-                self.out.json(&ServerObject::new(key, server))?;
-            }
-            self.out.json(&SourcesObject::new(&window.sources))?;
-            self.out.json(&NamesObject::new(&names, window.names))?;
-        }
-        for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
-            let attached = engine
-                .attached()
-                .iter()
-                .find(|a| a.interface.name == interface);
-            let state = attached.map_or(LinkState::Gone, |attached| attached.state);
-            reader = match self.format {
-                Format::Text => {
-                    if self.lines.is_multiple_of(HEADER_EVERY) {
-                        self.out.line(line::HEADER.into())?;
-                    }
-                    self.lines += 1;
-                    let mut line = line::interval(now.at, interface, &totals, window);
-                    if state != LinkState::Up {
-                        line = format!("{line}  interface is {}", state.words());
-                    }
-                    self.out.line(line)?
-                }
-                Format::Json => self.out.json(&TotalsObject::new(
-                    &totals,
-                    About {
-                        engine: "kernel",
-                        source: Some(interface.into()),
-                        at_ms: u64::try_from(now.at.as_millis()).ok(),
-                        interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
-                        link: Some(state.name()),
-                        cut: None,
-                        complete: None,
-                        sensor: (at == 0).then(|| {
-                            let bytes = engine.map_bytes();
-                            SensorObject::new(window, places, bytes, spent, losses)
-                        }),
-                        evicted_servers: (at == 0).then_some(window.evicted),
-                    },
-                ))?,
-            };
-        }
-        if self.details && self.format == Format::Text && !window.servers.is_empty() {
-            let servers = window.busiest();
-            if !servers.is_empty() {
-                self.out
-                    .line(format!("          {}", details::SERVER_HEADER))?;
-            }
-            for (key, server) in servers.iter().take(SERVERS) {
-                self.out
-                    .line(format!("          {}", details::server(key, server)))?;
-            }
-            if servers.len() > SERVERS {
-                let more = servers.len() - SERVERS;
-                self.out
-                    .line(format!("          and {more} more servers"))?;
-            }
-            for line in [
-                details::sources(&window.sources),
-                details::names(&names, window.names),
-                details::own_cost(window, places, engine.map_bytes(), spent, losses),
-            ] {
-                reader = self.out.line(format!("          {line}"))?;
-            }
-        }
-        Ok(reader)
-    }
-}
-
-/// Both directions of each interface together.
-fn by_interface(lanes: &[Lane]) -> Vec<(&str, Totals)> {
-    let mut interfaces: Vec<(&str, Totals)> = Vec::new();
-    for lane in lanes {
-        match interfaces.last_mut() {
-            Some((name, totals))
-                if lane.direction == Direction::Egress && *name == lane.interface =>
-            {
-                totals.add(&lane.totals);
-            }
-            _ => interfaces.push((&lane.interface, lane.totals)),
-        }
-    }
-    interfaces
-}
-
-/// SIGINT, SIGTERM and SIGHUP.
-pub struct Stop {
-    signals: [tokio::signal::unix::Signal; 3],
-}
-
-impl Stop {
-    /// Takes the signals over from their default, which would end the process at once.
-    ///
-    /// # Errors
-    /// From the system.
-    pub fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            signals: [
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::hangup())?,
-            ],
-        })
-    }
-
-    /// Waits for one of them.
-    pub async fn asked(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
     }
 }

@@ -11,9 +11,10 @@ use sensor_common::server::ServerKey;
 use super::usual::Share;
 use super::{Place, Thresholds};
 use crate::measure::dossier::{Dossier, Dossiers, End};
+use crate::measure::sketch::Prefix;
 
 /// Whom somebody asks is looked up over so long.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// Whether all fail is looked up over so long.
 const SHORT: Duration = Duration::from_secs(5);
 /// Whoever asks fewer servers is not told apart.
@@ -21,7 +22,7 @@ const FEW: usize = 8;
 /// Askers whose usual share of failures is known.
 const KNOWN: usize = 64;
 /// A query counts as failing when it has waited for so long.
-const OVERDUE: Duration = Duration::from_millis(1_000);
+const OVERDUE: Duration = Duration::from_secs(1);
 /// Questions of a scan are the same, or each is of another server.
 const SAME: f64 = 0.8;
 
@@ -77,7 +78,8 @@ impl Asker {
         let most = self.questions.values().max().copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
-        self.asked() <= 2 * servers && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+        self.asked() <= 2 * servers
+            && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
     }
 }
 
@@ -88,8 +90,8 @@ pub struct Askers {
     pub by_client: BTreeMap<ServerKey, Asker>,
     /// Usual share of failures.
     usual: BTreeMap<ServerKey, Share>,
-    /// Whether it was ever answered.
-    answered: BTreeSet<ServerKey>,
+    /// Networks to which an answer was ever seen.
+    answered: BTreeSet<Prefix>,
     counted_at: Option<Duration>,
     learnt_to: Duration,
 }
@@ -124,9 +126,12 @@ impl Askers {
             };
             let answered = matches!(end, End::Answered(_) | End::Late(_));
             let tally = asker.servers.entry(dossier.server).or_default();
-            for tally in [Some(tally), (dossier.begun >= lately).then_some(&mut asker.lately)]
-                .into_iter()
-                .flatten()
+            for tally in [
+                Some(tally),
+                (dossier.begun >= lately).then_some(&mut asker.lately),
+            ]
+            .into_iter()
+            .flatten()
             {
                 tally.asked += weight;
                 tally.answered += if answered { weight } else { 0 };
@@ -139,15 +144,18 @@ impl Askers {
                 }
             }
             if let Some(question) = &dossier.question {
-                *asker.questions.entry(question.name.to_string()).or_default() += weight;
+                *asker
+                    .questions
+                    .entry(question.name.to_string())
+                    .or_default() += weight;
+            }
+        }
+        for (client, asker) in &found {
+            if asker.answering() != 0 && self.answered.len() < KNOWN * 16 {
+                self.answered.insert(Prefix::network(*client));
             }
         }
         found.retain(|_, asker| asker.servers.len() > 1);
-        for (client, asker) in &found {
-            if asker.answering() != 0 && self.answered.len() < KNOWN * 16 {
-                self.answered.insert(*client);
-            }
-        }
         self.by_client = found;
     }
 
@@ -181,20 +189,32 @@ impl Askers {
         self.usual.get(client).copied().unwrap_or_default()
     }
 
-    /// Whether a client was ever answered by anybody.
+    /// Whether a client, or a neighbour in its network, was ever answered by anybody.
     #[must_use]
     pub fn was_answered(&self, client: &ServerKey) -> bool {
-        self.answered.contains(client)
+        self.answered.contains(&Prefix::network(*client))
+    }
+
+    /// How many other servers answer the client that asks most of a server's queries.
+    #[must_use]
+    pub fn others_of(&self, server: &ServerKey) -> usize {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let asker = self.by_client.values().max_by_key(|asker| of(asker));
+        let asker = asker.filter(|asker| of(asker) != 0);
+        asker.map_or(0, |asker| {
+            let answering = asker
+                .servers
+                .iter()
+                .filter(|(_, tally)| tally.answered != 0);
+            answering.filter(|(other, _)| *other != server).count()
+        })
     }
 
     /// The client that asks most of a server's queries, if it asks many servers.
     #[must_use]
     pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {
         let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
-        let (client, asker) = self
-            .by_client
-            .iter()
-            .max_by_key(|(_, asker)| of(asker))?;
+        let (client, asker) = self.by_client.iter().max_by_key(|(_, asker)| of(asker))?;
         (of(asker) != 0 && asker.servers.len() >= FEW).then_some((client, asker))
     }
 

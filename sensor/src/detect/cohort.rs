@@ -162,11 +162,7 @@ impl Cohorts {
 
     /// Forgets what is too old, and adds up what is old.
     pub fn pass(&mut self, now: Duration) {
-        while self
-            .kept
-            .front()
-            .is_some_and(|first| first.to + KEPT < now)
-        {
+        while self.kept.front().is_some_and(|first| first.to + KEPT < now) {
             self.kept.pop_front();
         }
         // At most one pair a tick comes to be old enough.
@@ -205,6 +201,8 @@ pub struct Clock {
     pub timeout: Duration,
     /// A suspiciously long wait.
     pub overdue: Duration,
+    /// Whether cohorts tell something that are younger than that, where errors come.
+    pub young: bool,
 }
 
 impl Cohorts {
@@ -263,7 +261,7 @@ impl Cohorts {
 fn known(cohort: &Cohort, clock: &Clock) -> Asked {
     let mut asked = cohort.as_of(clock.now, clock.timeout, clock.overdue);
     let is_young = clock.now < cohort.to + clock.overdue;
-    if is_young && asked.errored == 0 {
+    if is_young && (asked.errored == 0 || !clock.young) {
         return Asked::default();
     }
     asked.asked -= asked.waiting;

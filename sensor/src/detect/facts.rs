@@ -23,7 +23,10 @@ pub const LONG: Duration = Duration::from_secs(10);
 /// Failures are looked for over at least so long, if so many are known.
 const SECOND: Duration = Duration::from_secs(1);
 /// A server that pauses for less than this is slow.
-const PAUSE: Duration = Duration::from_millis(1_250);
+const PAUSE: Duration = Duration::from_millis(500);
+/// So large a part fails at least, surely.
+const SURELY: f64 = 0.3;
+const SURELY_AMONG_ANSWERS: f64 = 0.4;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -102,11 +105,15 @@ impl<'a> Facts<'a> {
             now: around.now,
             timeout: around.timeout,
             overdue: overdue(state, around.timeout, around.limits),
+            young: true,
         };
         let seen = state.visibility.of_server();
         let visibility = if around.place.one_direction {
             Visibility::QueriesOnly
-        } else if vantage != Vantage::Path || state.has_answered || state.errors != super::server::Errors::default() {
+        } else if vantage != Vantage::Path
+            || state.has_answered
+            || state.errors != super::server::Errors::default()
+        {
             Visibility::Both
         } else {
             seen
@@ -127,7 +134,7 @@ impl<'a> Facts<'a> {
             visibility,
             standing: Standing::of(
                 &server,
-                &state.usual.failed,
+                state,
                 around.askers,
                 around.scanners,
                 around.limits,
@@ -155,8 +162,8 @@ impl<'a> Facts<'a> {
             &self.state.visibility,
             self.recent,
             self.vantage,
-            self.clock.now,
-            self.clock.timeout,
+            &|dossier| self.askers.was_answered(&dossier.client),
+            (self.clock.now, self.clock.timeout),
         );
         // Errors came back, so those are seen.
         let without = |asked: &Asked| {
@@ -177,7 +184,12 @@ impl<'a> Facts<'a> {
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
         let is_most = quick
-            && lower > 4.0 * limits.partial_share.warning
+            && lower
+                > if asked.answered == 0 {
+                    SURELY
+                } else {
+                    SURELY_AMONG_ANSWERS
+                }
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.
@@ -208,12 +220,16 @@ impl<'a> Facts<'a> {
     fn closed(&self) -> [Asked; 3] {
         let clock = Clock {
             overdue: self.clock.timeout,
+            young: false,
             ..self.clock
         };
         let least = self.limits.partial_queries;
+        // An outage that is over is not a part that fails.
+        let since = self.clock.now.saturating_sub(self.state.mostly_failed_to);
+        let back = since.min(Duration::from_mins(1));
         [1, 6, 30].map(|times| {
             let cohorts = &self.state.cohorts;
-            cohorts.enough(times * least, SECOND, Duration::from_mins(1), &clock)
+            cohorts.enough(times * least, SECOND, back, &clock)
         })
     }
 
@@ -280,7 +296,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn alarm_share(&self, least: f64, usual: &Share) -> f64 {
         let upper = usual.upper();
-        let rise = (self.limits.usual_rise * upper).min(upper + 0.75 * (1.0 - upper));
+        let rise = (self.limits.usual_rise * upper).min(upper + 0.5 * (1.0 - upper));
         least.max(rise)
     }
 
@@ -321,8 +337,7 @@ impl<'a> Facts<'a> {
     /// Queries that failed lately or are slow: it does not do what it usually does.
     #[must_use]
     pub fn is_harmed(&self) -> bool {
-        self.failing.is_unusual
-            || super::rules::of(super::Rule::Slow, self).level().is_some()
+        self.failing.is_unusual || super::rules::of(super::Rule::Slow, self).level().is_some()
     }
 
     /// Whether something that began at `then` and what fails began in one moment.
@@ -334,6 +349,10 @@ impl<'a> Facts<'a> {
 
 /// From which age on a query that waits counts as failing for now.
 fn overdue(state: &ServerState, timeout: Duration, limits: &Thresholds) -> Duration {
+    // Where no error says that queries fail, they may be answered late: a server that takes 1.5 s is slow.
+    if state.errors == super::server::Errors::default() {
+        return timeout.mul_f64(limits.silent_timeout_share);
+    }
     let age = match state.usual.latency.quantile(0.99) {
         Some(p99) => Duration::try_from_secs_f64(limits.overdue_p99 * p99)
             .unwrap_or(timeout)

@@ -177,7 +177,7 @@ const SERVERS: usize = 256;
 /// Dossiers that rules look at began in the last so long.
 const RECENT: Duration = Duration::from_secs(12);
 /// A server that failed so lately may still answer late.
-const FAILED_LATELY: Duration = Duration::from_secs(60);
+const FAILED_LATELY: Duration = Duration::from_mins(1);
 
 /// Follows servers and applies the rules.
 pub struct Detector {
@@ -225,8 +225,7 @@ impl Detector {
         // More queries than usual may be of more sources than usual, which are not learnt as usual either.
         let rises = self.servers.values().any(ServerState::rises);
         let limits = &self.thresholds;
-        self.network
-            .observe(seen, limits, &self.readings, rises);
+        self.network.observe(seen, limits, &self.readings, rises);
         let now = seen.now;
         for (key, server) in &seen.window.servers {
             if is_no_server(key) {
@@ -277,8 +276,7 @@ impl Detector {
             }
         }
         self.judged_to = self.judged_to.max(to);
-        self.askers
-            .observe(&self.dossiers, seen.now, self.timeout);
+        self.askers.observe(&self.dossiers, seen.now, self.timeout);
     }
 
     /// Makes room for a server. Followed are this host's own addresses, then those that answer, then the rest: made-up
@@ -306,7 +304,8 @@ impl Detector {
         self.forgotten += 1;
         match least {
             Some(((worth, symptom, last), key)) => {
-                let silent = last.is_none_or(|last| server_is_old(last, self.network.history.now()));
+                let silent =
+                    last.is_none_or(|last| server_is_old(last, self.network.history.now()));
                 let gives_way = newcomer > worth || (newcomer == worth && !symptom && silent);
                 if gives_way {
                     self.servers.remove(&key);
@@ -352,6 +351,9 @@ impl Detector {
                 .any(|reading| reading.rule.is_failure() && reading.level().is_some());
             if failing_now {
                 state.failed_at = Some(now);
+                if failing.is_most {
+                    state.mostly_failed_to = failing.asked.to;
+                }
                 let since = failing.asked.to.saturating_sub(failing.lasted);
                 state.failing_since.get_or_insert(since);
                 well = false;

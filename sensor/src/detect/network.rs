@@ -202,16 +202,19 @@ impl Fragments {
     fn observe(&mut self, window: &Window) {
         let totals = window.totals();
         let later = totals.classes[Class::Fragment.index()];
-        if self.ticks.len() == FRAGMENT_TICKS {
-            if let Some((first, later, elapsed)) = self.ticks.pop_front() {
-                self.usual_rate
-                    .learn(float(later) / elapsed.as_secs_f64().max(0.01), elapsed, SLOW, false);
+        if self.ticks.len() == FRAGMENT_TICKS
+            && let Some((first, later, elapsed)) = self.ticks.pop_front() {
+                self.usual_rate.learn(
+                    float(later) / elapsed.as_secs_f64().max(0.01),
+                    elapsed,
+                    SLOW,
+                    false,
+                );
                 if first != 0 {
                     self.usual_rest
                         .learn(share(later, first), elapsed, SLOW, false);
                 }
             }
-        }
         self.ticks
             .push_back((totals.first_fragment, later, window.elapsed));
     }
@@ -219,8 +222,18 @@ impl Fragments {
     /// First and later fragments of the last seconds, and how long those are.
     #[must_use]
     pub fn lately(&self) -> (u64, u64, Duration) {
+        self.over(FRAGMENT_TICKS)
+    }
+
+    /// The same of the last second.
+    #[must_use]
+    pub fn newest(&self) -> (u64, u64, Duration) {
+        self.over(4)
+    }
+
+    fn over(&self, ticks: usize) -> (u64, u64, Duration) {
         let mut sum = (0, 0, Duration::ZERO);
-        for (first, later, elapsed) in &self.ticks {
+        for (first, later, elapsed) in self.ticks.iter().rev().take(ticks) {
             sum.0 += first;
             sum.1 += later;
             sum.2 += *elapsed;

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
+use sensor_common::server::ServerKey;
 
 use super::baseline::{Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
 use super::history::{History, Span};
 use super::usual::Usual;
 use super::visibility::ByNetwork;
-use super::{Reading, Rule, State, Thresholds};
-use crate::measure::dossier::{Dossier, End};
+use super::{Reading, Rule, Thresholds};
+use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 use crate::measure::window::{ServerWindow, Window};
 
@@ -30,9 +31,13 @@ pub const SETTLED: Duration = Duration::from_secs(6);
 const NOTICED: f64 = 150.0;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
-const ADAPTS: Duration = Duration::from_mins(15);
-/// Client networks that were answered are remembered, so many of them.
-const KNOWN: usize = 512;
+pub const ADAPTS: Duration = Duration::from_mins(15);
+/// Dossiers are learnt so often.
+const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// Labels of a zone, at most.
+pub const ZONE_DEPTH: usize = 4;
+/// Clients that were answered are remembered, so many of them.
+pub const KNOWN: usize = 1_024;
 /// Healthy queries after which ICMP errors of before tell nothing any more.
 const HEALTHY: u64 = 5;
 /// And the share of them that may fail.
@@ -76,8 +81,8 @@ pub struct ServerState {
     pub usual: Usual,
     /// Directions of its traffic.
     pub visibility: ByNetwork,
-    /// Client networks that it has answered, and when first.
-    pub known: BTreeMap<Prefix, Duration>,
+    /// Clients that it has answered, and when first.
+    pub known: BTreeMap<ServerKey, Duration>,
     /// Whether a query of it was ever seen to be answered.
     pub has_answered: bool,
     /// Whether an address of this host ever asked it.
@@ -86,7 +91,9 @@ pub struct ServerState {
     pub errors: Errors,
     /// When what goes on began to fail, by the time of asking.
     pub failing_since: Option<Duration>,
-    /// When most of its queries last failed.
+    /// Queries that were asked up to then mostly failed.
+    pub mostly_failed_to: Duration,
+    /// When its queries last failed unusually often.
     pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
     pub alarms: u8,
@@ -97,6 +104,8 @@ pub struct ServerState {
     learnt_to: Duration,
     /// The same of failures: a small part of few queries is noticed later.
     failures_learnt_to: Duration,
+    /// The same of dossiers, which are learnt now and then.
+    dossiers_learnt_to: Duration,
 }
 
 impl ServerState {
@@ -114,12 +123,14 @@ impl ServerState {
             asked_from_here: false,
             errors: Errors::default(),
             failing_since: None,
+            mostly_failed_to: Duration::ZERO,
             failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),
             noticed: None,
             learnt_to: begun,
             failures_learnt_to: begun,
+            dossiers_learnt_to: begun,
         }
     }
 
@@ -152,12 +163,10 @@ impl ServerState {
     /// Adds a dossier whose time-out has passed.
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
-        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED) {
-            let network = Prefix::network(dossier.client);
-            if self.known.len() < KNOWN {
-                self.known.entry(network).or_insert(now);
+        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
+            && self.known.len() < KNOWN {
+                self.known.entry(dossier.client).or_insert(now);
             }
-        }
     }
 
     /// ICMP errors of before tell nothing where the server is well again.
@@ -197,9 +206,9 @@ impl ServerState {
     ) {
         self.follow_rate(elapsed, limits);
         let fires = |reading: &&Reading| reading.level().is_some();
-        let failing = readings
-            .iter()
-            .any(|reading| reading.rule.is_failure() && matches!(reading.state, State::Fires(_)));
+        let failing = readings.iter().any(|reading| {
+            reading.rule.is_failure() && reading.rule != Rule::Collapse && fires(&reading)
+        });
         if readings.iter().any(|reading| fires(&reading)) {
             let since = match self.noticed {
                 Some((since, until)) if now.saturating_sub(until) <= SETTLED => since,
@@ -207,30 +216,31 @@ impl ServerState {
             };
             self.noticed = Some((since, now));
         }
-        let collapse = readings
-            .iter()
-            .any(|reading| reading.rule == Rule::Collapse && reading.level().is_some());
-        let adapts = !failing
-            && !collapse
-            && self
-                .noticed
-                .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS);
+        let adapts = !failing && self.adapts(now);
         let to = now.saturating_sub(SETTLED);
         let unhealthy = self
             .noticed
             .is_some_and(|(_, until)| until + Duration::from_secs(1) >= to)
             && !adapts;
-        if unhealthy || self.is_low(limits) {
+        if unhealthy || (self.is_low(limits) && !adapts) {
             self.learnt_to = self.learnt_to.max(to);
             self.failures_learnt_to = self.failures_learnt_to.max(to);
+            self.dossiers_learnt_to = self.dossiers_learnt_to.max(to);
             return;
         }
         self.learn_failures(now, clock);
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, recent, clock);
+        self.learn_between(self.learnt_to, to, recent);
         self.learnt_to = to;
+    }
+
+    /// A symptom has gone on for so long that it counts as usual, unless queries fail.
+    #[must_use]
+    pub fn adapts(&self, now: Duration) -> bool {
+        self.noticed
+            .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS)
     }
 
     /// A rate that may become a collapse must not be learnt as usual before that.
@@ -253,7 +263,7 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
         let mut sum = Span::empty(to);
         for span in self.history.between(from, to) {
@@ -279,9 +289,7 @@ impl ServerState {
         learn(&mut usual.syns, syns);
         let accepted = counters.tcp[TcpEvent::SynAck.index()];
         usual.truncated.learn(counters.answers_truncated, answers);
-        usual
-            .syns_failed
-            .learn(syns.saturating_sub(accepted), syns);
+        usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
         let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
         usual.answers_lost.learn(
             about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
@@ -290,7 +298,14 @@ impl ServerState {
         usual
             .answers_unwanted
             .learn(about_answers(ErrorKind::Port), counters.responses);
-        self.learn_dossiers(from, to, recent, clock);
+        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            self.learn_dossiers(
+                self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)),
+                to,
+                recent,
+            );
+            self.dossiers_learnt_to = to;
+        }
     }
 
     fn learn_failures(&mut self, now: Duration, clock: &Clock) {
@@ -309,11 +324,12 @@ impl ServerState {
         self.failures_learnt_to = to;
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier], clock: &Clock) {
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
         let usual = &mut self.usual;
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
-        let mut zones: BTreeMap<String, u64> = usual.zones.keys().map(|key| (key.clone(), 0)).collect();
+        let mut zones: BTreeMap<String, u64> =
+            usual.zones.keys().map(|key| (key.clone(), 0)).collect();
         let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
         let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
         for dossier in recent.iter().filter(is_of) {
@@ -323,13 +339,8 @@ impl ServerState {
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
             *bytes.entry(Prefix::network(dossier.client)).or_default() += weight * answered;
-            let end = dossier.end(clock.now, clock.timeout);
-            let names_nothing = match end {
-                End::Answered(answer) => usize::from(answer.rcode) != NOERROR,
-                _ => end.is_failure(),
-            };
-            if let Some(question) = dossier.question.as_ref().filter(|_| names_nothing) {
-                for labels in 1..=4 {
+            if let Some(question) = &dossier.question {
+                for labels in 1..=ZONE_DEPTH {
                     if let Some(zone) = question.zone(labels) {
                         *zones.entry(zone.into()).or_default() += weight;
                     }

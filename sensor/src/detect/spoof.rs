@@ -12,7 +12,6 @@ use sensor_common::class::ErrorKind;
 use super::history::{float, share};
 use super::{Facts, interval};
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::sketch::Prefix;
 
 /// Dossiers that are looked at, of the last so long.
 const SPAN: Duration = Duration::from_secs(3);
@@ -20,6 +19,10 @@ const SPAN: Duration = Duration::from_secs(3);
 const ENOUGH: usize = 100;
 /// Sources for each query, where none comes again.
 const ONCE: f64 = 0.9;
+/// The same, where nothing else speaks for it: people ask for more than one name, or ask again.
+const SURELY_ONCE: f64 = 0.97;
+/// Dossiers that this takes.
+const MANY: usize = 200;
 /// Share of the queries that come of networks that were never answered before.
 const NEW: f64 = 0.7;
 /// Share of one port, or of one id.
@@ -30,12 +33,15 @@ const UNWANTED: f64 = 0.05;
 const HOSTS: usize = 5;
 
 /// What speaks for made-up sources.
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spoof {
     /// ICMP port unreachable about answers, as a share of the answers; 0 where it is as usual.
     pub unwanted: f64,
     /// Nearly every query comes from another source, most of which were never seen before.
     pub ask_once: bool,
+    /// The same of so many queries that real clients would have asked again.
+    pub surely_once: bool,
     /// One port or one id over and over.
     pub same: bool,
     /// None of the queries that got no answer was sent again.
@@ -48,6 +54,7 @@ impl Spoof {
     pub fn is_likely(&self) -> bool {
         self.unwanted > 0.0 && (self.ask_once || self.same)
             || self.ask_once && (self.same || self.no_copies)
+            || self.surely_once
     }
 }
 
@@ -67,12 +74,23 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     let before = facts.now().saturating_sub(2 * SPAN);
     let is_new = |dossier: &&&Dossier| {
         known
-            .get(&Prefix::network(dossier.client))
+            .get(&dossier.client)
             .is_none_or(|since| *since > before)
     };
     let many = asked.len() as u64;
     let new = asked.iter().filter(is_new).count() as u64;
-    spoof.ask_once = share(sources.len() as u64, many) >= ONCE && share(new, many) >= NEW;
+    let once = share(sources.len() as u64, many);
+    let are_new = share(new, many) >= NEW;
+    spoof.ask_once = once >= ONCE && are_new;
+    let strangers: Vec<_> = asked
+        .iter()
+        .filter(is_new)
+        .map(|dossier| dossier.client)
+        .collect();
+    let different: BTreeSet<_> = strangers.iter().collect();
+    spoof.surely_once = strangers.len() >= MANY
+        && share(different.len() as u64, strangers.len() as u64) >= SURELY_ONCE
+        && weight_of(&asked, &is_new) >= NEW;
     let most = |of: fn(&Dossier) -> u16| {
         let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
         for dossier in &asked {
@@ -88,6 +106,14 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     spoof.no_copies =
         unanswered.len() >= ENOUGH && unanswered.iter().all(|dossier| dossier.copies.len() == 1);
     spoof
+}
+
+/// Share of the queries, by what each dossier stands for.
+fn weight_of(asked: &[&Dossier], is: &dyn Fn(&&&Dossier) -> bool) -> f64 {
+    let sum = |dossiers: &mut dyn Iterator<Item = &&Dossier>| -> u64 {
+        dossiers.map(|dossier| u64::from(dossier.weight)).sum()
+    };
+    share(sum(&mut asked.iter().filter(is)), sum(&mut asked.iter()))
 }
 
 fn unwanted(facts: &Facts<'_>) -> f64 {

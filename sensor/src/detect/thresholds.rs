@@ -42,6 +42,9 @@ pub struct Thresholds {
     /// The same where nothing is known of the server's latency. Basis: ours.
     #[serde(with = "humantime_serde")]
     pub overdue_unknown: Duration,
+    /// Share of the time-out after which a query counts as failed where nothing comes back at all.
+    /// Basis: ours; a server that answers after 1.5 s is slow, not silent.
+    pub silent_timeout_share: f64,
     /// Times the upper end of what is usual from which on a share, a rate or a time is unusual. Basis: ours.
     pub usual_rise: f64,
     /// Share of the queries that failed that is a partial failure. Basis: ours.
@@ -103,6 +106,8 @@ pub struct Thresholds {
     pub syn_rate: f64,
     /// Times the usual rate of SYNs. Basis: ours.
     pub syn_rise: f64,
+    /// Later fragments a second. Basis: ours.
+    pub fragment_rate: f64,
     /// Messages a second that are no DNS. Basis: ours.
     pub garbage_rate: f64,
     /// Times the usual rate of those. Basis: ours.
@@ -119,7 +124,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            learning: Duration::from_secs(20),
+            learning: Duration::from_secs(10),
             failed_share: Levels {
                 warning: 0.5,
                 critical: 0.8,
@@ -130,7 +135,8 @@ impl Default for Thresholds {
             failed_lasting: Duration::from_secs(10),
             overdue: Duration::from_millis(300),
             overdue_p99: 4.0,
-            overdue_unknown: Duration::from_millis(1_000),
+            overdue_unknown: Duration::from_secs(1),
+            silent_timeout_share: 0.8,
             usual_rise: 3.0,
             partial_share: Levels {
                 warning: 0.05,
@@ -179,6 +185,7 @@ impl Default for Thresholds {
             truncated_share: 0.2,
             syn_rate: 200.0,
             syn_rise: 10.0,
+            fragment_rate: 1_000.0,
             garbage_rate: 100.0,
             garbage_rise: 10.0,
             scan_destinations: 10,

@@ -19,8 +19,8 @@ const MOST: f64 = 50_000.0;
 const BUCKETS: usize = 104;
 /// Client networks whose usual number of bytes is known.
 const NETWORKS: usize = 64;
-/// Zones whose usual number of names that do not repeat is known.
-const ZONES: usize = 64;
+/// Zones of which is known how many names below them are asked for.
+const ZONES: usize = 512;
 
 /// A share of things, as counts that fade.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -150,7 +150,7 @@ pub struct Usual {
     pub latency: Distribution,
     /// Bytes of answers a second, by client network.
     pub bytes: BTreeMap<Prefix, Baseline>,
-    /// Names a second that do not exist or are not answered, and do not repeat, by zone.
+    /// Queries a second for names below a zone.
     pub zones: BTreeMap<String, Baseline>,
     /// For how long it has learnt.
     pub learnt: Duration,

@@ -49,7 +49,6 @@ pub struct ByNetwork {
     networks: BTreeMap<Prefix, Directions>,
 }
 
-
 impl ByNetwork {
     /// Adds a dossier whose time-out has passed.
     pub fn add(&mut self, dossier: &Dossier, now: Duration) {
@@ -115,31 +114,30 @@ pub fn ask_again(recent: &[&Dossier], now: Duration, timeout: Duration) -> bool 
         .iter()
         .filter(|dossier| dossier.copies.len() > 1)
         .count();
+    // A copy from another port has the same id: for another question that would be chance.
     let mut questions = BTreeMap::new();
     for dossier in &unanswered {
-        let Some(question) = &dossier.question else {
-            continue;
-        };
-        let key = (dossier.client, &question.name, question.qtype);
-        *questions.entry(key).or_insert(0_usize) += 1;
+        if let Some(question) = &dossier.question {
+            let key = (dossier.client, dossier.id, &question.name, question.qtype);
+            *questions.entry(key).or_insert(0_usize) += 1;
+        }
     }
     let repeated: usize = questions.values().filter(|many| **many > 1).sum();
-    // Where all ask for the same few names again and again, that is no repetition.
-    let varied = questions.len() * 2 >= unanswered.len();
-    let again = copies + if varied { repeated } else { 0 };
+    let again = copies + repeated;
     #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
     let share = again as f64 / unanswered.len().max(1) as f64;
     unanswered.len() >= FEW && again >= 3 && share >= AGAIN
 }
 
-/// Share, by weight, of the unanswered queries whose network is only seen in one direction.
+/// Share, by weight, of the unanswered queries whose network is only seen in one direction: no server's answer to it
+/// was ever seen.
 #[must_use]
 pub fn one_way_share(
     known: &ByNetwork,
     recent: &[&Dossier],
     vantage: Vantage,
-    now: Duration,
-    timeout: Duration,
+    is_answered_elsewhere: &dyn Fn(&Dossier) -> bool,
+    (now, timeout): (Duration, Duration),
 ) -> f64 {
     if vantage != Vantage::Path {
         return 0.0;
@@ -155,7 +153,9 @@ pub fn one_way_share(
     }
     let mut one_way = 0;
     for (network, dossiers) in &by_network {
-        if !known.is_answered(network) && !ask_again(dossiers, now, timeout) {
+        let is_seen =
+            known.is_answered(network) || dossiers.iter().any(|d| is_answered_elsewhere(d));
+        if !is_seen && !ask_again(dossiers, now, timeout) {
             one_way += dossiers.iter().map(|dossier| dossier.weight).sum::<u32>();
         }
     }

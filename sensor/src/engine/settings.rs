@@ -60,6 +60,12 @@ pub fn set_timeout(settings: &mut Settings, timeout: Duration) {
     };
 }
 
+/// The time after which a query is unanswered.
+#[must_use]
+pub fn timeout(settings: &Settings) -> Duration {
+    Duration::from_nanos(u64::from(settings.timeout) << UNIT_BITS)
+}
+
 /// Multipliers tried before the indexes are taken to be impossible (two are the same).
 const TRIES: u32 = 10_000;
 

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use procfs::net::{InterfaceDeviceStatus, Snmp, Snmp6, TcpNetEntries, TcpState, UdpNetEntries};
 use procfs::{FromBufRead, FromBufReadSI, SystemInfoInterface};
@@ -231,9 +231,6 @@ fn softnet_drops() -> Option<u64> {
     let column = |line: &str| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
     Some(text.lines().filter_map(column).sum())
 }
-
-/// Time between two readings.
-pub const EVERY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

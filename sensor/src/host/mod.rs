@@ -2,3 +2,4 @@
 
 pub mod facts;
 pub mod probe;
+pub mod watch;

@@ -13,6 +13,7 @@ use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::Span;
+use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{fragments, partial_rejection};
 use crate::detect::{Facts, ServerState};
@@ -20,8 +21,8 @@ use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::samples::Names;
 use crate::measure::sampled::{Kind, Sampled};
+use crate::measure::samples::Names;
 
 /// Sampled packets from before an incident.
 const PACKETS_BEFORE: usize = 64;
@@ -33,6 +34,8 @@ const MESSAGES: usize = 192;
 const PARTIES: usize = 512;
 /// Of those that are told.
 const TOP: usize = 10;
+/// What came so lately is of one moment.
+const LATELY: Duration = Duration::from_secs(3);
 /// Packets that are kept of all servers, for incidents to come.
 const RECENT: usize = 512;
 
@@ -105,8 +108,12 @@ pub struct Evidence {
     pub elsewhere: (u64, Option<ServerKey>),
     /// Queries of which a later copy was answered at once.
     pub copies_answered: u64,
-    /// Share of what failed that was answered too late; the highest.
-    pub late: f64,
+    /// Queries of which every copy failed.
+    pub copies_failed: u64,
+    /// Late answers that came within seconds; the most.
+    pub late: u64,
+    /// The source that asked most, when it asked most.
+    pub heaviest: Option<Source>,
     /// The worst shift of an rcode.
     pub shift_of_rcodes: Option<Shift>,
     /// What became of large answers, at the worst.
@@ -147,7 +154,9 @@ impl Evidence {
             served: 0,
             elsewhere: (0, None),
             copies_answered: 0,
-            late: 0.0,
+            copies_failed: 0,
+            late: 0,
+            heaviest: None,
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
             slowest_error: None,
@@ -183,7 +192,13 @@ impl Evidence {
     }
 
     /// Counts the queries that were asked in the minute before the onset, and from it up to the last symptom.
-    pub fn count_asked(&mut self, cohorts: &Cohorts, onset: Duration, last: Duration, clock: &Clock) {
+    pub fn count_asked(
+        &mut self,
+        cohorts: &Cohorts,
+        onset: Duration,
+        last: Duration,
+        clock: &Clock,
+    ) {
         let as_of = |from: Duration, to: Duration| {
             let mut sum = Asked {
                 from,
@@ -195,12 +210,12 @@ impl Evidence {
             }
             sum
         };
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         // What was asked just before has had its time-out a moment later.
         if self.closed_to.is_zero() {
             self.closed_to = onset;
         }
-        if clock.now < onset + minute {
+        if clock.now < onset + clock.timeout + Duration::from_secs(2) || self.asked[0].asked == 0 {
             self.asked[0] = as_of(onset.saturating_sub(minute), onset);
         }
         let over = clock
@@ -221,8 +236,8 @@ impl Evidence {
     /// What was usual before it.
     pub fn set_usual(&mut self, state: Option<&ServerState>) {
         let latency = state.map(|state| &state.usual.latency);
-        self.latency[0] = latency
-            .and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
+        self.latency[0] =
+            latency.and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
     }
 
     /// Notes the worst of what the facts of a tick tell.
@@ -248,21 +263,37 @@ impl Evidence {
         }
         let usual = facts.state.usual.latency.quantile(0.95).unwrap_or(0.1);
         let copies = since.iter().filter(|dossier| {
-            let own = dossier.latency().map_or(f64::MAX, |time| time.as_secs_f64());
+            let own = dossier
+                .latency()
+                .map_or(f64::MAX, |time| time.as_secs_f64());
             let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
             dossier.copies.len() > 1 && own <= 3.0 * usual.max(0.02) && wait >= own + 0.5
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
-        self.late = self.late.max(facts.failing.late);
+        let failed = since
+            .iter()
+            .filter(|dossier| dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered);
+        let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
+        self.copies_failed = self.copies_failed.max(failed);
+        if let Some(source) = one_source::heaviest(facts)
+            && self
+                .heaviest
+                .is_none_or(|heaviest| source.rate >= heaviest.rate)
+        {
+            self.heaviest = Some(source);
+        }
         let lost = fragments::lost(facts);
         self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);
-        self.lost_answers.not_reassembled = self.lost_answers.not_reassembled.max(lost.not_reassembled);
+        self.lost_answers.not_reassembled =
+            self.lost_answers.not_reassembled.max(lost.not_reassembled);
         if lost.first > self.lost_answers.first {
             (self.lost_answers.first, self.lost_answers.later) = (lost.first, lost.later);
         }
         if let Some(shift) = rcode_shift::worst(facts).filter(|shift| shift.fires)
-            && self.shift_of_rcodes.is_none_or(|worst| shift.share >= worst.share)
+            && self
+                .shift_of_rcodes
+                .is_none_or(|worst| shift.share >= worst.share)
         {
             self.shift_of_rcodes = Some(shift);
         }
@@ -276,6 +307,23 @@ impl Evidence {
             Some(error.at.saturating_sub(dossier.asked()?))
         });
         self.slowest_error = self.slowest_error.max(waits.max());
+    }
+
+    /// Counts the late answers of the last seconds: the server took the queries, and could not answer in time.
+    pub fn note_late<'a>(
+        &mut self,
+        dossiers: impl Iterator<Item = &'a Dossier>,
+        now: Duration,
+        timeout: Duration,
+    ) {
+        let late = dossiers.filter(|dossier| match dossier.end(now, timeout) {
+            End::Late(answer) => {
+                let own = dossier.latency().unwrap_or_default();
+                answer.at + LATELY >= now && own * 2 > timeout
+            }
+            _ => false,
+        });
+        self.late = self.late.max(late.count() as u64);
     }
 
     fn note_latency(&mut self, since: &[&Dossier]) {

@@ -12,16 +12,15 @@ use super::diagnosis::{Contrast, Finding};
 use super::evidence::Evidence;
 use super::open::tcp;
 use crate::detect::history::{float, share};
-use crate::detect::rules::{amplification, one_source, path_failing, random_names, rcode_shift, reflection};
+use crate::detect::rules::{amplification, path_failing, random_names, rcode_shift, reflection};
 use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
 use crate::host::probe::Verified;
 use crate::measure::address::{ip, prefix};
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::sketch::Prefix;
 
 /// The contrast is over dossiers of at most so long.
-const CONTRAST: Duration = Duration::from_secs(60);
+const CONTRAST: Duration = Duration::from_mins(1);
 /// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
 const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;
@@ -29,10 +28,16 @@ const ERRORS_RATE: f64 = 0.2;
 const ARP: Duration = Duration::from_millis(900);
 /// Share of what fails that tells of all of it.
 const MUCH: f64 = 0.3;
+/// Stubs send a second copy within so long.
+const YOUNG: Duration = Duration::from_secs(7);
+/// Late answers that are no stray ones.
+const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
 const NOT_TAKEN: u64 = 5;
 /// Seconds between the first and the last look at the host that tell something of its sockets.
 const LOOKED: u64 = 2;
+/// What is over so soon was not mended by anybody.
+const BRIEF: Duration = Duration::from_secs(20);
 /// Times the usual rate that is a rise.
 const RISE: f64 = 2.0;
 
@@ -50,6 +55,10 @@ pub struct Case<'a> {
     pub onset: Duration,
     /// Now.
     pub now: Duration,
+    /// When a rule last fired, and whether all is well again.
+    pub last: Duration,
+    /// See `last`.
+    pub is_over: bool,
     /// Other servers that failed in the same moment.
     pub also: &'a [ServerKey],
     /// What was counted and sampled.
@@ -118,7 +127,9 @@ fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let failed = evidence.asked[1].errored + evidence.asked[1].unanswered;
     let seconds = evidence.during.elapsed.as_secs_f64().max(1.0);
     let tells = |errors: u64| {
-        errors >= 2 && (float(errors) >= ERRORS_SHARE * float(failed) || float(errors) >= ERRORS_RATE * seconds)
+        errors >= 2
+            && (float(errors) >= ERRORS_SHARE * float(failed)
+                || float(errors) >= ERRORS_RATE * seconds)
             || errors != 0 && failed <= 4
     };
     let from = |kinds: &[ErrorKind]| evidence.sender_of(kinds).map(|key| ip(&key).to_string());
@@ -194,8 +205,15 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             (true, true) => Finding::SilenceHere { failed, decided },
             (true, false) => Finding::Silence { failed, decided },
             (false, true) => Finding::PartFailsHere { share },
+            (false, false) if case.now.saturating_sub(case.onset) < YOUNG => {
+                Finding::PartBeginsToFail { share }
+            }
             (false, false) => Finding::PartFails { share },
         });
+    }
+    let part = case.fails() && !case.most_fail();
+    if part && !told && !case.has(Rule::Slow) && is_fast(case.evidence) {
+        found.push(Finding::FastAsEver);
     }
     if case.fails() || case.has(Rule::Slow) {
         let (answers, from) = evidence.elsewhere;
@@ -205,18 +223,30 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             .filter(|dossier| facts.end(dossier).is_failure())
             .map(|dossier| u64::from(dossier.weight))
             .sum();
-        if answers >= 3 && float(answers) >= MUCH * float(fails)
+        if answers >= 3
+            && float(answers) >= MUCH * float(fails)
             && let Some(from) = from
         {
             let from = ip(&from).to_string();
             found.push(Finding::WrongSource { answers, from });
         }
         let copies = evidence.copies_answered;
-        if copies >= 3 && float(copies) >= MUCH * float(fails) {
+        // Where all failed, copies are answered because it is over.
+        if copies >= 3 && float(copies) >= MUCH * float(fails) && !case.most_fail() {
             found.push(Finding::SecondCopiesAnswered { copies });
-        } else if evidence.late >= MUCH {
-            found.push(Finding::AnsweredLate {
-                share: evidence.late,
+        } else if part
+            && evidence.copies_failed >= 5
+            && float(evidence.copies_failed) >= MUCH * float(fails)
+        {
+            found.push(Finding::CopiesFailToo {
+                copies: evidence.copies_failed,
+            });
+        } else if evidence.late >= LATE && !told {
+            let answers = evidence.late;
+            found.push(if case.most_fail() {
+                Finding::WaitedAndAnswered { answers }
+            } else {
+                Finding::AnsweredLate { answers }
             });
         }
         let [_, accepted, refused] = tcp(&evidence.during);
@@ -232,6 +262,13 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
     if case.has(Rule::Collapse) {
         found.push(Finding::QueriesStayAway);
     }
+}
+
+/// Whether half of the answers, and nearly all, take about as long as before.
+fn is_fast(evidence: &Evidence) -> bool {
+    const SLACK: f64 = 2.0;
+    matches!(evidence.latency, [Some((p50, p95)), Some((now50, now95))]
+        if now50 <= SLACK * p50 && now95 <= SLACK * p95.max(0.005))
 }
 
 /// What its answers say, and whom they fail.
@@ -262,6 +299,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         .dossiers()
         .since(since)
         .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
+        .filter(|dossier| dossier.begun <= case.last)
         .collect();
     let fails = |dossier: &Dossier| match facts.end(dossier) {
         End::Waiting => {
@@ -274,12 +312,18 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         }
         _ => Some(true),
     };
+    let lasted = case.last.saturating_sub(case.onset);
+    if shift.is_some() && case.is_over && lasted <= BRIEF {
+        found.push(Finding::EndedByItself {
+            seconds: lasted.as_secs(),
+        });
+    }
     if shift.is_some_and(|shift| shift.rcode == REFUSED) {
         strangers(case, facts, &dossiers, found);
     }
     if case.fails() || shift.is_some() {
         let own = |key: &ServerKey| facts.place.addresses.contains(key);
-        if let Some(contrast) = contrast::find(&dossiers, &own, &fails) {
+        if let Some(contrast) = contrast::find(&dossiers, &own, &fails, !case.fails()) {
             found.push(Finding::Contrast(contrast));
         } else if !case.evidence.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
@@ -287,6 +331,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
                 value: case.evidence.rejected.join(", "),
                 of_failures: 1.0,
                 rest_ok: 1.0,
+                denied: false,
             }));
         }
     }
@@ -295,7 +340,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
 /// Whether only those are refused whom the server never answered.
 fn strangers(case: &Case<'_>, facts: &Facts<'_>, dossiers: &[&Dossier], found: &mut Vec<Finding>) {
     let is_known = |dossier: &Dossier| {
-        let since = facts.state.known.get(&Prefix::network(dossier.client));
+        let since = facts.state.known.get(&dossier.client);
         since.is_some_and(|since| *since < case.onset)
     };
     let (mut refused, mut strange, mut known, mut served) = (0_u64, 0, 0, 0);
@@ -319,7 +364,10 @@ fn strangers(case: &Case<'_>, facts: &Facts<'_>, dossiers: &[&Dossier], found: &
         }
     }
     let served = share(served, known);
-    if share(strange, refused) >= 0.8 && (known == 0 || served >= 0.8) && !facts.state.known.is_empty() {
+    if share(strange, refused) >= 0.8
+        && (known == 0 || served >= 0.8)
+        && !facts.state.known.is_empty()
+    {
         found.push(Finding::StrangersRefused {
             strangers: who.len() as u64,
             served,
@@ -332,8 +380,10 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let rate = case.evidence.rate;
     let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
     let flood = case.rules.iter().any(|rule| rule.is_flood());
-    if case.has(Rule::RandomNames)
+    // A share of an rcode is noticed a moment before the names behind it are many.
+    if (case.has(Rule::RandomNames) || case.has(Rule::RcodeShift))
         && let Some(zone) = random_names::worst(facts)
+        && (case.has(Rule::RandomNames) || zone.is_unusual())
     {
         found.push(Finding::RandomNames {
             zone: zone.name,
@@ -353,16 +403,18 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if case.has(Rule::SynFlood) {
         found.push(Finding::SynFlood);
     }
-    let spoofed = case.has(Rule::Spoofed)
-        || (case.has(Rule::QueryFlood) && spoof::read(facts).is_likely());
+    let spoofed =
+        case.has(Rule::Spoofed) || (case.has(Rule::QueryFlood) && spoof::read(facts).is_likely());
     if spoofed {
         found.push(Finding::SpoofedSources);
     }
-    let heaviest = one_source::heaviest(facts);
+    let heaviest = case.evidence.heaviest;
     let own = heaviest.filter(|source| facts.place.addresses.contains(&source.address));
     let own_is_unusual = own.is_some_and(|own| {
         let much = own.share >= 0.8 && own.rate >= facts.limits.source_rate.warning;
-        much && (case.has(Rule::OneSource) || case.has(Rule::QueryFlood) || case.has(Rule::PartialFailure))
+        much && (case.has(Rule::OneSource)
+            || case.has(Rule::QueryFlood)
+            || case.has(Rule::PartialFailure))
     });
     if let (Some(own), true) = (own, own_is_unusual) {
         found.push(Finding::OwnHostAsks {
@@ -393,12 +445,29 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Some(Came::First) => found.push(Finding::FloodFirst),
         Some(Came::After) => found.push(Finding::FloodAfter),
         Some(Came::Together) => {}
-        Some(Came::Over) | None => {
-            if harmed && !flood && rise >= RISE {
-                found.push(Finding::RateRose { rise });
+        Some(Came::Over) => found.push(Finding::FloodOver),
+        None => {
+            // Queries that are sent again are more, and not the reason.
+            let before = rise_before(case, facts);
+            if harmed && !flood && before >= RISE {
+                found.push(Finding::RateRose { rise: before });
             }
         }
     }
+}
+
+/// Times the usual rate in the seconds before the onset.
+fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
+    const BEFORE: Duration = Duration::from_secs(2);
+    let from = case.onset.saturating_sub(BEFORE);
+    let queries: u64 = facts
+        .state
+        .history
+        .between(from, case.onset)
+        .map(|span| span.counters.queries)
+        .sum();
+    let usual = case.evidence.rate.usual.unwrap_or(f64::INFINITY).max(1.0);
+    float(queries) / BEFORE.as_secs_f64() / usual
 }
 
 /// What becomes of large answers, and TCP.
@@ -445,9 +514,10 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
 /// of this host may be the one from which it asks.
 #[must_use]
 pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
-    const LATELY: Duration = Duration::from_secs(10);
+    const LATELY: Duration = Duration::from_secs(3);
     let own = &detector.place().addresses;
-    let is_it = |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
+    let is_it =
+        |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
     let mut upstreams: std::collections::BTreeMap<ServerKey, (u64, u64, u64)> =
         std::collections::BTreeMap::new();
     let timeout = detector.timeout();
@@ -464,7 +534,10 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         let (failed, slow, fine) = upstreams.entry(dossier.server).or_default();
         match dossier.end(now, timeout) {
             End::Waiting if waits > patience => *failed += 1,
-            End::Answered(answer) if usize::from(answer.rcode) == SERVFAIL || usize::from(answer.rcode) == REFUSED => {
+            End::Answered(answer)
+                if usize::from(answer.rcode) == SERVFAIL
+                    || usize::from(answer.rcode) == REFUSED =>
+            {
                 *failed += 1;
             }
             End::Answered(_) if dossier.latency().is_some_and(|time| time > patience) => *slow += 1,
@@ -481,7 +554,11 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         .map(|(key, _)| *key)
         .collect();
     // A resolver always asks some that are dead.
-    if failing.len() * 4 >= all { failing } else { Vec::new() }
+    if failing.len() * 4 >= all {
+        failing
+    } else {
+        Vec::new()
+    }
 }
 
 /// What this host's kernel says, and the sensor's own probe.
@@ -537,6 +614,9 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
             });
         }
     });
+    if case.has(Rule::FragmentFlood) {
+        found.push(Finding::Garbage);
+    }
     if case.has(Rule::Scan) {
         found.push(Finding::LooksAround);
     }

@@ -39,6 +39,8 @@ const PROBING: Duration = Duration::from_secs(5);
 /// A pause of a flood, and of a failure.
 const PAUSE: Duration = Duration::from_secs(3);
 const CALM: Duration = Duration::from_secs(30);
+/// What happens so soon after the last symptom belongs to it.
+const AFTERMATH: Duration = Duration::from_secs(5);
 /// How far back a flood's beginning is looked for.
 const LOOK_BACK: Duration = Duration::from_secs(10);
 /// Times the usual rate that a flood has at least.
@@ -176,7 +178,8 @@ impl Incident {
         }
         if let Some(state) = self.server_state(detector) {
             let clock = plain_clock(detector, tick.now);
-            self.evidence.count_asked(&state.cohorts, self.onset, self.last_symptom, &clock);
+            self.evidence
+                .count_asked(&state.cohorts, self.onset, self.last_symptom, &clock);
         }
     }
 
@@ -217,6 +220,14 @@ impl Incident {
         let onset = self.onset;
         if let Subject::Server(key) = self.subject {
             detector.with_facts(&key, now, |facts| evidence.note(facts, onset));
+            let since = onset.max(now.saturating_sub(BEFORE));
+            let dossiers = detector.dossiers().since(since);
+            let timeout = detector.timeout();
+            evidence.note_late(
+                dossiers.filter(|dossier| dossier.server == key),
+                now,
+                timeout,
+            );
         }
     }
 
@@ -237,8 +248,9 @@ impl Incident {
         let mut changes = Vec::new();
         let level_before = self.current_level();
         let recovered = self.has_recovered(detector, now);
-        let usual = self.server_state(detector).map(|state| &state.usual);
-        let adapts = usual.is_some_and(|usual| usual.rate.adapts());
+        let adapts = self
+            .server_state(detector)
+            .is_some_and(|state| state.adapts(now));
         for reading in readings {
             let known = self
                 .symptoms
@@ -255,15 +267,22 @@ impl Incident {
         }
         let fires = |reading: &&Reading| reading.level().is_some();
         self.follow(readings, detector, now);
-        let mut firing = readings.iter().filter(fires);
-        if firing.any(|reading| self.is_of_it(reading.rule)) {
+        let firing: Vec<&Reading> = readings.iter().filter(fires).collect();
+        if firing.iter().any(|reading| self.is_of_it(reading.rule)) {
             self.last_symptom = now;
             let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
             self.evidence.during.add(&since_then);
             if let Some(state) = self.server_state(detector) {
                 let clock = plain_clock(detector, now);
-                self.evidence.count_asked(&state.cohorts, self.onset, now, &clock);
+                self.evidence
+                    .count_asked(&state.cohorts, self.onset, now, &clock);
             }
+            self.note(detector, now);
+        }
+        if !firing.is_empty() {
+            self.weigh(detector, now);
+        } else if now.saturating_sub(self.last_symptom) <= AFTERMATH {
+            // How it ends tells as well: late answers come of a program that was stopped.
             self.note(detector, now);
             self.weigh(detector, now);
         }
@@ -289,6 +308,7 @@ impl Incident {
         }
         let lasted = now.saturating_sub(self.opened);
         if level.is_none() && lasted >= SHORTEST {
+            self.weigh(detector, now);
             self.end(Stage::Closed, now);
             changes.push(Change::Closed);
         } else if now.saturating_sub(self.last_active) >= STALE {
@@ -443,6 +463,10 @@ impl Incident {
             vantage: self.vantage,
             onset: self.onset,
             now,
+            last: self
+                .failure
+                .map_or(self.last_symptom, |failure| failure.until),
+            is_over: self.current_level().is_none(),
             also: &self.also,
             evidence: &self.evidence,
             verified: self.verified.as_ref(),
@@ -473,14 +497,14 @@ impl Incident {
                 .iter()
                 .any(|symptom| errors.contains(&symptom.rule));
         if !rule.is_about_answers() || says_why {
-            true
-        } else if symptom.since > failure.until {
-            symptom.last.saturating_sub(symptom.since) >= failed
-        } else if symptom.since < failure.since {
-            failure.since.saturating_sub(symptom.since) >= failed
-        } else {
-            true
+            return true;
         }
+        let lasted = symptom.last.saturating_sub(symptom.since);
+        let together = symptom
+            .last
+            .min(failure.until)
+            .saturating_sub(symptom.since.max(failure.since));
+        lasted >= failed || together * 2 > lasted
     }
 
     /// Which came first, the flood or the failure, where there are both.
@@ -632,6 +656,7 @@ fn plain_clock(detector: &Detector, now: Duration) -> Clock {
         now,
         timeout: detector.timeout(),
         overdue: detector.timeout(),
+        young: true,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::detect::baseline::FROZEN;
+use crate::detect::server::ADAPTS;
 use crate::detect::{Level, Reading, Rule, State};
 
 /// A symptom is over when its rule was quiet for so long.
@@ -59,7 +59,7 @@ impl Symptom {
     pub fn apply(&mut self, reading: &Reading, recovered: bool, adapts: bool, now: Duration) {
         if adapts && !self.adapted && self.is_on() && self.rule.is_against_usual_rate() {
             self.adapted = true;
-            let minutes = FROZEN.as_secs() / 60;
+            let minutes = ADAPTS.as_secs() / 60;
             let _ = write!(
                 self.detail,
                 "; it has lasted for {minutes} min and counts as usual since"
@@ -80,7 +80,7 @@ impl Symptom {
         }
         let over = match reading.state {
             State::Quiet => true,
-            State::Holds => recovered && self.rule.is_failure(),
+            State::Holds => recovered && self.rule.is_failure() && self.rule != Rule::Collapse,
             State::Fires(_) => false,
             // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
             // Where queries stay away, those that still come were always answered.

@@ -17,10 +17,10 @@ use crate::measure::sampled::Sampled;
 
 /// Incidents that are open at once; beyond them the least gives way, or the symptom is not followed.
 const INCIDENTS: usize = 64;
-/// Servers that fail for the same clients within so long are one incident.
-const TOGETHER: Duration = Duration::from_secs(3);
+/// Servers that fail for the same clients within so long are one incident: clients try one server after the other.
+const TOGETHER: Duration = Duration::from_secs(6);
 /// A failing upstream is told with the server that asks it, if that fails within so long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the sensor says of itself in a record.
 #[derive(Clone, Debug, Default)]
@@ -127,7 +127,10 @@ impl Tracker {
             .into_iter()
             .filter_map(|(change, subject)| {
                 let incident = self.open.get(&subject)?;
-                Some((change, incident.record(tick.now, &self.calendar, &self.about)))
+                Some((
+                    change,
+                    incident.record(tick.now, &self.calendar, &self.about),
+                ))
             })
             .collect();
         self.open.retain(|_, incident| !incident.is_over());
@@ -148,11 +151,18 @@ impl Tracker {
         };
         let fires = |reading: &&Reading| reading.level().is_some();
         let mut firing = readings.iter().filter(fires);
-        if !firing.all(|reading| reading.rule.is_failure() && reading.rule != Rule::Collapse) {
+        let may_be_brought_about = |rule: Rule| {
+            rule.is_failure() && rule != Rule::Collapse
+                || matches!(rule, Rule::Slow | Rule::RcodeShift)
+        };
+        if !firing.all(|reading| may_be_brought_about(reading.rule)) {
             return false;
         }
         let askers = detector.askers();
-        let path_is_gone = self.open.get(&Subject::Network).is_some_and(Incident::fails);
+        let path_is_gone = self
+            .open
+            .get(&Subject::Network)
+            .is_some_and(Incident::fails);
         if path_is_gone && askers.resolver_of(&key).is_some() {
             return true;
         }

@@ -88,8 +88,8 @@ mod tests {
     fn addition_reaches_every_field() {
         let mut sum = queries(1);
         let mut other = queries(2);
-        other.backscatter = 7;
+        other.answers_truncated = 7;
         sum.add(&other);
-        assert_eq!((sum.queries, sum.backscatter), (3, 7));
+        assert_eq!((sum.queries, sum.answers_truncated), (3, 7));
     }
 }

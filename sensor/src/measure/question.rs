@@ -150,7 +150,11 @@ mod tests {
         let end_of_question = query(b"").len();
         for length in 0..whole.len() {
             let (question, edns) = read(&whole[..length]);
-            assert_eq!(question.is_some(), length >= end_of_question - 2, "{length}");
+            assert_eq!(
+                question.is_some(),
+                length >= end_of_question - 2,
+                "{length}"
+            );
             assert!(edns.is_none() || length >= whole.len() - 2, "{length}");
         }
     }

@@ -209,6 +209,21 @@ impl Counts {
         }
     }
 
+    /// Adds those of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.add(&other.columns);
+    }
+
+    /// Adds packets of a source, as the packet program does.
+    #[cfg(test)]
+    pub(crate) fn count(&mut self, source: Prefix, packets: u32, secret: u64) {
+        let hash = source.hash(secret);
+        for row in 0..ROWS {
+            let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
+            self.columns[column * ROWS + row] += packets;
+        }
+    }
+
     /// What was added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

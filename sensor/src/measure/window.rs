@@ -1,6 +1,7 @@
-//! What happened between two snapshots.
+//! What happened between two readings of an engine, and in any number of them together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytemuck::Zeroable;
@@ -11,14 +12,29 @@ pub use crate::measure::cohort::CohortChange;
 use crate::measure::cohort::{self, Slots};
 use crate::measure::counters::Counters;
 use crate::measure::latency::Latency;
-use crate::measure::reading::{Epoch, Lane, OwnCost, Snapshot, Waiting, sum};
-use crate::measure::sketch::{Distinct, Heavy, Prefix};
+use crate::measure::reading::{Lane, OwnCost, Snapshot, Waiting, sum};
+pub use crate::measure::second::Sources;
+use crate::measure::second::{Second, Seconds};
 
-/// The difference of two snapshots.
+/// Servers that a sum of windows tells apart; the rest is in `other`.
+const SERVERS: usize = 4096;
+
+/// What an engine has counted since it was last read.
+pub struct Reading {
+    /// When it was read: time since the engine started; of a capture, since its first packet.
+    pub at: Duration,
+    /// What was counted.
+    pub window: Window,
+    /// Who asked, where a second has ended.
+    pub second: Option<Arc<Second>>,
+}
+
+/// What was counted in a while.
+#[derive(Clone)]
 pub struct Window {
-    /// Time between them.
+    /// How long it was.
     pub elapsed: Duration,
-    /// As in the snapshots.
+    /// In the order of interfaces, ingress first.
     pub lanes: Vec<Lane>,
     /// Servers that had any traffic, and the sender of the last ICMP error about them.
     pub servers: BTreeMap<ServerKey, ServerWindow>,
@@ -37,61 +53,12 @@ pub struct Window {
     pub evicted: u64,
     /// Packets of servers that never had one.
     pub refused: u64,
-    /// Who asked.
+    /// Who asked, in the seconds that ended in it.
     pub sources: Sources,
-    /// Different names in questions; see [`Sources::distinct`].
+    /// Different names in questions, in those seconds.
     pub names: u64,
     /// What the sensor spent and lost.
     pub cost: OwnCost,
-}
-
-/// Sources of queries in a window.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// How many different ones, within 3 %. Counted by epochs, of a second or less: those that ended in
-    /// the window, of the last 16.
-    pub distinct: u64,
-    /// The heaviest addresses.
-    pub addresses: Vec<Heavy>,
-    /// The heaviest networks: /24 and /56.
-    pub networks: Vec<Heavy>,
-    /// By how much a count of them may be too high, with a probability of 98 %.
-    pub error: u64,
-    /// Queries of all of them.
-    pub queries: u64,
-}
-
-/// Heaviest sources that a window tells.
-const TOP: usize = 10;
-
-/// Epochs that ended between two snapshots.
-fn new_epochs<'a>(then: &Snapshot, now: &'a Snapshot) -> impl Iterator<Item = &'a Epoch> {
-    let seen = then.epochs.last().map_or(0, |epoch| epoch.number);
-    let epochs = now.epochs.iter().map(|epoch| &**epoch);
-    epochs.filter(move |epoch| epoch.number > seen)
-}
-
-impl Sources {
-    /// Who asked between two snapshots of one engine.
-    #[must_use]
-    pub fn between(then: &Snapshot, now: &Snapshot) -> Self {
-        let distinct = Distinct::union(new_epochs(then, now).map(|epoch| &epoch.sources));
-        let mut hosts = BTreeSet::new();
-        for epoch in new_epochs(then, now) {
-            hosts.extend(epoch.candidates.iter().copied());
-        }
-        let networks: BTreeSet<Prefix> = hosts.iter().copied().map(Prefix::network).collect();
-        let hosts: BTreeSet<Prefix> = hosts.into_iter().map(Prefix::host).collect();
-        let addresses = now.addresses.since(&then.addresses);
-        let prefixes = now.prefixes.since(&then.prefixes);
-        Self {
-            distinct: distinct.estimate(),
-            error: addresses.error(),
-            queries: addresses.total(),
-            addresses: addresses.top(&hosts, TOP, now.secret),
-            networks: prefixes.top(&networks, TOP, now.secret),
-        }
-    }
 }
 
 /// One server's part of a window.
@@ -113,11 +80,33 @@ pub struct ServerWindow {
 }
 
 impl ServerWindow {
+    /// Nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            counters: Zeroable::zeroed(),
+            error_sender: None,
+            cohorts: Vec::new(),
+            unanswered: 0,
+            waiting: Waiting::default(),
+            latency: Latency::fine(),
+        }
+    }
+
     /// Queries, responses and ICMP errors.
     #[must_use]
     pub fn packets(&self) -> u64 {
         let errors: u64 = self.counters.errors.iter().sum();
         self.counters.queries + self.counters.responses + errors
+    }
+
+    /// Adds the window that follows.
+    fn add(&mut self, next: &Self) {
+        self.counters.add(&next.counters);
+        self.error_sender = next.error_sender.or(self.error_sender);
+        self.unanswered += next.unanswered;
+        self.waiting = next.waiting;
+        self.latency.merge(&next.latency);
     }
 }
 
@@ -157,14 +146,13 @@ impl Window {
                 followed: now.cost.followed - then.cost.followed,
                 raised: now.cost.raised - then.cost.raised,
                 sampled: now.cost.sampled - then.cost.sampled,
+                samples_capped: now.cost.samples_capped - then.cost.samples_capped,
                 samples_lost: now.cost.samples_lost - then.cost.samples_lost,
                 ..now.cost
             },
         };
         window.add_servers(then, now);
         window.add_latency(then, now);
-        window.sources = Sources::between(then, now);
-        window.names = Distinct::union(new_epochs(then, now).map(|epoch| &epoch.names)).estimate();
         window
     }
 
@@ -209,14 +197,10 @@ impl Window {
                 continue;
             }
             cohort::add(rings.entry(place.1).or_default(), &ring);
-            let server = self.servers.entry(place.1).or_insert(ServerWindow {
-                counters: Zeroable::zeroed(),
-                error_sender: None,
-                cohorts: Vec::new(),
-                unanswered: 0,
-                waiting: Waiting::default(),
-                latency: Latency::fine(),
-            });
+            let server = self
+                .servers
+                .entry(place.1)
+                .or_insert_with(ServerWindow::empty);
             server.counters.add(&counters);
             // One CPU's part may be negative, where queries and their answers met different CPUs.
             server.unanswered = server.unanswered.wrapping_add_signed(unanswered);
@@ -272,6 +256,77 @@ impl Window {
     #[must_use]
     pub fn slot_length(&self) -> Duration {
         self.slots.length()
+    }
+
+    /// Nothing, in no time.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            elapsed: Duration::ZERO,
+            lanes: Vec::new(),
+            servers: BTreeMap::new(),
+            other: Zeroable::zeroed(),
+            other_cohorts: Vec::new(),
+            other_unanswered: 0,
+            slots: Slots::default(),
+            gap: false,
+            evicted: 0,
+            refused: 0,
+            sources: Sources::default(),
+            names: 0,
+            cost: OwnCost::default(),
+        }
+    }
+
+    /// Who asked, and for how many names, in these seconds.
+    pub fn set_sources(&mut self, seconds: &Seconds) {
+        self.sources = seconds.sources();
+        self.names = seconds.names();
+    }
+
+    /// Adds the window that follows; who asked is left to [`Self::set_sources()`], and cohorts are of ticks alone.
+    pub fn add(&mut self, next: &Self) {
+        self.elapsed += next.elapsed;
+        for lane in &next.lanes {
+            let same = |known: &&mut Lane| {
+                known.interface == lane.interface && known.direction == lane.direction
+            };
+            match self.lanes.iter_mut().find(same) {
+                Some(known) => known.totals.add(&lane.totals),
+                None => self.lanes.push(lane.clone()),
+            }
+        }
+        self.other.add(&next.other);
+        self.other_unanswered += next.other_unanswered;
+        self.evicted += next.evicted;
+        self.refused += next.refused;
+        for (key, server) in &mut self.servers {
+            if !next.servers.contains_key(key) {
+                server.waiting = Waiting::default();
+            }
+        }
+        for (key, server) in &next.servers {
+            self.add_server(key, server);
+        }
+        let (before, now) = (self.cost, next.cost);
+        self.cost = OwnCost {
+            followed: before.followed + now.followed,
+            raised: before.raised + now.raised,
+            sampled: before.sampled + now.sampled,
+            samples_lost: before.samples_lost + now.samples_lost,
+            ..now
+        };
+    }
+
+    fn add_server(&mut self, key: &ServerKey, next: &ServerWindow) {
+        if let Some(server) = self.servers.get_mut(key) {
+            server.add(next);
+        } else if self.servers.len() < SERVERS {
+            self.servers.insert(*key, next.clone());
+        } else {
+            self.other.add(&next.counters);
+            self.other_unanswered += next.unanswered;
+        }
     }
 
     /// Unanswered queries to any server.
@@ -413,6 +468,46 @@ mod tests {
         assert_eq!(Window::between(&then, &now).totals().seen, 7);
         now.lanes[0].totals.seen = 1_007;
         assert_eq!(Window::between(&then, &now).totals().seen, 7);
+    }
+
+    #[test]
+    fn a_sum_of_windows_is_the_window_over_all_of_them() {
+        let ticks = [
+            snapshot(0, &[], 0),
+            snapshot(1, &[(0, 1, 10)], 1),
+            snapshot(2, &[(0, 1, 13), (1, 2, 4)], 1),
+            snapshot(3, &[(0, 1, 13), (1, 2, 9)], 6),
+        ];
+        let mut sum = Window::empty();
+        for pair in ticks.windows(2) {
+            sum.add(&Window::between(&pair[0], &pair[1]));
+        }
+        let whole = Window::between(&ticks[0], &ticks[3]);
+        assert_eq!((sum.elapsed, sum.other), (whole.elapsed, whole.other));
+        let queries = |window: &Window| -> Vec<(ServerKey, u64)> {
+            let servers = window.servers.iter();
+            servers.map(|(key, s)| (*key, s.counters.queries)).collect()
+        };
+        assert_eq!(queries(&sum), queries(&whole));
+        assert_eq!(all_queries(&sum), 28);
+    }
+
+    #[test]
+    fn a_sum_of_windows_knows_no_more_than_so_many_servers_and_loses_no_query() {
+        let mut sum = Window::empty();
+        for tick in 0..3_u32 {
+            let mut window = Window::empty();
+            for number in 0..SERVERS as u32 {
+                let mut key = key(0);
+                key.address[..4].copy_from_slice(&(tick << 24 | number).to_be_bytes());
+                let mut server = ServerWindow::empty();
+                server.counters.queries = 1;
+                window.servers.insert(key, server);
+            }
+            sum.add(&window);
+        }
+        assert_eq!(sum.servers.len(), SERVERS);
+        assert_eq!(all_queries(&sum), 3 * SERVERS as u64);
     }
 
     #[test]

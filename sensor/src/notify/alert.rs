@@ -4,6 +4,7 @@ use sensor_common::sample::Sample;
 
 use crate::incident::{Change, Record};
 use crate::measure::clock::WallClock;
+use crate::present::incident::IncidentObject;
 
 /// One change of an incident.
 pub struct Alert {
@@ -17,4 +18,25 @@ pub struct Alert {
     pub calendar: WallClock,
     /// The object that is told, in JSON.
     pub json: String,
+}
+
+impl Alert {
+    /// With the object that is told.
+    #[must_use]
+    pub fn new(
+        change: Option<Change>,
+        record: Record,
+        packets: Vec<Sample>,
+        calendar: WallClock,
+    ) -> Self {
+        let json = serde_json::to_string(&IncidentObject::new(&record, change));
+        Self {
+            change,
+            packets,
+            calendar,
+            // A record of strings and numbers always has a form in JSON.
+            json: json.unwrap_or_default(),
+            record,
+        }
+    }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::alert::Alert;
-use crate::detect::Level;
 use crate::present::{incident, words};
 
 /// Where it listens.
@@ -35,7 +34,11 @@ fn entry(alert: &Alert) -> String {
         (incident::change(change, record), change.name())
     });
     // syslog(3): warning or critical.
-    let priority = if record.level == Level::Critical { 2 } else { 4 };
+    let priority = if record.level.name() == "critical" {
+        2
+    } else {
+        4
+    };
     [
         ("MESSAGE", message.as_str()),
         ("PRIORITY", &priority.to_string()),

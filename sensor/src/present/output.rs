@@ -32,7 +32,10 @@ pub enum Reader {
 /// # Errors
 /// Standard output cannot be written, for another reason than a closed pipe.
 pub fn line(text: &str) -> io::Result<Reader> {
-    let mut out = io::stdout().lock();
+    write(&mut io::stdout().lock(), text)
+}
+
+fn write(out: &mut impl Write, text: &str) -> io::Result<Reader> {
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(Reader::There),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
@@ -66,10 +69,18 @@ impl Lines {
     /// # Errors
     /// The thread cannot be started.
     pub fn new() -> io::Result<Self> {
+        Self::to(io::stdout())
+    }
+
+    /// To anything else.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, received) = sync_channel(QUEUE);
         let worker = std::thread::Builder::new()
             .name("output".into())
-            .spawn(move || write_all(&received))?;
+            .spawn(move || write_all(&received, out))?;
         Ok(Self {
             queue: Some(queue),
             worker: Some(worker),
@@ -141,9 +152,9 @@ impl Lines {
     }
 }
 
-fn write_all(lines: &Receiver<String>) -> io::Result<Reader> {
+fn write_all(lines: &Receiver<String>, mut out: impl Write) -> io::Result<Reader> {
     for text in lines {
-        if line(&text)? == Reader::Gone {
+        if write(&mut out, &text)? == Reader::Gone {
             return Ok(Reader::Gone);
         }
     }

@@ -11,7 +11,7 @@ pub struct Room {
 }
 
 /// Of the loader.
-pub const ROOMS: [Room; 13] = [
+pub const ROOMS: [Room; 14] = [
     Room {
         name: "measure",
         path: "sensor/src/measure",
@@ -54,6 +54,12 @@ pub const ROOMS: [Room; 13] = [
         path: "sensor/src/notify",
         may_import: &["measure", "incident", "present"],
     },
+    // The loop; it shows nothing itself.
+    Room {
+        name: "session",
+        path: "sensor/src/session.rs",
+        may_import: &["measure", "engine", "host", "incident", "monitor", "notify"],
+    },
     Room {
         name: "stage",
         path: "sensor/src/stage",
@@ -69,7 +75,7 @@ pub const ROOMS: [Room; 13] = [
         path: "sensor/src/command",
         may_import: &[
             "measure", "engine", "host", "detect", "incident", "monitor", "present", "notify",
-            "stage", "cli",
+            "session", "stage", "cli",
         ],
     },
     Room {
@@ -129,12 +135,12 @@ pub const PROGRAM: [Room; 13] = [
     Room {
         name: "outcomes",
         path: "sensor-ebpf/src/outcomes.rs",
-        may_import: &["hash", "packet", "store", "transactions"],
+        may_import: &["hash", "packet", "parse", "store", "transactions"],
     },
     Room {
         name: "rare",
         path: "sensor-ebpf/src/rare.rs",
-        may_import: &["eviction", "outcomes", "store"],
+        may_import: &["eviction", "outcomes", "parse", "store"],
     },
     Room {
         name: "servers",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::fates::Sent;
 use crate::format::fate::Via;
 use crate::frames::{self, TCP, Way};
 use crate::traffic::{Copy, Event, World};
@@ -21,14 +22,15 @@ impl World<'_> {
         let ports = [self.port(), copy.port];
         let return_ports = [ports[1], ports[0]];
         let syn = frames::tcp(way, ports, frames::SYN, [1, 0], &[]);
-        let fate = self.fates.of(
+        let sent = Sent {
             at,
             way,
-            &copy.question,
-            (Via::Tcp, ports[0]),
-            1,
-            &mut self.random,
-        );
+            ports,
+            via: Via::Tcp,
+            copy: 1,
+            question: &copy.question,
+        };
+        let fate = self.fates.of(&sent, &mut self.random);
         let (place, fate) = match fate {
             Some((place, fate)) => (place, Some(fate)),
             None => (0, None),

@@ -27,6 +27,18 @@ struct State {
     tokens: HashMap<IpAddr, (f64, Duration)>,
 }
 
+/// A query on its way to a server, or a SYN.
+pub struct Sent<'q> {
+    pub at: Duration,
+    pub way: Way,
+    /// Of the client and of the server.
+    pub ports: [u16; 2],
+    pub via: Via,
+    /// From 1 on.
+    pub copy: usize,
+    pub question: &'q Question,
+}
+
 /// Between answers that had to wait for the end of a pause.
 const CATCHING_UP: Duration = Duration::from_micros(30);
 
@@ -39,19 +51,18 @@ impl<'a> Fates<'a> {
     }
 
     /// The last one that applies, and its place.
-    pub fn of(
-        &self,
-        at: Duration,
-        way: Way,
-        question: &Question,
-        (via, client_port): (Via, u16),
-        copy: usize,
-        random: &mut Random,
-    ) -> Option<(usize, &'a Fate)> {
+    pub fn of(&self, sent: &Sent<'_>, random: &mut Random) -> Option<(usize, &'a Fate)> {
+        let Sent {
+            way,
+            ports,
+            question,
+            ..
+        } = *sent;
         let applies = |fate: &Fate| {
             let is_below = |zone: &String| is_below(&question.name, zone);
-            fate.at.contains(at)
-                && fate.via.is_none_or(|of| of == via)
+            fate.at.contains(sent.at)
+                && fate.via.is_none_or(|of| of == sent.via)
+                && fate.port.is_none_or(|of| of == ports[1])
                 && fate.clients.as_ref().is_none_or(|a| a.contains(way.source))
                 && fate
                     .servers
@@ -60,12 +71,14 @@ impl<'a> Fates<'a> {
                 && (fate.below.is_empty() || fate.below.iter().any(is_below))
                 && (fate.types.is_empty()
                     || fate.types.iter().any(|t| t.0.contains(&question.qtype)))
-                && fate.copy.is_none_or(|of| usize::from(of) == copy.min(2))
+                && fate
+                    .copy
+                    .is_none_or(|of| usize::from(of) == sent.copy.min(2))
                 && fate.edns.is_none_or(|edns| edns == (question.edns != 0))
         };
         let mut last_first = self.fates.iter().enumerate().rev();
         last_first.find(|(_, fate)| {
-            let socket = || Random::new(socket(way, client_port)).share();
+            let socket = || Random::new(socket(way, ports[0])).share();
             applies(fate)
                 && match fate.share {
                     1.0.. => true,

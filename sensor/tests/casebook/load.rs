@@ -72,6 +72,7 @@ fn neighbour(first: &Situation, again: &Again) -> Situation {
     other.host = again.host.unwrap_or(other.host);
     other.lasts = again.lasts.unwrap_or(other.lasts);
     other.begins = again.begins.unwrap_or(other.begins);
+    other.seed = again.seed.unwrap_or(other.seed);
     let expect = &mut other.expect;
     expect.onset = expect.onset.max(other.begins);
     expect.within = again.within.or(expect.within);

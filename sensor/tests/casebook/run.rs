@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sensor::detect::{Place, Thresholds};
 use sensor::engine::maintenance::TICK;
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::incident::Record;
@@ -81,7 +82,7 @@ impl Sensor {
         self.engine.set_time_with(at, |engine, at| {
             let samples: Vec<_> = engine.samples().collect();
             let now = at.saturating_sub(begun);
-            for (_, record) in monitor.observe(engine.snapshot(now), &samples) {
+            for (_, record) in monitor.observe(&engine.reading(now), &samples) {
                 spoken.changes.push(said(at, origin, &record));
                 spoken.reports.extend(report_faults(&record));
             }
@@ -127,7 +128,6 @@ fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
             watched: vec!["casebook".into()],
         },
         shadow: std::collections::BTreeSet::default(),
-        host: false,
     };
     let calendar = WallClock {
         begun,

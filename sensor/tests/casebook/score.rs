@@ -11,6 +11,7 @@ use crate::run::Spoken;
 #[derive(Clone, Debug)]
 pub struct Score {
     pub name: String,
+    /// Nothing must be said of it.
     pub is_healthy: bool,
     /// Symptoms that must be said, and are.
     pub symptoms: bool,
@@ -55,10 +56,6 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
         .first_cause
         .iter()
         .any(|c| c == NONE || c == NO_ATTACK);
-    let is_healthy = expect
-        .first_cause
-        .iter()
-        .all(|c| c == NONE || c == NO_ATTACK);
     let concerns = |said: &&Said| {
         let server = said
             .server
@@ -89,15 +86,19 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
         ));
     }
 
+    let fits = |said: &Said| fits(&expect.first_cause, &said.first_cause);
+    // What came later may have changed what was said of the first.
+    let later = expect.also.first().map(|later| later.onset);
+    let before = |said: &&Said| later.is_some_and(|onset| said.at < onset) && concerns(said);
     let cause = match last.as_slice() {
         [] => may_be_quiet,
-        some if is_healthy && expect.first_cause.iter().all(|c| c == NONE) => some.is_empty(),
-        some if expect.first_cause.iter().any(|c| c == NO_ATTACK) => some
-            .iter()
-            .all(|said| fits(&expect.first_cause, &said.first_cause)),
-        some => some
-            .iter()
-            .any(|said| fits(&expect.first_cause, &said.first_cause)),
+        [_, ..] if expect.first_cause == [NONE] => false,
+        some if expect.first_cause.iter().any(|c| c == NO_ATTACK) => {
+            some.iter().all(|said| fits(said))
+        }
+        some => {
+            some.iter().any(|said| fits(said)) || spoken.changes.iter().filter(before).any(fits)
+        }
     };
     if !cause {
         faults.push(if last.is_empty() { "missed" } else { "cause" }.into());
@@ -136,7 +137,7 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
     );
     Score {
         name: name.into(),
-        is_healthy,
+        is_healthy: may_be_quiet,
         symptoms,
         cause,
         delay,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::exchange::RESOLVER;
-use crate::fates::Fates;
+use crate::fates::{Fates, Sent};
 use crate::format::fate::{Recurse, Seen, Via};
 use crate::format::{Ask, Situation, Tcp};
 use crate::frames::{self, Direction, Frame, UDP, Way};
@@ -251,14 +251,15 @@ impl World<'_> {
             self.connect(at, number, &copy);
             return;
         }
-        let fate = self.fates.of(
+        let sent = Sent {
             at,
-            copy.way,
-            &copy.question,
-            (Via::Udp, copy.client_port),
-            copies,
-            &mut self.random,
-        );
+            way: copy.way,
+            ports: [copy.client_port, copy.port],
+            via: Via::Udp,
+            copy: copies,
+            question: &copy.question,
+        };
+        let fate = self.fates.of(&sent, &mut self.random);
         copy.seen = fate.map_or(Seen::Both, |(_, fate)| fate.seen);
         let query = copy.question.query();
         self.pass_query(at, &copy, &query);

@@ -32,6 +32,18 @@ pub fn contrast(property: Property, value: &str, of_failures: f64, rest_ok: f64)
         value: value.into(),
         of_failures,
         rest_ok,
+        denied: false,
+    })
+}
+
+/// The same of answers that say no.
+pub fn denied(property: Property, value: &str, of_failures: f64, rest_ok: f64) -> Finding {
+    Finding::Contrast(Contrast {
+        property,
+        value: value.into(),
+        of_failures,
+        rest_ok,
+        denied: true,
     })
 }
 

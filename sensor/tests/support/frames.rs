@@ -896,6 +896,26 @@ pub fn corpus() -> Vec<Named> {
         port(Quoted::Query),
     );
     add(
+        "protocol unreachable",
+        ip(v4(ICMP, icmp(3, 2, quoted()))),
+        Icmp(IcmpType::V4Unreachable, 2, Quoted::Query),
+    );
+    add(
+        "parameter problem",
+        ip(v4(ICMP, icmp(12, 0, quoted()))),
+        Icmp(IcmpType::V4ParameterProblem, 0, Quoted::Query),
+    );
+    add(
+        "v6 parameter problem",
+        ip6(v6(ICMPV6, icmp(4, 1, v6(UDP, dns_query())))),
+        Icmp(IcmpType::V6ParameterProblem, 1, Quoted::Query),
+    );
+    add(
+        "too big about an answer",
+        ip6(v6(ICMPV6, icmp(2, 0, v6(UDP, dns_answer())))),
+        Icmp(IcmpType::V6TooBig, 0, Quoted::Response),
+    );
+    add(
         "echo request",
         ip(v4(ICMP, icmp(8, 0, vec![0; 56]))),
         not_dns,

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
+use sensor::measure::interval::Interval;
 use sensor::measure::reading::Snapshot;
 use sensor::measure::window::{ServerWindow, Window};
 use sensor::stage::client::query;
@@ -46,9 +48,23 @@ impl Exchange {
     }
 
     pub fn response(self) -> Vec<u8> {
+        self.answer(0, false)
+    }
+
+    /// A response with this rcode and TC bit.
+    pub fn answer(self, rcode: u8, truncated: bool) -> Vec<u8> {
         let mut message = query(self.id, "www.example.org");
-        message[2] |= 0x80;
+        message[2] |= 0x80 | u8::from(truncated) << 1;
+        message[3] |= rcode;
         ip(17, self.server, self.client, udp(53, self.port, message))
+    }
+
+    /// A router's error about an answer, with this type and code.
+    pub fn backscatter(self, kind: u8, code: u8) -> Vec<u8> {
+        let mut icmp = vec![kind, code, 0, 0, 0, 0, 0, 0];
+        icmp.extend(self.response().split_off(14));
+        let protocol = if self.client.is_ipv4() { 1 } else { 58 };
+        ip(protocol, self.client, self.server, icmp)
     }
 
     /// "Port unreachable" about the query, of which `quoted` bytes of IP payload are quoted.
@@ -96,7 +112,8 @@ fn ip(protocol: u8, source: IpAddr, destination: IpAddr, payload: Vec<u8>) -> Ve
 pub struct Clocked {
     engine: Either,
     now: Duration,
-    then: Snapshot,
+    /// Since it was last asked.
+    interval: Interval,
 }
 
 enum Either {
@@ -138,19 +155,23 @@ impl Clocked {
         let mut clocked = Self {
             engine,
             now: Duration::from_secs(1_000_000),
-            then: Snapshot::empty(Duration::ZERO),
+            interval: Interval::of(u32::MAX),
         };
         clocked.wait(Duration::ZERO);
-        clocked.then = clocked.snapshot();
         clocked
     }
 
     /// Lets time pass, without a packet.
     pub fn wait(&mut self, time: Duration) {
         self.now += time;
+        let interval = &mut self.interval;
         match &mut self.engine {
-            Either::Host(engine) => engine.set_time(self.now),
-            Either::Kernel(engine) => engine.set_time(self.now),
+            Either::Host(engine) => engine.set_time_with(self.now, |engine, at| {
+                interval.add(&engine.reading(at));
+            }),
+            Either::Kernel(engine) => engine.set_time_with(self.now, |engine, at| {
+                interval.add(&engine.reading(at));
+            }),
         }
     }
 
@@ -197,10 +218,12 @@ impl Clocked {
 
     /// What happened since this was last asked.
     pub fn window(&mut self) -> Window {
-        let now = self.snapshot();
-        let window = Window::between(&self.then, &now);
-        self.then = now;
-        window
+        let reading = match &mut self.engine {
+            Either::Host(engine) => engine.reading(self.now),
+            Either::Kernel(engine) => engine.reading(self.now),
+        };
+        self.interval.add(&reading);
+        std::mem::replace(&mut self.interval, Interval::of(u32::MAX)).end()
     }
 
     /// The only server's part of it.

@@ -13,6 +13,7 @@ use crate::measure::dossier::Dossier;
 pub mod amplification;
 mod collapse;
 pub mod failing;
+mod fragment_flood;
 pub mod fragments;
 mod garbage;
 pub mod one_source;
@@ -78,6 +79,8 @@ pub enum Rule {
     Scan,
     /// A resolver's way to all servers is gone.
     PathFailing,
+    /// Later fragments that belong to no answer.
+    FragmentFlood,
 }
 
 /// What kind of trouble a rule finds.
@@ -154,29 +157,191 @@ const fn network(
 use Family::{Answers, Failure, Flood, Nuisance};
 
 /// All rules, in the order in which they are shown.
-pub const RULES: [RuleSpec; 22] = [
-    server(Rule::PortUnreachable, "port_unreachable", "queries fail with ICMP port unreachable", Failure, "half of the queries", failing::port_unreachable),
-    server(Rule::Prohibited, "prohibited", "queries fail with ICMP administratively prohibited", Failure, "half of the queries", failing::prohibited),
-    server(Rule::HostUnreachable, "host_unreachable", "queries fail with ICMP unreachable or time exceeded", Failure, "half of the queries", failing::host_unreachable),
-    server(Rule::Silent, "silent", "queries get no answer and no error", Failure, "half of the queries", failing::silent),
-    server(Rule::PartialFailure, "partial_failure", "part of the queries fails", Failure, "usual share of failures", partial_failure::read),
-    server(Rule::PartialRejection, "partial_rejection", "some client networks are rejected while others are served", Failure, "networks that are served", partial_rejection::read),
-    server(Rule::RcodeShift, "rcode_shift", "answers say no far more often than usual", Answers, "usual share of the rcode", rcode_shift::read),
-    server(Rule::Slow, "slow", "answers are slow", Answers, "usual 95th percentile", slow::read),
-    server(Rule::Collapse, "collapse", "query volume collapsed", Failure, "usual rate", collapse::read),
-    server(Rule::QueryFlood, "query_flood", "query flood", Flood, "usual rate", query_flood::read),
-    server(Rule::OneSource, "one_source", "one source floods", Flood, "usual rate of the source, and the other sources", one_source::read),
-    server(Rule::RandomNames, "random_names", "random names below one zone", Flood, "usual rate below the zone", random_names::read),
-    server(Rule::Amplification, "amplification", "amplification: large answers to one network", Flood, "usual bytes to the network", amplification::read),
-    server(Rule::Spoofed, "spoofed", "the sources of a flood are spoofed", Flood, "usual number of sources", spoofed::read),
-    server(Rule::Truncation, "truncation", "truncated answers that are not followed by TCP", Answers, "usual share of truncated answers", truncation::read),
-    server(Rule::TcpFails, "tcp_fails", "connections over TCP are not accepted", Answers, "usual share of SYNs without SYN-ACK", tcp_fails::read),
-    server(Rule::Fragments, "fragments", "answers are too large for the path", Answers, "usual share of such answers", fragments::read),
-    server(Rule::Garbage, "garbage", "messages that are not DNS", Flood, "usual rate of such messages", garbage::read),
-    server(Rule::SynFlood, "syn_flood", "SYN flood on the DNS port", Flood, "usual rate of SYNs", syn_flood::read),
-    network(Rule::Reflection, "reflection", "reflection: responses that were not asked for", Flood, "usual rate of such responses", reflection::read),
-    network(Rule::Scan, "scan", "a scan for DNS servers", Nuisance, "", scan::read),
-    network(Rule::PathFailing, "path_failing", "a resolver reaches no server any more", Failure, "usual share of failures", path_failing::read),
+pub const RULES: [RuleSpec; 23] = [
+    server(
+        Rule::PortUnreachable,
+        "port_unreachable",
+        "queries fail with ICMP port unreachable",
+        Failure,
+        "half of the queries",
+        failing::port_unreachable,
+    ),
+    server(
+        Rule::Prohibited,
+        "prohibited",
+        "queries fail with ICMP administratively prohibited",
+        Failure,
+        "half of the queries",
+        failing::prohibited,
+    ),
+    server(
+        Rule::HostUnreachable,
+        "host_unreachable",
+        "queries fail with ICMP unreachable or time exceeded",
+        Failure,
+        "half of the queries",
+        failing::host_unreachable,
+    ),
+    server(
+        Rule::Silent,
+        "silent",
+        "queries get no answer and no error",
+        Failure,
+        "half of the queries",
+        failing::silent,
+    ),
+    server(
+        Rule::PartialFailure,
+        "partial_failure",
+        "part of the queries fails",
+        Failure,
+        "usual share of failures",
+        partial_failure::read,
+    ),
+    server(
+        Rule::PartialRejection,
+        "partial_rejection",
+        "some client networks are rejected while others are served",
+        Failure,
+        "networks that are served",
+        partial_rejection::read,
+    ),
+    server(
+        Rule::RcodeShift,
+        "rcode_shift",
+        "answers say no far more often than usual",
+        Answers,
+        "usual share of the rcode",
+        rcode_shift::read,
+    ),
+    server(
+        Rule::Slow,
+        "slow",
+        "answers are slow",
+        Answers,
+        "usual 95th percentile",
+        slow::read,
+    ),
+    server(
+        Rule::Collapse,
+        "collapse",
+        "query volume collapsed",
+        Failure,
+        "usual rate",
+        collapse::read,
+    ),
+    server(
+        Rule::QueryFlood,
+        "query_flood",
+        "query flood",
+        Flood,
+        "usual rate",
+        query_flood::read,
+    ),
+    server(
+        Rule::OneSource,
+        "one_source",
+        "one source floods",
+        Flood,
+        "usual rate of the source, and the other sources",
+        one_source::read,
+    ),
+    server(
+        Rule::RandomNames,
+        "random_names",
+        "random names below one zone",
+        Flood,
+        "usual rate below the zone",
+        random_names::read,
+    ),
+    server(
+        Rule::Amplification,
+        "amplification",
+        "amplification: large answers to one network",
+        Flood,
+        "usual bytes to the network",
+        amplification::read,
+    ),
+    server(
+        Rule::Spoofed,
+        "spoofed",
+        "the sources of a flood are spoofed",
+        Flood,
+        "usual number of sources",
+        spoofed::read,
+    ),
+    server(
+        Rule::Truncation,
+        "truncation",
+        "truncated answers that are not followed by TCP",
+        Answers,
+        "usual share of truncated answers",
+        truncation::read,
+    ),
+    server(
+        Rule::TcpFails,
+        "tcp_fails",
+        "connections over TCP are not accepted",
+        Answers,
+        "usual share of SYNs without SYN-ACK",
+        tcp_fails::read,
+    ),
+    server(
+        Rule::Fragments,
+        "fragments",
+        "answers are too large for the path",
+        Answers,
+        "usual share of such answers",
+        fragments::read,
+    ),
+    server(
+        Rule::Garbage,
+        "garbage",
+        "messages that are not DNS",
+        Flood,
+        "usual rate of such messages",
+        garbage::read,
+    ),
+    server(
+        Rule::SynFlood,
+        "syn_flood",
+        "SYN flood on the DNS port",
+        Flood,
+        "usual rate of SYNs",
+        syn_flood::read,
+    ),
+    network(
+        Rule::Reflection,
+        "reflection",
+        "reflection: responses that were not asked for",
+        Flood,
+        "usual rate of such responses",
+        reflection::read,
+    ),
+    network(
+        Rule::Scan,
+        "scan",
+        "a scan for DNS servers",
+        Nuisance,
+        "",
+        scan::read,
+    ),
+    network(
+        Rule::PathFailing,
+        "path_failing",
+        "a resolver reaches no server any more",
+        Failure,
+        "usual share of failures",
+        path_failing::read,
+    ),
+    network(
+        Rule::FragmentFlood,
+        "fragment_flood",
+        "a flood of IP fragments",
+        Flood,
+        "usual rate of fragments",
+        fragment_flood::read,
+    ),
 ];
 
 impl Rule {

@@ -1,80 +1,140 @@
 //! Names below one zone that do not repeat, and that nobody can answer: to get past caches (Afek et al. 2016).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{LONG, SHORT};
 use crate::detect::history::{float, share};
-use crate::detect::server::NOERROR;
+use crate::detect::server::{NOERROR, ZONE_DEPTH};
 use crate::detect::{Facts, Rule, Unit};
 use crate::measure::dossier::{Dossier, End};
 
+/// What is asked below a zone is steady enough to be known after so long.
+const KNOWN: Duration = Duration::from_secs(5);
+/// Queries are looked at over these.
+const SPANS: [Duration; 2] = [SHORT, LONG];
 /// Names of which so large a part is new do not repeat.
 const DIFFERENT: f64 = 0.8;
 /// So large a part of what is asked below the zone is not answered, or denied.
 const FAILS: f64 = 0.7;
 /// Dossiers that it takes.
-const ENOUGH: u64 = 20;
-/// Labels of a zone, at most.
-const DEPTH: usize = 4;
+const ENOUGH: u64 = 8;
+/// And where nothing is known of before, which takes more of everything.
+const MANY: u64 = 200;
+const SURELY_DIFFERENT: f64 = 0.95;
+/// Times what is usually asked below the zone, and queries a second more.
+const RISE: f64 = 1.5;
+const MORE: f64 = 20.0;
+/// Share of what is more that has failed so far: the newest queries wait.
+const ANSWERED_SO_FAR: f64 = 0.4;
 
 /// A zone below which names do not repeat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
     /// Its name.
     pub name: String,
-    /// Queries a second that failed or were denied, by weight.
+    /// Queries a second for names below it, by weight.
     pub rate: f64,
+    /// Those that failed or were denied.
+    pub failing: f64,
+    /// Their share.
+    pub fails: f64,
+    /// Share of different names among them.
+    pub different: f64,
     /// What is usual of those; `None` where that is not known.
     pub usual: Option<f64>,
     /// Its share of the server's queries.
     pub share: f64,
     /// Different clients that asked.
     pub clients: usize,
+    /// Dossiers that all this is of.
+    pub dossiers: u64,
+}
+
+impl Zone {
+    /// It is asked for more than usual, and most of what is more fails. Where nothing is known of before: nearly all
+    /// that is asked below it fails, of many clients, and it is most of what is asked.
+    #[must_use]
+    pub fn is_unusual(&self) -> bool {
+        match self.usual {
+            Some(usual) => {
+                let more = self.rate - usual;
+                self.rate >= RISE * usual + MORE.min(usual.max(1.0))
+                    && self.failing >= ANSWERED_SO_FAR * more
+            }
+            None => {
+                self.share > 0.5
+                    && self.clients >= 10
+                    && self.dossiers >= MANY
+                    && self.fails >= FAILS
+                    && self.different >= SURELY_DIFFERENT
+            }
+        }
+    }
 }
 
 #[derive(Default)]
 struct Below<'a> {
     asked: u64,
+    /// Of those whose end is known.
+    decided: u64,
     fails: u64,
     dossiers: u64,
+    /// Names that failed.
     names: BTreeSet<&'a str>,
+    failing: u64,
     stems: BTreeSet<&'a str>,
     clients: BTreeSet<sensor_common::server::ServerKey>,
     listed: u64,
 }
 
-/// The worst one.
+/// The worst one, of the last seconds or of ten.
+#[must_use] 
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
+    let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
+    found.max_by(|a, b| a.rate.total_cmp(&b.rate))
+}
+
+fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
     let mut zones: BTreeMap<&str, Below<'_>> = BTreeMap::new();
     // The same first labels below several zones are a search list, and no attack.
     let mut stems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut all = 0;
-    for dossier in facts.asked_in(LONG) {
+    for dossier in facts.asked_in(length) {
         let weight = u64::from(dossier.weight);
         all += weight;
         let Some(question) = &dossier.question else {
             continue;
         };
         let parent = question.name.split_once('.').map_or("", |(_, rest)| rest);
-        stems.entry(question.first_label()).or_default().insert(parent);
-        for labels in 1..=DEPTH {
+        stems
+            .entry(question.first_label())
+            .or_default()
+            .insert(parent);
+        for labels in 1..=ZONE_DEPTH {
             let Some(zone) = question.zone(labels) else {
                 break;
             };
             let below = zones.entry(zone).or_default();
             below.asked += weight;
             below.dossiers += 1;
-            below.names.insert(&question.name);
-            below.stems.insert(question.first_label());
             below.clients.insert(dossier.client);
-            below.listed += u64::from(is_listed(&question.name[..question.name.len() - zone.len()]));
-            if fails(facts, dossier) {
-                below.fails += weight;
+            below.listed += u64::from(is_listed(
+                &question.name[..question.name.len() - zone.len()],
+            ));
+            if let Some(fails) = fails(facts, dossier) {
+                below.decided += weight;
+                if fails {
+                    below.fails += weight;
+                    below.failing += 1;
+                    below.names.insert(&question.name);
+                    below.stems.insert(question.first_label());
+                }
             }
         }
     }
-    let seconds = LONG
+    let seconds = length
         .min(facts.now().saturating_sub(facts.state.begun))
         .as_secs_f64()
         .max(1.0);
@@ -84,25 +144,31 @@ pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
             .iter()
             .filter(|stem| stems.get(*stem).is_some_and(|parents| parents.len() > 1))
             .count() as u64;
-        below.dossiers >= ENOUGH
-            && share(below.names.len() as u64, below.dossiers) >= DIFFERENT
-            && share(below.fails, below.asked) >= FAILS
+        below.failing >= ENOUGH
+            && share(below.names.len() as u64, below.failing) >= DIFFERENT
             && share(repeated, below.stems.len() as u64) < 0.5
             && share(below.listed, below.dossiers) < 0.5
     };
     let found = zones.iter().filter(|(_, below)| is_random(below));
     // The deepest of those that hold about as much.
-    let (name, below) = found.max_by_key(|(zone, below)| {
-        (below.fails / 8 * 8 / ENOUGH.max(1), zone.len())
-    })?;
-    let known = facts.state.usual.learnt >= facts.limits.learning;
-    let usual = facts.state.usual.zones.get(*name).map(super::super::baseline::Baseline::mean);
+    let (name, below) = found.max_by_key(|(zone, below)| (below.fails / ENOUGH, zone.len()))?;
+    let known = facts.state.usual.learnt >= KNOWN;
+    let usual = facts
+        .state
+        .usual
+        .zones
+        .get(*name)
+        .map(super::super::baseline::Baseline::mean);
     Some(Zone {
         name: (*name).into(),
-        rate: float(below.fails) / seconds,
+        failing: float(below.fails) / seconds,
+        fails: share(below.fails, below.decided),
+        different: share(below.names.len() as u64, below.failing),
+        rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
         share: share(below.asked, all),
         clients: below.clients.len(),
+        dossiers: below.dossiers,
     })
 }
 
@@ -116,32 +182,37 @@ fn is_listed(prefix: &str) -> bool {
     bytes.count() >= 4 || digits.count() >= 16
 }
 
-fn fails(facts: &Facts<'_>, dossier: &Dossier) -> bool {
+/// `None` where that is not known yet.
+fn fails(facts: &Facts<'_>, dossier: &Dossier) -> Option<bool> {
     match facts.end(dossier) {
-        End::Answered(answer) | End::Late(answer) => usize::from(answer.rcode) != NOERROR,
-        End::Waiting => facts.now().saturating_sub(dossier.begun) > facts.clock.overdue,
-        _ => true,
+        End::Answered(answer) | End::Late(answer) => Some(usize::from(answer.rcode) != NOERROR),
+        End::Waiting => {
+            let waits = facts.now().saturating_sub(dossier.begun);
+            (waits > facts.clock.overdue).then_some(true)
+        }
+        _ => Some(true),
     }
 }
 
 /// See the module.
+#[must_use] 
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let zone = worst(facts);
     let usual = zone.as_ref().and_then(|zone| zone.usual);
-    let least = limits.random_names_rate;
-    let warning = least.max(limits.usual_rise * usual.unwrap_or(0.0));
-    let rate = zone.as_ref().map_or(0.0, |zone| zone.rate);
-    let reading = Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
+    let warning = limits.random_names_rate;
+    let rate = zone.as_ref().map_or(0.0, |zone| zone.failing);
+    let reading =
+        Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
     let Some(zone) = zone else {
         return reading;
     };
-    // Without history: who has always asked such names is not known; most of all queries of many clients it is not.
-    let corroborated = usual.is_some() || (zone.share > 0.5 && zone.clients >= 10);
+    let corroborated = zone.is_unusual() && !(usual.is_none() && facts.failing.is_most);
     reading.graded().only_if(corroborated).saying(|| {
         format!(
-            "{:.0} names a second below {} fail and do not repeat, {} of all queries, from {} clients{}",
-            zone.rate,
+            "{:.0} names a second below {} do not repeat, and most of them fail; {} of all queries, from {} \
+             clients{}",
+            zone.failing,
             zone.name,
             percent(zone.share),
             zone.clients,

@@ -9,7 +9,7 @@ use crate::detect::{Facts, Rule, Unit, interval};
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// So many of the answers have to be far slower than the slowest twentieth usually is.
-const SLOW: f64 = 0.15;
+const SLOW: f64 = 0.06;
 /// And where that is critical.
 const MOST: f64 = 0.5;
 

@@ -9,9 +9,10 @@ use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp,
 use clap::ValueEnum;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
 
-use super::interface::{Interface, Kind, LinkState};
+use super::interface::{Interface, Kind};
 use super::load::{LoadError, Loaded, chain, program};
 use super::preflight::{TCX_KERNEL, XDP_KERNEL};
+use crate::engine::status::LinkState;
 
 /// Priority of our clsact filters: the first, so that no other filter hides a packet.
 const CLSACT_PRIORITY: u16 = 1;
@@ -110,8 +111,6 @@ pub struct Attached {
     pub egress: bool,
     /// Why this hook, as a sentence for people.
     pub reason: String,
-    /// As of the last look.
-    pub state: LinkState,
     /// Id of the ingress program; `None` where the kernel cannot be asked whether it is attached.
     program: Option<u32>,
     /// Held for their drop.
@@ -119,10 +118,39 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// By what it is known again.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            index: self.interface.index,
+            hook: self.hook,
+            program: self.program,
+        }
+    }
+}
+
+/// By what an interface is known again.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    index: u32,
+    hook: Hook,
+    program: Option<u32>,
+}
+
+impl Mark {
+    /// How the interface is that we attached to, if it is still among these.
+    #[must_use]
+    pub fn state(&self, all: &[Interface]) -> LinkState {
+        let mut all = all.iter();
+        match all.find(|interface| interface.index == self.index) {
+            Some(interface) if self.is_still_on(interface) => interface.state,
+            _ => LinkState::Gone,
+        }
+    }
+
     /// Whether an interface with our index is the one that we attached to: a deleted interface's
     /// index may be given to another, which has no program of ours.
-    #[must_use]
-    pub fn is_still_on(&self, now: &Interface) -> bool {
+    fn is_still_on(&self, now: &Interface) -> bool {
         let Some(program) = self.program else {
             return true;
         };
@@ -246,7 +274,6 @@ pub fn attach(
     log::info!("{}: {hook}, because {reason}", interface.name);
     Ok(Attached {
         program: program_id(loaded, hook, options.tc),
-        state: interface.state,
         interface,
         hook,
         egress,

@@ -1,28 +1,28 @@
 //! Live interfaces, counted in the kernel.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use aya::maps::{Array, MapData, RingBuf};
 use aya_log::EbpfLogger;
-use sensor_common::names;
 use sensor_common::sample::Sample;
-use sensor_common::server::{SETS, ServerKey, WAYS};
+use sensor_common::server::{SETS, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
-use sensor_common::shard::Shard;
-use sensor_common::totals::Totals;
-use sensor_common::transactions::Control;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
-use super::interface::{Interface, InterfaceError, Kind, LinkState};
-use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes, map_data};
-use super::maps::MappedArray;
+use super::counts::{Counts, monotonic};
+use super::interface::{Interface, InterfaceError, Kind};
+use super::links::Links;
+use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes};
 use super::preflight::Host;
-use crate::engine::maintenance::{Servers, State, Upkeep};
+use crate::engine::maintenance::TICK;
+use crate::engine::readings::Readings;
 use crate::engine::settings::{SettingsError, slots};
+use crate::engine::status::{Status, Watched};
+use crate::engine::{Engine, Tick};
 use crate::measure::clock::WallClock;
-use crate::measure::counters::Counters;
 use crate::measure::reading::{Lane, Snapshot};
+use crate::measure::window::Reading;
 
 /// Why interfaces cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +39,9 @@ pub enum KernelError {
     /// Attaching.
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// Mapping the maps.
-    #[error("cannot map the kernel's counters into memory")]
-    Map(#[from] std::io::Error),
+    /// A thread.
+    #[error("cannot start the thread that looks at the interfaces")]
+    Thread(#[from] std::io::Error),
 }
 
 /// What to watch and how.
@@ -61,162 +61,18 @@ pub struct WatchOptions {
     pub tc: Option<TcFlavour>,
 }
 
-/// Counters of loaded programs.
-pub struct Counts {
-    totals: MappedArray<Totals>,
-    shards: Shards,
-    upkeep: Upkeep,
-    samples: RingBuf<MapData>,
-    cpus: u32,
-    lanes: u32,
-}
-
-/// The shards, and what the programs share.
-struct Shards {
-    memory: MappedArray<Shard>,
-    control: Array<MapData, PodControl>,
-    cpus: u32,
-}
-
-/// `Control` as aya wants it.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct PodControl(Control);
-
-// SAFETY: `Control` is bytemuck::Pod, which asks for more.
-unsafe impl aya::Pod for PodControl {}
-
-impl State for Shards {
-    fn cpus(&self) -> u32 {
-        self.cpus
-    }
-
-    fn read(&self, cpu: u32, offset: usize, words: &mut [u64]) {
-        self.memory.read(cpu, offset, words);
-    }
-
-    fn write(&mut self, cpu: u32, offset: usize, words: &[u64]) {
-        self.memory.write(cpu, offset, words);
-    }
-
-    fn servers(&self, cpu: u32) -> Servers {
-        self.memory.servers(cpu)
-    }
-
-    fn control(&self) -> Control {
-        // The one entry of an array is always there.
-        self.control
-            .get(&0, 0)
-            .map_or(Control::DEFAULT, |control| control.0)
-    }
-
-    fn set_control(&mut self, control: Control) {
-        if let Err(error) = self.control.set(0, PodControl(control), 0) {
-            log::error!("the kernel refuses new sampling rates: {}", chain(&error));
-        }
-    }
-
-    fn clock(&self) -> u64 {
-        match self.control().clock {
-            0 => monotonic(),
-            clock => clock,
-        }
-    }
-}
-
-/// The clock of `bpf_ktime_get_ns`, in nanoseconds.
-fn monotonic() -> u64 {
-    let clock = nix::time::ClockId::CLOCK_MONOTONIC;
-    let now = clock.now().map_or(Duration::ZERO, Duration::from);
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl Counts {
-    /// Maps the counters of loaded programs.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub fn of(loaded: &mut Loaded) -> Result<Self, KernelError> {
-        let (cpus, lanes) = (loaded.cpus, loaded.settings.lanes);
-        let totals = map_data(&loaded.ebpf, names::TOTALS)?;
-        let totals = MappedArray::new(totals.fd(), cpus * lanes)?;
-        let shards = map_data(&loaded.ebpf, names::SHARDS)?;
-        let memory = MappedArray::new(shards.fd(), cpus)?;
-        let mut taken = |name: &'static str| {
-            let map = loaded.ebpf.take_map(name);
-            map.ok_or_else(|| LoadError::Other(format!("the object has no map {name}")))
-        };
-        let wrong = |error: aya::maps::MapError| LoadError::Other(chain(&error));
-        let mut counts = Self {
-            totals,
-            shards: Shards {
-                memory,
-                control: taken(names::CONTROL)?.try_into().map_err(wrong)?,
-                cpus,
-            },
-            upkeep: Upkeep::new(&loaded.settings),
-            samples: taken(names::SAMPLES)?.try_into().map_err(wrong)?,
-            cpus,
-            lanes,
-        };
-        counts.tick();
-        Ok(counts)
-    }
-
-    /// See [`Upkeep::see_one_direction`].
-    pub fn see_one_direction(&mut self) {
-        self.upkeep.see_one_direction();
-    }
-
-    /// Does what is to be done every [`crate::engine::maintenance::TICK`].
-    pub fn tick(&mut self) {
-        self.upkeep.tick(&mut self.shards);
-    }
-
-    /// Ends the second that is running.
-    pub fn flush(&mut self) {
-        self.upkeep.flush(&mut self.shards);
-    }
-
-    /// The time that the programs take for now; they have the kernel's clock until this is called.
-    pub fn set_clock(&mut self, nanoseconds: u64) {
-        let mut control = self.shards.control();
-        control.clock = nanoseconds;
-        self.shards.set_control(control);
-    }
-
-    /// Samples taken since this was last asked.
-    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
-        std::iter::from_fn(|| {
-            let item = self.samples.next()?;
-            bytemuck::try_pod_read_unaligned(&item).ok()
-        })
-    }
-
-    /// Totals of one lane, over all CPUs.
-    #[must_use]
-    pub fn lane(&self, slot: u32, direction: Direction) -> Totals {
-        let lane = slot * DIRECTIONS as u32 + direction as u32;
-        let mut sum: Totals = bytemuck::Zeroable::zeroed();
-        for cpu in 0..self.cpus {
-            sum.add(&self.totals.get(cpu * self.lanes + lane));
-        }
-        sum
-    }
-
-    /// Adds all that is not of one lane to a snapshot.
-    pub fn read(&self, snapshot: &mut Snapshot) {
-        self.upkeep.read(&self.shards, snapshot);
-    }
-}
-
 /// Interfaces under watch. Dropping it detaches from all of them.
 pub struct KernelEngine {
     attached: Vec<Attached>,
     counts: Counts,
     started: Instant,
     loaded: Loaded,
-    addresses: BTreeSet<ServerKey>,
+    links: Links,
+    status: Status,
+    readings: Readings,
+    /// None before the first tick: timers belong to the runtime that waits for them.
+    ticks: Option<Interval>,
+    log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 impl KernelEngine {
@@ -254,12 +110,31 @@ impl KernelEngine {
             .into_iter()
             .map(|interface| attach(&mut loaded, interface, &attach_options))
             .collect::<Result<Vec<_>, _>>()?;
+        let log = match options.log_level {
+            Some(level) if level >= log::Level::Debug => Some(kernel_log(&mut loaded)?),
+            _ => None,
+        };
+        let watched = attached.iter().map(|attached| Watched {
+            name: attached.interface.name.clone(),
+            state: attached.interface.state,
+        });
+        let status = Status {
+            interfaces: watched.collect(),
+            addresses: Arc::new(Interface::addresses()),
+            server_places: SETS * WAYS * loaded.cpus as usize,
+            map_bytes: map_bytes(loaded.cpus, loaded.settings.lanes),
+        };
+        let links = Links::watch(attached.iter().map(Attached::mark).collect())?;
         Ok(Self {
             attached,
             counts,
             started,
             loaded,
-            addresses: Interface::addresses(),
+            links,
+            status,
+            readings: Readings::new(),
+            ticks: None,
+            log,
         })
     }
 
@@ -269,21 +144,14 @@ impl KernelEngine {
         &self.attached
     }
 
-    /// Where the clocks of snapshots and samples stand against the calendar.
-    #[must_use]
-    pub fn calendar(&self) -> WallClock {
+    /// Where the clocks of readings and samples stand against the calendar.
+    fn calendar(&self) -> WallClock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let elapsed = self.started.elapsed();
         WallClock {
             begun: since_1970.unwrap_or_default().saturating_sub(elapsed),
             samples: Duration::from_nanos(monotonic()).saturating_sub(elapsed),
         }
-    }
-
-    /// Addresses of this host, as they were when the links were last looked at.
-    #[must_use]
-    pub fn addresses(&self) -> &BTreeSet<ServerKey> {
-        &self.addresses
     }
 
     /// Whether all that is watched is loopback, which has both directions on ingress.
@@ -293,71 +161,29 @@ impl KernelEngine {
         interfaces.all(|interface| interface.kind == Kind::Loopback)
     }
 
-    /// The time of a snapshot that would be taken now.
-    #[must_use]
-    pub fn snapshot_time(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    /// Looks whether the interfaces are still there and up, and for the addresses of this host.
-    ///
-    /// # Errors
-    /// The kernel does not tell.
-    pub async fn look_at_links(&mut self) -> Result<(), InterfaceError> {
-        let all = Interface::all().await?;
-        self.addresses = Interface::addresses();
-        for attached in &mut self.attached {
-            let found = all
-                .iter()
-                .find(|interface| interface.index == attached.interface.index);
-            attached.state = match found {
-                Some(interface) if !attached.is_still_on(interface) => LinkState::Gone,
-                None => LinkState::Gone,
-                Some(interface) => interface.state,
-            };
-        }
-        Ok(())
-    }
-
-    /// Places of the server table, on all CPUs together.
-    #[must_use]
-    pub fn server_places(&self) -> usize {
-        SETS * WAYS * self.loaded.cpus as usize
-    }
-
-    /// Memory of all maps, in bytes.
-    #[must_use]
-    pub fn map_bytes(&self) -> usize {
-        map_bytes(self.loaded.cpus, self.loaded.settings.lanes)
-    }
-
-    /// Reader of the lines that the kernel half logs. `flush` hands them to the logger of this process.
-    ///
-    /// # Errors
-    /// The ring buffer cannot be read.
-    pub fn log(&mut self) -> Result<EbpfLogger<&'static dyn log::Log>, KernelError> {
-        EbpfLogger::init(&mut self.loaded.ebpf)
-            .map_err(|error| LoadError::Other(chain(&error)).into())
-    }
-
     /// Programs and maps, for what reads more than counters.
     pub fn loaded(&mut self) -> &mut Loaded {
         &mut self.loaded
     }
 
-    /// Does what is to be done every [`crate::engine::maintenance::TICK`].
-    pub fn tick(&mut self) {
+    /// Does what is to be done every [`TICK`].
+    pub fn maintain(&mut self) {
         self.counts.tick();
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+        if let Some(links) = self.links.news() {
+            let watched = self.status.interfaces.iter_mut();
+            for (watched, state) in watched.zip(links.states) {
+                watched.state = state;
+            }
+            self.status.addresses = links.addresses;
+        }
     }
 
     /// Ends the second that is running, so that the next snapshot has all that was seen.
     pub fn flush(&mut self) {
         self.counts.flush();
-    }
-
-    /// Samples taken since this was last asked.
-    pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
-        self.counts.samples()
     }
 
     /// All counters now.
@@ -382,6 +208,40 @@ impl KernelEngine {
         self.counts.read(&mut snapshot);
         snapshot
     }
+}
+
+impl Engine for KernelEngine {
+    async fn tick(&mut self) -> Option<Tick> {
+        let Some(ticks) = &mut self.ticks else {
+            let mut ticks = interval_at(tokio::time::Instant::now() + TICK, TICK);
+            // A loader that was held up has one long tick.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            self.ticks = Some(ticks);
+            self.maintain();
+            return Some(Tick::Begin(self.calendar()));
+        };
+        ticks.tick().await;
+        self.maintain();
+        Some(Tick::Next)
+    }
+
+    fn samples(&mut self, samples: &mut Vec<Sample>) {
+        samples.extend(self.counts.samples());
+    }
+
+    fn reading(&mut self) -> Reading {
+        let now = self.snapshot();
+        self.readings.next(now)
+    }
+
+    fn status(&self) -> &Status {
+        &self.status
+    }
+}
+
+/// Reader of the lines that the kernel half logs. `flush` hands them to the logger of this process.
+fn kernel_log(loaded: &mut Loaded) -> Result<EbpfLogger<&'static dyn log::Log>, LoadError> {
+    EbpfLogger::init(&mut loaded.ebpf).map_err(|error| LoadError::Other(chain(&error)))
 }
 
 /// Fills in what the program must know of its interfaces, and a fresh hash key.

@@ -11,6 +11,7 @@ use netlink_packet_route::link::{
 
 use sensor_common::server::ServerKey;
 
+use crate::engine::status::LinkState;
 use crate::measure::address::key;
 
 /// Names this much alike are suggested (Jaro-Winkler, 0 to 1).
@@ -64,42 +65,6 @@ pub struct Interface {
     pub controller: Option<u32>,
     /// Index of the device below it: of a VLAN or macvlan device.
     pub below: Option<u32>,
-}
-
-/// Whether packets can cross an interface. One that is down or gone counts nothing, and that must not
-/// look like silence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkState {
-    /// Up.
-    Up,
-    /// Taken down.
-    Down,
-    /// Up, but without a carrier: no cable, or the other end is down.
-    NoCarrier,
-    /// Deleted, or moved to another network namespace.
-    Gone,
-}
-
-impl LinkState {
-    /// The name used in output.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Down => "down",
-            Self::NoCarrier => "no_carrier",
-            Self::Gone => "gone",
-        }
-    }
-
-    /// How an interface is, in words.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::NoCarrier => "without carrier",
-            other => other.name(),
-        }
-    }
 }
 
 /// What is behind an interface.

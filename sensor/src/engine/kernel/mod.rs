@@ -2,8 +2,10 @@
 
 pub mod attach;
 pub mod cost;
+mod counts;
 pub mod engine;
 pub mod interface;
+mod links;
 pub mod load;
 pub mod maps;
 pub mod preflight;

@@ -8,11 +8,15 @@ use sensor_common::sample::Sample;
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
-use super::engine::{Counts, KernelError};
+use super::counts::Counts;
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
-use crate::engine::replay::host_engine::{HostEngine, PacketClock, nanoseconds};
+use crate::engine::readings::Readings;
+use crate::engine::replay::clock::{PacketClock, nanoseconds};
+use crate::engine::replay::counting::Counting;
+use crate::engine::replay::host_engine::HostEngine;
 use crate::measure::counters::Counters;
 use crate::measure::reading::{Lane, Snapshot};
+use crate::measure::window::Reading;
 
 /// The kernel refuses test frames shorter than an Ethernet header.
 const SHORTEST: usize = 14;
@@ -28,6 +32,7 @@ pub struct TestRunEngine {
     clock: PacketClock,
     /// Takes the frames that the kernel refuses. They can only be malformed.
     refused: HostEngine,
+    readings: Readings,
 }
 
 impl TestRunEngine {
@@ -35,7 +40,7 @@ impl TestRunEngine {
     ///
     /// # Errors
     /// As for a live interface.
-    pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Result<Self, KernelError> {
+    pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Result<Self, LoadError> {
         let name = name.into();
         let mut loaded = load(LoadOptions {
             settings: settings.clone(),
@@ -47,6 +52,7 @@ impl TestRunEngine {
             clock: PacketClock::default(),
             refused: HostEngine::new(name.clone(), settings),
             name,
+            readings: Readings::new(),
         })
     }
 
@@ -59,21 +65,15 @@ impl TestRunEngine {
     pub fn set_time_with(&mut self, time: Duration, mut on_tick: impl FnMut(&mut Self, Duration)) {
         let (ticks, now) = self.clock.advance(time);
         for at in ticks {
-            self.counts.set_clock(nanoseconds(at));
-            self.counts.tick();
+            self.maintain(at);
             on_tick(self, at);
         }
-        self.counts.set_clock(nanoseconds(now));
+        self.set_clock(now);
     }
 
     /// Samples taken since this was last asked.
     pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
         self.counts.samples()
-    }
-
-    /// Ends the second that is running, so that the next snapshot has all that was seen.
-    pub fn flush(&mut self) {
-        self.counts.flush();
     }
 
     /// Counts one Ethernet frame and returns the program's verdict.
@@ -120,5 +120,35 @@ impl TestRunEngine {
         }];
         self.counts.read(&mut snapshot);
         snapshot
+    }
+}
+
+impl Counting for TestRunEngine {
+    const NAME: &str = "kernel";
+
+    fn maintain(&mut self, at: Duration) {
+        self.set_clock(at);
+        self.counts.tick();
+    }
+
+    fn set_clock(&mut self, now: Duration) {
+        self.counts.set_clock(nanoseconds(now));
+    }
+
+    fn count_frame(&mut self, frame: &[u8]) -> Result<(), LoadError> {
+        self.count(frame).map(|_| ())
+    }
+
+    fn take_samples(&mut self, samples: &mut Vec<Sample>) {
+        samples.extend(self.samples());
+    }
+
+    fn flush(&mut self) {
+        self.counts.flush();
+    }
+
+    fn reading(&mut self, at: Duration) -> Reading {
+        let now = self.snapshot(at, Direction::Ingress);
+        self.readings.next(now)
     }
 }

@@ -1,4 +1,4 @@
-//! Capture files: pcap and pcapng, and their link layers.
+//! Capture files: pcap and pcapng.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -8,13 +8,12 @@ use std::time::Duration;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
+use super::link_layer::LinkLayer;
+
 /// Memory for blocks of a capture; it grows where a block is larger.
 const BUFFER: usize = 1 << 20;
 /// No capture has larger blocks: tcpdump's largest snapshot is 256 KiB.
 const MAX_BUFFER: usize = 64 << 20;
-
-/// Ethernet header that is put in front of packets that have none.
-const ETHERNET_HEADER: usize = 14;
 
 /// Why a capture cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -102,62 +101,6 @@ struct Interface {
     snap_length: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LinkLayer {
-    Ethernet,
-    Raw,
-    Cooked,
-    Cooked2,
-    Loopback,
-}
-
-impl LinkLayer {
-    /// By the numbers of <https://www.tcpdump.org/linktypes.html>.
-    fn of(link: Linktype) -> Option<Self> {
-        match link.0 {
-            1 => Some(Self::Ethernet),
-            // 12 and 14 are what some systems write for raw IP; 228 and 229 are IPv4 and IPv6.
-            12 | 14 | 101 | 228 | 229 => Some(Self::Raw),
-            113 => Some(Self::Cooked),
-            276 => Some(Self::Cooked2),
-            0 | 108 => Some(Self::Loopback),
-            _ => None,
-        }
-    }
-
-    /// The `EtherType` and where the network layer begins; `None` for a header cut short.
-    fn network(self, frame: &[u8]) -> Option<([u8; 2], usize)> {
-        let two = |at: usize| frame.get(at..at + 2)?.first_chunk::<2>().copied();
-        match self {
-            Self::Ethernet => None,
-            Self::Raw => Some((by_version(*frame.first()?), 0)),
-            Self::Cooked => Some((two(14)?, 16)),
-            Self::Cooked2 => frame.get(..20).and(Some((two(0)?, 20))),
-            Self::Loopback => {
-                // A protocol family in the byte order of the machine that wrote it; 2 is IPv4
-                // everywhere, and what IPv6 is depends on the system.
-                let family = frame.first_chunk::<4>()?;
-                let family = u32::from_le_bytes(*family).min(u32::from_be_bytes(*family));
-                let ethertype = match family {
-                    2 => [0x08, 0x00],
-                    10 | 24 | 28 | 30 => [0x86, 0xdd],
-                    _ => [0, 0],
-                };
-                Some((ethertype, 4))
-            }
-        }
-    }
-}
-
-fn by_version(first: u8) -> [u8; 2] {
-    if first >> 4 == 6 {
-        [0x86, 0xdd]
-    } else {
-        // Anything else is malformed as IPv4, which is what it will be counted as.
-        [0x08, 0x00]
-    }
-}
-
 /// Reads until the buffer is full or the source ends. The recogniser takes the first read for all
 /// that there is, and a pipe may give less.
 struct Filling<R>(R);
@@ -187,6 +130,7 @@ pub struct Capture<'r> {
     /// Bytes before the block to be read next.
     offset: u64,
     frames: u64,
+    /// The last frame.
     ethernet: Vec<u8>,
 }
 
@@ -246,44 +190,45 @@ impl<'r> Capture<'r> {
     /// Hands each frame to `take`, until the end.
     ///
     /// # Errors
-    /// The capture is damaged or has a link layer that is not supported; the frames before were
-    /// taken.
+    /// As [`Self::next_frame()`]; the frames before were taken.
     pub fn for_each(mut self, mut take: impl FnMut(Frame<'_>)) -> Result<(), CaptureError> {
+        while let Some(frame) = self.next_frame()? {
+            take(frame);
+        }
+        Ok(())
+    }
+
+    /// The next frame; `None` at the end.
+    ///
+    /// # Errors
+    /// The capture is damaged or has a link layer that is not supported.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+        let Some(head) = self.next_head()? else {
+            return Ok(None);
+        };
+        self.frames += 1;
+        Ok(Some(Frame {
+            time: head.time,
+            bytes: &self.ethernet,
+            is_cut: head.is_cut,
+        }))
+    }
+
+    /// Reads on until the next frame lies in the buffer.
+    fn next_head(&mut self) -> Result<Option<Head>, CaptureError> {
         loop {
             match self.reader.next() {
                 Ok((used, block)) => {
-                    read_block(
-                        &block,
-                        &mut self.interfaces,
-                        &mut self.ethernet,
-                        &mut |frame| {
-                            self.frames += 1;
-                            take(frame);
-                        },
-                    )
-                    .map_err(|error| match error {
-                        BlockError::LinkType(link) => CaptureError::LinkType {
-                            path: self.path.clone(),
-                            link,
-                        },
-                        BlockError::ObsoletePacket => CaptureError::Damaged {
-                            path: self.path.clone(),
-                            offset: self.offset,
-                            frames: self.frames,
-                            what: "a packet block of the obsolete kind (type 2)".into(),
-                        },
-                        BlockError::NoInterface => CaptureError::Damaged {
-                            path: self.path.clone(),
-                            offset: self.offset,
-                            frames: self.frames,
-                            what: "a packet of an interface that was not described".into(),
-                        },
-                    })?;
+                    let read = read_block(&block, &mut self.interfaces, &mut self.ethernet);
                     drop(block);
+                    let head = read.map_err(|error| self.unreadable(error))?;
                     self.reader.consume(used);
                     self.offset += used as u64;
+                    if head.is_some() {
+                        return Ok(head);
+                    }
                 }
-                Err(PcapError::Eof) => return Ok(()),
+                Err(PcapError::Eof) => return Ok(None),
                 Err(PcapError::Incomplete(_)) => {
                     if self.reader.reader_exhausted() {
                         return Err(self.damaged("the file ends inside a packet"));
@@ -298,6 +243,21 @@ impl<'r> Capture<'r> {
                     return Err(self.damaged("the file cannot be read on"));
                 }
                 Err(_) => return Err(self.damaged("not a packet header")),
+            }
+        }
+    }
+
+    fn unreadable(&self, error: BlockError) -> CaptureError {
+        match error {
+            BlockError::LinkType(link) => CaptureError::LinkType {
+                path: self.path.clone(),
+                link,
+            },
+            BlockError::ObsoletePacket => {
+                self.damaged("a packet block of the obsolete kind (type 2)")
+            }
+            BlockError::NoInterface => {
+                self.damaged("a packet of an interface that was not described")
             }
         }
     }
@@ -337,12 +297,18 @@ enum BlockError {
     NoInterface,
 }
 
+/// A frame without its bytes.
+struct Head {
+    time: Option<Duration>,
+    is_cut: bool,
+}
+
+/// The frame of a block, if it has one; its bytes are put into `ethernet`.
 fn read_block(
     block: &PcapBlockOwned<'_>,
     interfaces: &mut Vec<Interface>,
     ethernet: &mut Vec<u8>,
-    take: &mut impl FnMut(Frame<'_>),
-) -> Result<(), BlockError> {
+) -> Result<Option<Head>, BlockError> {
     let link_layer = |link: Linktype| LinkLayer::of(link).ok_or(link.0);
     let (interface, time, captured, original) = match block {
         PcapBlockOwned::LegacyHeader(header) => {
@@ -360,7 +326,7 @@ fn read_block(
                 offset: 0,
                 snap_length: header.snaplen,
             });
-            return Ok(());
+            return Ok(None);
         }
         PcapBlockOwned::Legacy(packet) => {
             let interface = interfaces.last().ok_or(BlockError::NoInterface)?;
@@ -369,7 +335,7 @@ fn read_block(
         }
         PcapBlockOwned::NG(Block::SectionHeader(_)) => {
             interfaces.clear();
-            return Ok(());
+            return Ok(None);
         }
         PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
             interfaces.push(Interface {
@@ -378,7 +344,7 @@ fn read_block(
                 offset: description.if_tsoffset,
                 snap_length: description.snaplen,
             });
-            return Ok(());
+            return Ok(None);
         }
         PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
             let interface = interfaces
@@ -404,15 +370,14 @@ fn read_block(
         PcapBlockOwned::NG(Block::Unknown(block)) if block.block_type == OBSOLETE_PACKET => {
             return Err(BlockError::ObsoletePacket);
         }
-        PcapBlockOwned::NG(_) => return Ok(()),
+        PcapBlockOwned::NG(_) => return Ok(None),
     };
     let link = interface.link.map_err(BlockError::LinkType)?;
-    take(Frame {
+    link.put(captured, ethernet);
+    Ok(Some(Head {
         time: time.map(|units| time_of(units, interface)),
-        bytes: as_ethernet(link, captured, ethernet),
         is_cut: captured.len() < original as usize,
-    });
-    Ok(())
+    }))
 }
 
 fn time_of(units: u64, interface: &Interface) -> Duration {
@@ -421,19 +386,4 @@ fn time_of(units: u64, interface: &Interface) -> Duration {
     // The remainder is smaller than the resolution, so this is under 10^9.
     let nanoseconds = (rest / u128::from(interface.resolution)) as u32;
     Duration::new(seconds, nanoseconds)
-}
-
-/// The frame with an Ethernet header, made in `buffer` where it has another link layer.
-fn as_ethernet<'a>(link: LinkLayer, frame: &'a [u8], buffer: &'a mut Vec<u8>) -> &'a [u8] {
-    if link == LinkLayer::Ethernet {
-        return frame;
-    }
-    buffer.clear();
-    // A frame that ends inside its own link-layer header stays too short for one.
-    if let Some((ethertype, start)) = link.network(frame) {
-        buffer.resize(ETHERNET_HEADER - ethertype.len(), 0);
-        buffer.extend(ethertype);
-        buffer.extend(frame.get(start..).unwrap_or_default());
-    }
-    buffer
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytemuck::{Zeroable, cast_slice, cast_slice_mut, zeroed_box};
 use sensor_common::class::{IcmpType, Quoted};
-use sensor_common::sample::{SAMPLE_BYTES, Sample};
+use sensor_common::sample::{MIN_RING_BYTES, SAMPLE_BYTES, Sample};
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -14,21 +14,19 @@ use sensor_ebpf::account;
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
 use sensor_ebpf::rare::Rare;
+use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::{Shared, Store};
 
-use crate::engine::maintenance::{Servers, State, TICK, Upkeep};
+use super::clock::{PacketClock, nanoseconds};
+use super::counting::Counting;
+use crate::engine::kernel::load::LoadError;
+use crate::engine::maintenance::{Servers, State, Upkeep};
+use crate::engine::readings::Readings;
 use crate::measure::reading::{Lane, Snapshot};
+use crate::measure::window::Reading;
 
-/// Samples that wait to be read.
-const SAMPLES: usize = 1024;
-/// Ticks that are made up for at the begin of a silence, until every query before it has its end, and at its
-/// end. Between them one in so many is enough, until all that happened before is over and forgotten; more would
-/// change nothing.
-const FIRST_TICKS: u32 = 40;
-const LAST_TICKS: u32 = 24;
-const ONE_TICK_IN: usize = 20;
-const ALL_OVER: u32 = 3_000;
-
+/// Samples that wait to be read, as many as the kernel's smallest buffer holds.
+const SAMPLES: usize = MIN_RING_BYTES / (size_of::<Sample>() + 8);
 /// The state that the kernel engine has in maps.
 struct Memory {
     settings: Box<Settings>,
@@ -38,8 +36,8 @@ struct Memory {
     /// The one that counts the next packet.
     cpu: usize,
     table: Table,
-    /// Where the DNS header of the packet at hand begins, if a sample of it is wanted.
-    sample: Option<u32>,
+    /// Whether a sample of the packet at hand is wanted, and where its DNS header begins.
+    sample: (Wanted, u32),
 }
 
 /// The state that all CPUs share in the kernel.
@@ -65,11 +63,11 @@ impl Sink for Memory {
     }
 
     fn query<P: Packet>(&mut self, query: &Query, udp: P) {
-        self.sample = account::query(query, self).then(|| dns_offset(udp));
+        self.sample = (account::query(query, self), dns_offset(udp));
     }
 
     fn response<P: Packet>(&mut self, response: &Response, udp: P) {
-        self.sample = account::response(response, self).then(|| dns_offset(udp));
+        self.sample = (account::response(response, self), dns_offset(udp));
     }
 
     fn tcp(&mut self, connection: &Connection) {
@@ -85,7 +83,7 @@ impl Sink for Memory {
             0 => 0,
             _ => dns_offset(udp),
         };
-        self.sample = account::icmp_error(error, self).then_some(dns_offset);
+        self.sample = (account::icmp_error(error, self), dns_offset);
     }
 }
 
@@ -126,6 +124,10 @@ impl Shared for Table {
 
     fn tick(&self) -> u32 {
         self.control.tick
+    }
+
+    fn sample_shift(&self) -> u32 {
+        self.control.sample_shift
     }
 
     fn raise(&mut self, shift: u32) {
@@ -195,44 +197,6 @@ impl State for Memory {
     }
 }
 
-/// The clock of a capture, by the time of its packets.
-#[derive(Default)]
-pub struct PacketClock {
-    now: Duration,
-    next_tick: Option<Duration>,
-}
-
-/// How far back a packet may lie in time, behind one that was captured on another CPU. Further back, the
-/// clock was set.
-pub const DISORDER: Duration = Duration::from_secs(1);
-
-impl PacketClock {
-    /// Moves to the time of a packet. Gives the ticks that have passed, and the time now: a packet that
-    /// is a little behind others does not turn it back, and one far behind begins anew.
-    pub fn advance(
-        &mut self,
-        time: Duration,
-    ) -> (impl Iterator<Item = Duration> + use<>, Duration) {
-        if time.saturating_add(DISORDER) < self.now {
-            self.now = time;
-            self.next_tick = None;
-        }
-        self.now = self.now.max(time);
-        let first = self.next_tick.unwrap_or(self.now);
-        let passed = self.now.checked_sub(first);
-        let passed = passed.map_or(0, |since| since.as_nanos() / TICK.as_nanos() + 1);
-        let passed = u32::try_from(passed).unwrap_or(u32::MAX);
-        let next = first.saturating_add(TICK.saturating_mul(passed));
-        self.next_tick = Some(next);
-        let begin = passed.min(FIRST_TICKS);
-        let end = (passed - begin).min(LAST_TICKS);
-        let between = (begin..(passed - end).min(ALL_OVER)).step_by(ONE_TICK_IN);
-        let ticks = (0..begin).chain(between).chain(passed - end..passed);
-        let ticks = ticks.map(move |number| first.saturating_add(TICK.saturating_mul(number)));
-        (ticks, self.now)
-    }
-}
-
 /// Counts packets without a kernel.
 pub struct HostEngine {
     name: String,
@@ -240,6 +204,7 @@ pub struct HostEngine {
     upkeep: Upkeep,
     clock: PacketClock,
     samples: VecDeque<Sample>,
+    readings: Readings,
 }
 
 impl HostEngine {
@@ -267,10 +232,11 @@ impl HostEngine {
                 totals: zeroed_box(),
                 shards: (0..cpus).map(|_| zeroed_box()).collect(),
                 cpu: 0,
-                sample: None,
+                sample: (Wanted::NOTHING, 0),
             },
             clock: PacketClock::default(),
             samples: VecDeque::new(),
+            readings: Readings::new(),
         }
     }
 
@@ -283,11 +249,10 @@ impl HostEngine {
     pub fn set_time_with(&mut self, time: Duration, mut on_tick: impl FnMut(&mut Self, Duration)) {
         let (ticks, now) = self.clock.advance(time);
         for at in ticks {
-            self.memory.table.control.clock = nanoseconds(at);
-            self.upkeep.tick(&mut self.memory);
+            self.maintain(at);
             on_tick(self, at);
         }
-        self.memory.table.control.clock = nanoseconds(now);
+        self.set_clock(now);
     }
 
     /// The CPU that counts the frames from now on.
@@ -297,26 +262,31 @@ impl HostEngine {
 
     /// Counts one frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
-        self.memory.sample = None;
+        self.memory.sample = (Wanted::NOTHING, 0);
         self.memory.totals.seen += 1;
         let outcome = account::account(Bytes::new(frame), link, false, &mut self.memory);
         if outcome.is_malformed() {
             account::count_malformed(outcome, &mut self.memory.totals);
         }
-        if let Some(dns_offset) = self.memory.sample {
-            self.sample(frame, link, dns_offset);
+        let (wanted, dns_offset) = self.memory.sample;
+        if !wanted.is_nothing() {
+            self.sample(frame, link, wanted, dns_offset);
         }
     }
 
-    fn sample(&mut self, frame: &[u8], link: Link, dns_offset: u32) {
+    fn sample(&mut self, frame: &[u8], link: Link, wanted: Wanted, dns_offset: u32) {
+        let sampling = &mut self.memory.shards[self.memory.cpu].sampling;
         if self.samples.len() == SAMPLES {
-            self.memory.shards[self.memory.cpu].samples_lost += 1;
+            sampling.lost += 1;
             return;
         }
-        self.memory.shards[self.memory.cpu].sampled += 1;
+        sampling.taken += 1;
         let captured = frame.len().min(SAMPLE_BYTES);
         let mut sample = Sample {
             time: self.memory.table.control.clock,
+            transaction: wanted.hash(),
+            kind: wanted.kind(),
+            shift: self.memory.table.control.sample_shift,
             length: frame.len() as u32,
             captured: captured as u32,
             dns_offset,
@@ -330,11 +300,6 @@ impl HostEngine {
     /// Samples taken since this was last asked.
     pub fn samples(&mut self) -> impl Iterator<Item = Sample> {
         self.samples.drain(..)
-    }
-
-    /// Ends the second that is running, so that the next snapshot has all that was seen.
-    pub fn flush(&mut self) {
-        self.upkeep.flush(&mut self.memory);
     }
 
     /// Totals alone, which cost nothing to ask for.
@@ -357,37 +322,33 @@ impl HostEngine {
     }
 }
 
-/// Times of captures count from 1970; 64 bits reach to 2554.
-#[must_use]
-pub fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
+impl Counting for HostEngine {
+    const NAME: &str = "host";
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    fn maintain(&mut self, at: Duration) {
+        self.set_clock(at);
+        self.upkeep.tick(&mut self.memory);
+    }
 
-    #[test]
-    fn the_clock_of_a_capture_ticks_four_times_a_second() {
-        let mut clock = PacketClock::default();
-        let mut at = |ms: u64| {
-            let (ticks, now) = clock.advance(Duration::from_millis(ms));
-            let ticks: Vec<u128> = ticks.map(|tick| tick.as_millis()).collect();
-            (ticks, now.as_millis())
-        };
-        assert_eq!(at(10_000), (vec![10_000], 10_000));
-        assert_eq!(at(10_249), (vec![], 10_249));
-        assert_eq!(at(10_750), (vec![10_250, 10_500, 10_750], 10_750));
-        // A packet of another CPU, a little behind.
-        assert_eq!(at(10_700), (vec![], 10_750));
-        // A long silence: what was before it ends when it did.
-        let (ticks, now) = at(10_000_000);
-        assert_eq!((ticks[0], ticks[39]), (11_000, 20_750));
-        assert_eq!((ticks[40], ticks[41]), (21_000, 26_000));
-        assert_eq!((ticks[187], ticks[188]), (756_000, 9_994_250));
-        assert_eq!((ticks.len(), now), (212, 10_000_000));
-        assert_eq!(ticks.last(), Some(&10_000_000));
-        // Another capture behind the first.
-        assert_eq!(at(5_000), (vec![5_000], 5_000));
+    fn set_clock(&mut self, now: Duration) {
+        self.memory.table.control.clock = nanoseconds(now);
+    }
+
+    fn count_frame(&mut self, frame: &[u8]) -> Result<(), LoadError> {
+        self.count(frame, Link::Ethernet);
+        Ok(())
+    }
+
+    fn take_samples(&mut self, samples: &mut Vec<Sample>) {
+        samples.extend(self.samples());
+    }
+
+    fn flush(&mut self) {
+        self.upkeep.flush(&mut self.memory);
+    }
+
+    fn reading(&mut self, at: Duration) -> Reading {
+        let now = self.snapshot(at);
+        self.readings.next(now)
     }
 }

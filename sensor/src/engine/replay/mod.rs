@@ -1,4 +1,8 @@
-//! The packet program over ordinary memory, and the captures that it is fed from.
+//! The packet program over captures, in this process.
 
 pub mod capture;
+pub mod clock;
+pub mod counting;
 pub mod host_engine;
+mod link_layer;
+pub mod player;

@@ -29,16 +29,16 @@ const NETWORKS: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Property {
-    /// Asked from one network, or a few.
-    ClientNetwork,
-    /// Asked by this host itself.
-    ThisHost,
     /// A name below a zone.
     NameBelow,
     /// One question type.
     QuestionType,
     /// A question of a kind whose answers are large.
     LargeAnswer,
+    /// Asked by this host itself.
+    ThisHost,
+    /// Asked from one network, or a few.
+    ClientNetwork,
 }
 
 /// See the module.
@@ -52,6 +52,8 @@ pub struct Contrast {
     pub of_failures: f64,
     /// Share of the queries without it that are answered.
     pub rest_ok: f64,
+    /// Those that have it are answered too, by an rcode that says no.
+    pub denied: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -66,6 +68,7 @@ pub fn find(
     dossiers: &[&Dossier],
     own: &dyn Fn(&ServerKey) -> bool,
     failed: &dyn Fn(&Dossier) -> Option<bool>,
+    denied: bool,
 ) -> Option<Contrast> {
     let mut values: BTreeMap<(Property, String), Side> = BTreeMap::new();
     let mut networks: BTreeMap<Prefix, Side> = BTreeMap::new();
@@ -85,12 +88,16 @@ pub fn find(
         add(&mut all);
         add(networks.entry(Prefix::network(dossier.client)).or_default());
         if own(&dossier.client) {
-            add(values.entry((Property::ThisHost, "this host".into())).or_default());
+            add(values
+                .entry((Property::ThisHost, "this host".into()))
+                .or_default());
         }
         if let Some(question) = &dossier.question {
             for labels in 1..=DEPTH {
                 if let Some(zone) = question.zone(labels) {
-                    add(values.entry((Property::NameBelow, zone.into())).or_default());
+                    add(values
+                        .entry((Property::NameBelow, zone.into()))
+                        .or_default());
                 }
             }
             let qtype = (Property::QuestionType, question.qtype.to_string());
@@ -105,7 +112,7 @@ pub fn find(
     }
     values
         .into_iter()
-        .filter_map(|((property, value), side)| separate(property, value, side, all))
+        .filter_map(|((property, value), side)| separate(property, value, side, all, denied))
         .min_by_key(|(contrast, many)| (*many, contrast.property))
         .map(|(contrast, _)| contrast)
 }
@@ -136,7 +143,13 @@ fn together(networks: &BTreeMap<Prefix, Side>) -> Option<(String, Side)> {
     Some((names.join(", "), sum))
 }
 
-fn separate(property: Property, value: String, side: Side, all: Side) -> Option<(Contrast, u64)> {
+fn separate(
+    property: Property,
+    value: String,
+    side: Side,
+    all: Side,
+    denied: bool,
+) -> Option<(Contrast, u64)> {
     let outside = Side {
         failed: all.failed - side.failed,
         fine: all.fine - side.fine,
@@ -146,6 +159,7 @@ fn separate(property: Property, value: String, side: Side, all: Side) -> Option<
         value,
         of_failures: share(side.failed, all.failed),
         rest_ok: share(outside.fine, outside.failed + outside.fine),
+        denied,
     };
     let separates = contrast.of_failures >= OF_FAILURES
         && contrast.rest_ok >= REST

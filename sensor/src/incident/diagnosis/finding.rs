@@ -81,20 +81,43 @@ pub enum Finding {
         /// Share that failed.
         share: f64,
     },
+    /// The same, for a few seconds only: whether copies are answered is not known yet.
+    PartBeginsToFail {
+        /// Share that failed.
+        share: f64,
+    },
     /// The same, seen on the server's own host: the queries arrive.
     PartFailsHere {
         /// Share that failed.
         share: f64,
     },
+    /// What is answered is answered as fast as ever.
+    FastAsEver,
     /// Copies of queries that were sent again are answered at once: the first ones did not arrive.
     SecondCopiesAnswered {
         /// How many.
         copies: u64,
     },
+    /// Copies of queries that fail fail too, while others are answered: the same part of the ports, or of the servers
+    /// behind an address.
+    CopiesFailToo {
+        /// How many.
+        copies: u64,
+    },
     /// Answers come, after the time-out.
     AnsweredLate {
-        /// Their share of what failed.
-        share: f64,
+        /// How many, within seconds.
+        answers: u64,
+    },
+    /// Queries that had got no answer for a while were answered all at once: the program had been stopped.
+    WaitedAndAnswered {
+        /// How many, within seconds.
+        answers: u64,
+    },
+    /// It was over again before anybody can have mended it.
+    EndedByItself {
+        /// How long it lasted.
+        seconds: u64,
     },
     /// Answers take far longer than usual.
     SlowAnswers,
@@ -152,6 +175,8 @@ pub enum Finding {
     FloodFirst,
     /// A flood came after what fails: clients that get no answer ask again.
     FloodAfter,
+    /// A flood was over before anything failed.
+    FloodOver,
     /// A flood of many real sources.
     ManySources {
         /// Different ones a second.
@@ -268,7 +293,10 @@ pub enum Finding {
 
 /// A fact without its numbers: a row of the table of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is the kind of the finding of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each is the kind of the finding of the same name"
+)]
 pub enum Kind {
     PortUnreachable,
     PortUnreachableElsewhere,
@@ -281,12 +309,18 @@ pub enum Kind {
     Silence,
     SilenceHere,
     PartFails,
+    PartBeginsToFail,
     PartFailsHere,
+    FastAsEver,
     SecondCopiesAnswered,
+    CopiesFailToo,
     AnsweredLate,
+    WaitedAndAnswered,
+    EndedByItself,
     SlowAnswers,
     WrongSource,
     OnlySomeClients,
+    OnlySomeClientsDenied,
     OnlyThisHost,
     OnlyOneZone,
     OnlyOneType,
@@ -300,6 +334,7 @@ pub enum Kind {
     RateRose,
     FloodFirst,
     FloodAfter,
+    FloodOver,
     ManySources,
     Crowd,
     OneSource,
@@ -347,12 +382,18 @@ impl Finding {
             Self::Silence { .. } => Kind::Silence,
             Self::SilenceHere { .. } => Kind::SilenceHere,
             Self::PartFails { .. } => Kind::PartFails,
+            Self::PartBeginsToFail { .. } => Kind::PartBeginsToFail,
             Self::PartFailsHere { .. } => Kind::PartFailsHere,
+            Self::FastAsEver => Kind::FastAsEver,
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
+            Self::CopiesFailToo { .. } => Kind::CopiesFailToo,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
+            Self::WaitedAndAnswered { .. } => Kind::WaitedAndAnswered,
+            Self::EndedByItself { .. } => Kind::EndedByItself,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,
             Self::Contrast(contrast) => match contrast.property {
+                Property::ClientNetwork if contrast.denied => Kind::OnlySomeClientsDenied,
                 Property::ClientNetwork => Kind::OnlySomeClients,
                 Property::ThisHost => Kind::OnlyThisHost,
                 Property::NameBelow => Kind::OnlyOneZone,
@@ -368,6 +409,7 @@ impl Finding {
             Self::RateRose { .. } => Kind::RateRose,
             Self::FloodFirst => Kind::FloodFirst,
             Self::FloodAfter => Kind::FloodAfter,
+            Self::FloodOver => Kind::FloodOver,
             Self::ManySources { .. } => Kind::ManySources,
             Self::Crowd => Kind::Crowd,
             Self::OneSource { .. } => Kind::OneSource,

@@ -10,6 +10,7 @@ pub fn mask(common: &mut Contrast, masks: &mut Masks) {
         value,
         of_failures: _,
         rest_ok: _,
+        denied: _,
     } = common;
     match property {
         Property::NameBelow => masks.name(value),

@@ -2,7 +2,7 @@
 //!
 //! Counts that go on after a finding was made are those of the record, so that no two lines differ.
 
-use super::super::number::{count, counted, milliseconds, percent, plain, rate};
+use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
 use super::contrast::zone;
 use super::{contrast, first_of, icmp, ports, subject};
 use crate::host::probe::Said;
@@ -75,10 +75,28 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{} answered at once although an earlier copy was not: packets are lost on the way.",
             were(*copies, "retransmitted query", "retransmitted queries")
         ),
-        Finding::AnsweredLate { share } => format!(
-            "At the worst, {} of the failing queries were answered after the timeout.",
-            percent(*share)
+        Finding::AnsweredLate { answers } => format!(
+            "{} came within seconds of each other after the timeout: the server is late, not silent.",
+            counted(*answers, "answer")
         ),
+        Finding::WaitedAndAnswered { answers } => format!(
+            "{} to old queries came all at once: the service had stopped reading and resumed.",
+            counted(*answers, "answer")
+        ),
+        Finding::EndedByItself { seconds } => format!(
+            "It ended by itself after {}: too soon for a repair.",
+            span(*seconds * 1_000)
+        ),
+        Finding::PartBeginsToFail { share } => part_fails(during, *share, ""),
+        Finding::FastAsEver => {
+            "The answers that come are as fast as usual: the server itself is not slow.".into()
+        }
+        Finding::CopiesFailToo { copies } => format!(
+            "{} unanswered as well while other queries are answered: the same part of the ports, or of the servers behind \
+             the address, fails.",
+            were(*copies, "retransmitted query", "retransmitted queries")
+        ),
+        Finding::FloodOver => "A flood was over before queries failed: it is not what broke them.".into(),
         Finding::SlowAnswers => slow(before, during),
         Finding::WrongSource { answers, from } => format!(
             "At least {} {} came from {from} instead of {server}: clients discard such answers.",

@@ -24,6 +24,9 @@ pub struct Fate {
     pub types: Vec<Types>,
     #[serde(default)]
     pub via: Option<Via>,
+    /// Of the server.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// Only the first copy (1), or only later ones (2).
     #[serde(default)]
     pub copy: Option<u8>,

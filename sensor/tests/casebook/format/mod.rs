@@ -176,6 +176,8 @@ pub struct Again {
     pub but: String,
     #[serde(default)]
     pub ipv6: bool,
+    #[serde(default)]
+    pub seed: Option<u64>,
     /// Factor for all rates.
     #[serde(default)]
     pub rates: Option<f64>,

@@ -7,7 +7,7 @@ use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Range, Record, Stage, Summary};
 
 use crate::records::{
-    LASTS, ONSET, SECONDS, asked, contrast, over, party, record, symptom, weighed,
+    LASTS, ONSET, SECONDS, asked, denied, over, party, record, symptom, weighed,
 };
 
 fn flood(record: &mut Record, rate: u32, answered: u64) {
@@ -249,7 +249,7 @@ pub fn unwanted_queries() -> Record {
                 strangers: 14,
                 served: 1.0,
             },
-            contrast(
+            denied(
                 Property::ClientNetwork,
                 "203.0.113.0/24, 198.51.100.0/24",
                 0.98,

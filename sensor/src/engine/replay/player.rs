@@ -1,0 +1,249 @@
+//! A capture as an engine: its ticks come by the time of its packets.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sensor_common::sample::Sample;
+use tokio::time::{Instant, sleep_until};
+
+use super::capture::{Capture, CaptureError};
+use super::clock::{DISORDER, PacketClock};
+use super::counting::Counting;
+use crate::engine::kernel::load::LoadError;
+use crate::engine::maintenance::TICK;
+use crate::engine::status::Status;
+use crate::engine::{Engine, Tick};
+use crate::measure::clock::WallClock;
+use crate::measure::window::Reading;
+
+/// Longer than the slots that a time-out is told in, and together with it shorter than what the ring of
+/// slots holds.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What comes next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Frames,
+    /// The tick that the last packets lie in.
+    LastTick,
+    /// Ticks until the last queries have their end.
+    Rest,
+    /// The end of the second that is running.
+    Flush,
+    Over,
+}
+
+/// See the module.
+pub struct Replay<'r, C> {
+    capture: Capture<'r>,
+    counting: C,
+    stage: Stage,
+    times: Times,
+    /// Ticks before the frame that waits, or before the end.
+    due: VecDeque<(Duration, Tick)>,
+    waiting: Option<Vec<u8>>,
+    /// Of the tick that was last.
+    at: Duration,
+    /// When the first tick was, where the capture is played as fast as it was made.
+    pace: Option<Instant>,
+    timeout: Duration,
+    status: Status,
+    summary: Summary,
+}
+
+/// What is known of a capture when it was read.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Time of the first packet that has one.
+    first: Option<Duration>,
+    /// The latest of all packets.
+    last: Duration,
+    /// Frames that the snapshot length cut short.
+    pub cut: u64,
+    /// Times that the clock was set back.
+    pub restarts: u64,
+    /// Why the kernel refused a frame: the first of those that it refused.
+    pub refused: Option<LoadError>,
+    /// Why it could not be read to its end.
+    pub damaged: Option<CaptureError>,
+}
+
+impl Summary {
+    /// From the first packet to the last.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.last.saturating_sub(self.first.unwrap_or_default())
+    }
+
+    /// Whether every frame was counted.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.refused.is_none() && self.damaged.is_none()
+    }
+}
+
+impl<'r, C: Counting> Replay<'r, C> {
+    /// `name` stands where an interface's name would; a query without an answer is unanswered after
+    /// `timeout`.
+    pub fn new(capture: Capture<'r>, counting: C, name: &str, timeout: Duration) -> Self {
+        Self {
+            capture,
+            counting,
+            stage: Stage::Frames,
+            times: Times::default(),
+            due: VecDeque::new(),
+            waiting: None,
+            at: Duration::ZERO,
+            pace: None,
+            timeout,
+            status: Status::of_capture(name),
+            summary: Summary::default(),
+        }
+    }
+
+    /// As fast as it was made, from now on.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.pace = Some(Instant::now());
+        self
+    }
+
+    /// What is known of the capture. Whole once there are no more ticks.
+    #[must_use]
+    pub fn summary(self) -> Summary {
+        self.summary
+    }
+
+    /// Reads and counts until a tick is due, or the capture ends.
+    fn read_on(&mut self) {
+        if let Some(frame) = self.waiting.take() {
+            self.counting.set_clock(self.times.now);
+            count(&mut self.counting, &frame, &mut self.summary);
+        }
+        while self.due.is_empty() {
+            let frame = match self.capture.next_frame() {
+                Ok(Some(frame)) => frame,
+                ended => {
+                    self.summary.damaged = ended.err();
+                    self.stage = Stage::LastTick;
+                    return;
+                }
+            };
+            self.summary.cut += u64::from(frame.is_cut);
+            if let Some(time) = frame.time {
+                let ticks = self.times.pass_to(time, &mut self.summary);
+                self.due.extend(ticks);
+                if !self.due.is_empty() {
+                    self.waiting = Some(frame.bytes.to_vec());
+                    return;
+                }
+                self.counting.set_clock(self.times.now);
+            }
+            count(&mut self.counting, frame.bytes, &mut self.summary);
+        }
+    }
+
+    /// The next tick.
+    fn next_tick(&mut self) -> Option<(Duration, Tick)> {
+        loop {
+            if let Some(due) = self.due.pop_front() {
+                return Some(due);
+            }
+            match self.stage {
+                Stage::Frames => self.read_on(),
+                Stage::LastTick => {
+                    self.stage = Stage::Rest;
+                    if self.times.begun.is_some() {
+                        let ticks = self.times.go_on_for(TICK);
+                        self.due.extend(ticks.map(|at| (at, Tick::Next)));
+                    }
+                }
+                Stage::Rest => {
+                    self.stage = Stage::Flush;
+                    let ticks = self.times.go_on_for(self.timeout + SETTLED);
+                    self.due.extend(ticks.map(|at| (at, Tick::Rest)));
+                }
+                Stage::Flush => {
+                    self.stage = Stage::Over;
+                    self.counting.flush();
+                    return Some((self.times.now, Tick::Rest));
+                }
+                Stage::Over => return None,
+            }
+        }
+    }
+}
+
+fn count<C: Counting>(counting: &mut C, frame: &[u8], summary: &mut Summary) {
+    if let Err(error) = counting.count_frame(frame) {
+        summary.refused.get_or_insert(error);
+    }
+}
+
+/// The times of a capture.
+#[derive(Default)]
+struct Times {
+    clock: PacketClock,
+    /// When time began.
+    begun: Option<Duration>,
+    /// The latest time since then.
+    now: Duration,
+}
+
+impl Times {
+    /// Moves to the time of a packet: the ticks until then.
+    fn pass_to(
+        &mut self,
+        time: Duration,
+        summary: &mut Summary,
+    ) -> impl Iterator<Item = (Duration, Tick)> + use<> {
+        summary.first.get_or_insert(time);
+        summary.last = summary.last.max(time);
+        let goes_back = time.saturating_add(DISORDER) < self.now;
+        let mut first = None;
+        if self.begun.is_none() || goes_back {
+            summary.restarts += u64::from(goes_back);
+            self.begun = Some(time);
+            first = Some(Tick::Begin(WallClock {
+                begun: time,
+                samples: time,
+            }));
+        }
+        let (ticks, now) = self.clock.advance(time);
+        self.now = now;
+        ticks.map(move |at| (at, first.take().unwrap_or(Tick::Next)))
+    }
+
+    /// Moves on: the ticks until then.
+    fn go_on_for(&mut self, time: Duration) -> impl Iterator<Item = Duration> + use<> {
+        let (ticks, now) = self.clock.advance(self.now.saturating_add(time));
+        self.now = now;
+        ticks
+    }
+}
+
+impl<C: Counting> Engine for Replay<'_, C> {
+    async fn tick(&mut self) -> Option<Tick> {
+        let (time, tick) = self.next_tick()?;
+        self.at = time.saturating_sub(self.times.begun.unwrap_or(time));
+        if let Some(start) = self.pace {
+            sleep_until(start + self.at).await;
+        }
+        if self.stage != Stage::Over {
+            self.counting.maintain(time);
+        }
+        Some(tick)
+    }
+
+    fn samples(&mut self, samples: &mut Vec<Sample>) {
+        self.counting.take_samples(samples);
+    }
+
+    fn reading(&mut self) -> Reading {
+        self.counting.reading(self.at)
+    }
+
+    fn status(&self) -> &Status {
+        &self.status
+    }
+}

@@ -1,0 +1,273 @@
+//! The loop: at each tick the engine is read once, the monitor observes, those who are to be told of incidents
+//! are told, and a face shows what it will of it.
+//!
+//! `watch`, `replay`, `demo` and `rules` run this loop and nothing else. What a face shows, and how often,
+//! changes nothing that is detected.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+use std::pin::pin;
+use std::sync::Arc;
+
+use anyhow::Result;
+use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
+use sensor_common::settings::Settings;
+use tokio::sync::mpsc;
+
+use crate::engine::status::Status;
+use crate::engine::{Engine, Tick};
+use crate::host::probe::{self, Verified};
+use crate::host::watch::HostWatch;
+use crate::incident::tracker::Shadow;
+use crate::incident::{Change, Record};
+use crate::measure::clock::WallClock;
+use crate::measure::window::Reading;
+use crate::monitor::{Monitor, MonitorOptions};
+use crate::notify::{Alert, Alerts};
+
+/// Each record of what goes on is brought up to date once in so many ticks, five seconds: a part of them at
+/// each tick, so that they do not fill the queues on which changes wait.
+const UPDATE: usize = 20;
+/// Answers of probed servers that may wait for the next tick.
+const PROBES: usize = 16;
+
+/// What a tick brought: all that a face may show.
+pub struct Published<'a> {
+    /// Which kind of tick it was.
+    pub tick: Tick,
+    /// What was counted.
+    pub reading: &'a Reading,
+    /// What was sampled.
+    pub samples: &'a [Sample],
+    /// What happened to incidents.
+    pub changes: &'a [(Change, Record)],
+    /// Rules that fire and open no incident.
+    pub shadows: &'a [Shadow],
+    /// What detects; none where no packet had a time.
+    pub monitor: Option<&'a Monitor>,
+    /// How the engine stands.
+    pub status: &'a Status,
+    /// Alerts whose receiver was too slow, since the session began.
+    pub alerts_lost: u64,
+}
+
+/// Shows what happens.
+pub trait Face {
+    /// A tick has passed; `Break` where nobody looks any more.
+    ///
+    /// # Errors
+    /// It cannot be shown, or it makes no sense to go on.
+    fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>>;
+
+    /// An incident goes on where time ends: the session was ended, or the clock of a capture was set back.
+    ///
+    /// # Errors
+    /// It cannot be shown.
+    fn unfinished(&mut self, record: Record) -> Result<()>;
+}
+
+/// See the module.
+pub struct Session<E> {
+    engine: E,
+    settings: Box<Settings>,
+    options: MonitorOptions,
+    /// None before time begins.
+    monitor: Option<Monitor>,
+    /// Of this host, as the monitor has them.
+    addresses: Arc<BTreeSet<ServerKey>>,
+    alerts: Alerts,
+    host: Option<HostWatch>,
+    probes: Option<Probes>,
+    ticks: usize,
+    samples: Vec<Sample>,
+}
+
+/// Servers that are probed, and what they answer.
+struct Probes {
+    send: mpsc::Sender<(IpAddr, Verified)>,
+    receive: mpsc::Receiver<(IpAddr, Verified)>,
+}
+
+impl<E: Engine> Session<E> {
+    /// A session of an engine with these settings. Nobody is told, no host is read and no server probed.
+    pub fn new(engine: E, settings: &Settings, options: MonitorOptions) -> Self {
+        Self {
+            engine,
+            settings: Box::new(*settings),
+            options,
+            monitor: None,
+            addresses: Arc::default(),
+            alerts: Alerts::default(),
+            host: None,
+            probes: None,
+            ticks: 0,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Tells of incidents.
+    #[must_use]
+    pub fn with_alerts(mut self, alerts: Alerts) -> Self {
+        self.alerts = alerts;
+        self
+    }
+
+    /// Reads the host while a server of it has an incident.
+    #[must_use]
+    pub fn with_host(mut self, host: HostWatch) -> Self {
+        self.host = Some(host);
+        self
+    }
+
+    /// Probes servers that fail.
+    #[must_use]
+    pub fn with_probes(mut self) -> Self {
+        let (send, receive) = mpsc::channel(PROBES);
+        self.probes = Some(Probes { send, receive });
+        self
+    }
+
+    /// What counts, and what detects; that there is none of where time has not begun.
+    pub fn into_parts(self) -> (E, Option<Monitor>) {
+        (self.engine, self.monitor)
+    }
+
+    /// Runs until the engine has no more ticks, the face breaks off, or `until` ends.
+    ///
+    /// # Errors
+    /// The face fails.
+    pub async fn run(
+        &mut self,
+        face: &mut impl Face,
+        until: impl Future<Output = ()>,
+    ) -> Result<()> {
+        let mut until = pin!(until);
+        loop {
+            let tick = tokio::select! {
+                biased;
+                () = &mut until => return Ok(()),
+                tick = self.engine.tick() => tick,
+            };
+            let Some(tick) = tick else {
+                return Ok(());
+            };
+            if self.observe(tick, face)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn observe(&mut self, tick: Tick, face: &mut impl Face) -> Result<ControlFlow<()>> {
+        self.samples.clear();
+        self.engine.samples(&mut self.samples);
+        let reading = self.engine.reading();
+        let changes = match tick {
+            Tick::Begin(clock) => {
+                self.begin(clock, face)?;
+                self.detect(&reading)
+            }
+            Tick::Next => self.detect(&reading),
+            Tick::Rest => Vec::new(),
+        };
+        let shadows = self.monitor.as_mut().map(Monitor::take_shadows);
+        face.show(&Published {
+            tick,
+            reading: &reading,
+            samples: &self.samples,
+            changes: &changes,
+            shadows: &shadows.unwrap_or_default(),
+            monitor: self.monitor.as_ref(),
+            status: self.engine.status(),
+            alerts_lost: self.alerts.lost(),
+        })
+    }
+
+    /// Time begins. What goes on from before is unfinished.
+    fn begin(&mut self, clock: WallClock, face: &mut impl Face) -> Result<()> {
+        let before = self.monitor.as_mut().map(Monitor::finish);
+        for (record, _) in before.into_iter().flatten() {
+            face.unfinished(record)?;
+        }
+        self.monitor = Some(Monitor::new(&self.settings, clock, self.options.clone()));
+        self.addresses = Arc::default();
+        Ok(())
+    }
+
+    fn detect(&mut self, reading: &Reading) -> Vec<(Change, Record)> {
+        let Some(monitor) = &mut self.monitor else {
+            return Vec::new();
+        };
+        let addresses = &self.engine.status().addresses;
+        if !addresses.is_empty() && !Arc::ptr_eq(addresses, &self.addresses) {
+            monitor.set_addresses(addresses);
+            self.addresses = addresses.clone();
+        }
+        if let Some(probes) = &mut self.probes {
+            while let Ok((server, answer)) = probes.receive.try_recv() {
+                monitor.set_verified(server, answer);
+            }
+        }
+        let changes = monitor.observe(reading, &self.samples);
+        if let Some(host) = &self.host {
+            if let Some(reading) = host.take() {
+                monitor.set_host(&reading);
+            }
+            if monitor.asks_host() {
+                host.ask();
+            }
+        }
+        for (change, record) in &changes {
+            self.alerts
+                .send(alert(monitor, Some(*change), record.clone()));
+        }
+        self.ticks += 1;
+        for record in monitor.records(self.ticks % UPDATE, UPDATE) {
+            self.alerts.send(alert(monitor, None, record));
+        }
+        if self.ticks.is_multiple_of(UPDATE)
+            && let Some(probes) = &self.probes
+        {
+            for server in monitor.to_be_verified() {
+                tokio::spawn(ask(server, monitor.now_ms(), probes.send.clone()));
+            }
+        }
+        changes
+    }
+
+    /// Ends what goes on, keeps it, and waits a little for those who are told.
+    ///
+    /// # Errors
+    /// The face fails.
+    pub fn finish(&mut self, face: &mut impl Face) -> Result<()> {
+        let mut alerts = std::mem::take(&mut self.alerts);
+        let mut shown = Ok(());
+        if let Some(monitor) = &mut self.monitor {
+            let clock = *monitor.calendar();
+            for (record, packets) in monitor.finish() {
+                alerts.send(Alert::new(None, record.clone(), packets, clock));
+                // All are kept, also where one cannot be shown.
+                shown = shown.and(face.unfinished(record));
+            }
+        }
+        alerts.finish();
+        shown
+    }
+}
+
+fn alert(monitor: &Monitor, change: Option<Change>, record: Record) -> Alert {
+    let packets = monitor.packets(&record.id).map(Into::into);
+    Alert::new(
+        change,
+        record,
+        packets.unwrap_or_default(),
+        *monitor.calendar(),
+    )
+}
+
+async fn ask(server: SocketAddr, at_ms: u64, send: mpsc::Sender<(IpAddr, Verified)>) {
+    let (udp, tcp) = probe::ask(server).await;
+    // The session may have ended meanwhile.
+    let _ = send.send((server.ip(), Verified { at_ms, udp, tcp })).await;
+}
