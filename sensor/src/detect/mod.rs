@@ -303,9 +303,9 @@ impl Detector {
             .min();
         self.forgotten += 1;
         match least {
-            Some(((worth, symptom, last), key)) => {
+            Some(((worth, symptom, seen), key)) => {
                 let silent =
-                    last.is_none_or(|last| server_is_old(last, self.network.history.now()));
+                    seen.is_none_or(|seen| server_is_old(seen, self.network.history.now()));
                 let gives_way = newcomer > worth || (newcomer == worth && !symptom && silent);
                 if gives_way {
                     self.servers.remove(&key);
