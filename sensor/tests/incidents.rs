@@ -415,7 +415,7 @@ fn clients_that_ask_again_are_no_attack() {
         rules.contains(&"query_flood") && rules.contains(&"silent"),
         "{rules:?}"
     );
-    assert!(!codes(&record).contains("attack"), "{record:#?}");
+    assert!(!codes(record).contains("attack"), "{record:#?}");
     // The other way round it is one.
     let mut town = Town::with(limits());
     town.run(60, Server::Answers);

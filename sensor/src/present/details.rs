@@ -120,7 +120,8 @@ pub fn own_cost(
     let (taken, all) = places;
     let mut text = format!(
         "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
-         samples, {} lost, {} over the limit; server table {taken} of {all}, {} evicted, {} packets not attributed (table full)",
+         samples, {} lost, {} over the limit; server table {taken} of {all}, {} evicted, {} packets not attributed \
+         (table full)",
         spent.cpu_percent,
         spent.rss_kib,
         map_bytes / 1024,

@@ -12,6 +12,8 @@ use sensor::incident::series::{Point, Series};
 pub const ONSET: u64 = 1_795_435_200_000;
 /// Seconds of an incident.
 pub const LASTS: u64 = 125;
+/// The same.
+pub const SECONDS: f64 = 125.0;
 /// Queries a second before it.
 pub const USUAL: u64 = 20;
 
@@ -31,6 +33,17 @@ pub fn contrast(property: Property, value: &str, of_failures: f64, rest_ok: f64)
         of_failures,
         rest_ok,
         denied: false,
+    })
+}
+
+/// The same of answers that say no.
+pub fn denied(property: Property, value: &str, of_failures: f64, rest_ok: f64) -> Finding {
+    Finding::Contrast(Contrast {
+        property,
+        value: value.into(),
+        of_failures,
+        rest_ok,
+        denied: true,
     })
 }
 
@@ -128,7 +141,7 @@ pub fn asked(record: &mut Record, all: u64, ends: [u64; 4]) {
     assert_eq!(all, ends.iter().sum::<u64>(), "each query has one end");
     let retransmitted = unanswered / 3;
     record.during = Summary {
-        seconds: LASTS as f64,
+        seconds: SECONDS,
         queries: all + retransmitted,
         asked: all,
         responses: answered,
@@ -137,11 +150,10 @@ pub fn asked(record: &mut Record, all: u64, ends: [u64; 4]) {
         unanswered,
         waiting,
         retransmitted,
-        rcodes: if answered == 0 {
-            [].into()
-        } else {
-            [("NOERROR".to_string(), answered)].into()
-        },
+        rcodes: (answered != 0)
+            .then(|| ("NOERROR".to_string(), answered))
+            .into_iter()
+            .collect(),
         query_bytes: (all + retransmitted) * 45,
         response_bytes: answered * 126,
         p50_ms: (answered != 0).then_some(0.9),

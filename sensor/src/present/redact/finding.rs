@@ -47,10 +47,10 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         }
         | Finding::PartFails { share: _ }
         | Finding::PartFailsHere { share: _ }
-        | Finding::PartBeginsToFail { share: _ }
         | Finding::AnsweredLate { answers: _ }
         | Finding::WaitedAndAnswered { answers: _ }
         | Finding::EndedByItself { seconds: _ }
+        | Finding::PartBeginsToFail { share: _ }
         | Finding::CopiesFailToo { copies: _ }
         | Finding::FastAsEver
         | Finding::FloodOver

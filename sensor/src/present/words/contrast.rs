@@ -26,8 +26,14 @@ pub fn sentence(contrast: &Contrast) -> String {
             "queries with small answers",
         ),
     };
+    // Where nothing fails, what is wrong is in the answers.
+    let (failures, fine) = if contrast.denied {
+        ("the queries that got an error answer", "got a normal one")
+    } else {
+        ("the failures", "were answered")
+    };
     format!(
-        "{} of the failures {are}; of the {others}, {} were answered.",
+        "{} of {failures} {are}; of the {others}, {} {fine}.",
         sentence_case(contrast.of_failures),
         number::percent(contrast.rest_ok)
     )

@@ -2,7 +2,7 @@
 //!
 //! Counts that go on after a finding was made are those of the record, so that no two lines differ.
 
-use super::super::number::{count, counted, milliseconds, percent, plain, rate};
+use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
 use super::contrast::zone;
 use super::{contrast, first_of, icmp, ports, subject};
 use crate::host::probe::Said;
@@ -70,37 +70,35 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             failures(during, *failed, *decided),
             icmp::unexplained(record)
         ),
-        Finding::PartFails { share } => part_fails(during, *share, ""),
+        Finding::PartFails { share } | Finding::PartBeginsToFail { share } => {
+            part_fails(during, *share, "")
+        }
         Finding::PartFailsHere { share } => part_fails(during, *share, "Queries arrive on this host: "),
         Finding::SecondCopiesAnswered { copies } => format!(
             "{} answered at once although an earlier copy was not: packets are lost on the way.",
             were(*copies, "retransmitted query", "retransmitted queries")
         ),
-        Finding::PartBeginsToFail { share } => format!(
-            "{} Too early to tell whether retransmitted copies are answered.",
-            part_fails(during, *share, "")
-        ),
-        Finding::FastAsEver => {
-            "The queries that are answered are answered as fast as before.".into()
-        }
-        Finding::CopiesFailToo { copies } => format!(
-            "{} without an answer although other queries are answered: the same ports, or one of several \
-             servers behind the address, fail every time.",
-            were(*copies, "retransmitted query", "retransmitted queries")
-        ),
         Finding::AnsweredLate { answers } => format!(
-            "{} came after the timeout.",
+            "{} came within seconds of each other after the timeout: the server is late, not silent.",
             counted(*answers, "answer")
         ),
         Finding::WaitedAndAnswered { answers } => format!(
-            "{} that had waited came within seconds once the outage was over: the program had been stopped, \
-             not the traffic.",
+            "{} to old queries came all at once: the service had stopped reading and resumed.",
             counted(*answers, "answer")
         ),
         Finding::EndedByItself { seconds } => format!(
-            "It was over after {seconds} s, sooner than anybody can have corrected a configuration."
+            "It ended by itself after {}: too soon for a repair.",
+            span(*seconds * 1_000)
         ),
-        Finding::FloodOver => "The flood was over before queries began to fail.".into(),
+        Finding::FastAsEver => {
+            "The answers that come are as fast as usual: the server itself is not slow.".into()
+        }
+        Finding::CopiesFailToo { copies } => format!(
+            "{} unanswered as well while other queries are answered: the same part of the ports, or of the servers behind \
+             the address, fails.",
+            were(*copies, "retransmitted query", "retransmitted queries")
+        ),
+        Finding::FloodOver => "A flood was over before queries failed: it is not what broke them.".into(),
         Finding::SlowAnswers => slow(before, during),
         Finding::WrongSource { answers, from } => format!(
             "At least {} {} came from {from} instead of {server}: clients discard such answers.",

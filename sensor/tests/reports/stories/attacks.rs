@@ -6,12 +6,12 @@ use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Range, Record, Stage, Summary};
 
-use crate::records::{LASTS, ONSET, asked, contrast, over, party, record, symptom, weighed};
+use crate::records::{LASTS, ONSET, SECONDS, asked, denied, over, party, record, symptom, weighed};
 
-fn flood(record: &mut Record, rate: u64, answered: u64) {
-    let all = rate * LASTS;
+fn flood(record: &mut Record, rate: u32, answered: u64) {
+    let all = u64::from(rate) * LASTS;
     asked(record, all, [answered, 0, all - answered, 0]);
-    record.clients.rate.worst = rate as f64 * 1.1;
+    record.clients.rate.worst = f64::from(rate) * 1.1;
     record.sampling.shift = 6;
 }
 
@@ -21,7 +21,7 @@ fn network() -> Record {
     network.id = format!("{}-network", ONSET + 1_000);
     network.before = Summary::default();
     network.during = Summary {
-        seconds: LASTS as f64,
+        seconds: SECONDS,
         ..Summary::default()
     };
     network.names.clear();
@@ -247,7 +247,7 @@ pub fn unwanted_queries() -> Record {
                 strangers: 14,
                 served: 1.0,
             },
-            contrast(
+            denied(
                 Property::ClientNetwork,
                 "203.0.113.0/24, 198.51.100.0/24",
                 0.98,

@@ -8,7 +8,7 @@ use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Record, Stage};
 
-use crate::records::{ONSET, asked, contrast, icmp, party, record, symptom, weighed};
+use crate::records::{ONSET, asked, contrast, denied, icmp, party, record, symptom, weighed};
 
 pub fn service_down() -> Record {
     let mut record = record(Vantage::Server);
@@ -107,7 +107,7 @@ pub fn overload() -> Record {
         record,
         vec![
             Finding::PartFailsHere { share: 0.303 },
-            Finding::AnsweredLate { answers: 79 },
+            Finding::AnsweredLate { answers: 2_014 },
             Finding::SlowAnswers,
             Finding::RateRose { rise: 4.8 },
         ],
@@ -190,7 +190,7 @@ pub fn misconfiguration() -> Record {
         record,
         vec![
             Finding::Refused { share: 0.41 },
-            contrast(Property::ClientNetwork, "10.2.0.0/24", 1.0, 1.0),
+            denied(Property::ClientNetwork, "10.2.0.0/24", 1.0, 1.0),
         ],
     )
 }
