@@ -98,7 +98,7 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         let mut queries = 0;
         while queries < 30 {
             let object = next();
-            assert_eq!(object["schema"], 1);
+            assert_eq!(object["schema"], 2);
             assert_eq!(object["kind"], "totals");
             assert_eq!(object["engine"], "kernel");
             assert_eq!(object["source"], SERVER_DEVICE);
@@ -562,10 +562,10 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
         "not live: {text}"
     );
     for fact in [
-        "INCIDENT: 192.0.2.53, warning: service down",
+        "INCIDENT 192.0.2.53 warning: service down",
         "# DNS incident: 192.0.2.53, service down",
-        "udp port 53 unreachable",
-        "nothing listens on the server's address and the DNS port (UDP) of this host",
+        "ICMP port unreachable errors about queries came from the server's own address",
+        "othing listens on",
     ] {
         assert!(text.contains(fact), "{fact}: {text}");
     }

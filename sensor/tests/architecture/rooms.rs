@@ -91,7 +91,7 @@ pub const ROOMS: [Room; 14] = [
 ];
 
 /// The packet program's library: no aya, no unsafe code.
-pub const PROGRAM: [Room; 13] = [
+pub const PROGRAM: [Room; 14] = [
     Room {
         name: "packet",
         path: "sensor-ebpf/src/packet.rs",
@@ -160,6 +160,7 @@ pub const PROGRAM: [Room; 13] = [
             "packet",
             "parse",
             "rare",
+            "sampling",
             "servers",
             "sketch",
             "store",
