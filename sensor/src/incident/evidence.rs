@@ -420,7 +420,12 @@ impl Evidence {
         let names = self.names.names.top(TOP).into_iter();
         names
             .map(|(name, count)| Party {
-                who: name.into(),
+                who: if name == "." || name.is_empty() {
+                    "(root)"
+                } else {
+                    name
+                }
+                .into(),
                 count: count.at_most,
                 what: None,
             })
