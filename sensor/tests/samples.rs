@@ -205,7 +205,7 @@ fn samples_hold_the_packet_and_are_lost_by_count(engine: &mut Clocked) {
 
 #[test]
 #[ignore = "needs a kernel"]
-fn samples_in_the_kernel_are_those_of_the_host() {
+fn the_kernel_samples_what_the_host_does() {
     let (mut kernel, mut host) = (Clocked::kernel(), Clocked::host());
     let mut chosen = [Vec::new(), Vec::new()];
     for (engine, chosen) in [&mut kernel, &mut host].into_iter().zip(&mut chosen) {
