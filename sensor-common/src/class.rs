@@ -42,6 +42,8 @@ pub const TCP_EVENTS: usize = 4;
 pub const ICMP_TYPES: usize = 8;
 /// Room for [`Quoted`] in the counter array.
 pub const QUOTED: usize = 4;
+/// Room for [`SampleKind`] in the counter array.
+pub const SAMPLE_KINDS: usize = 4;
 /// Room for [`ErrorKind`] in the counter array.
 pub const ERROR_KINDS: usize = 8;
 
@@ -234,5 +236,15 @@ impl ErrorKind {
             self,
             Self::Port | Self::Prohibited | Self::Host | Self::Network
         )
+    }
+}
+
+list! {
+    /// Why a sample of a packet was taken.
+    SampleKind, SAMPLE_KINDS {
+        /// Its transaction was chosen: every packet of it is sampled.
+        Transaction = "transaction",
+        /// An ICMP error that quotes too little of a DNS message to know which.
+        ShortQuote = "short_quote",
     }
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::class::SAMPLE_KINDS;
 use crate::latency::BUCKETS;
 use crate::server::{ServerKey, ServerTable};
 use crate::sketch::Sketches;
@@ -48,18 +49,29 @@ pub struct Following {
     pub budget: u64,
 }
 
+/// How many samples one CPU takes.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub struct Sampling {
+    /// Packets of which this CPU may still take a sample in this tick of the loader, which refills it; by
+    /// [`crate::class::SampleKind`].
+    pub tokens: [u64; SAMPLE_KINDS],
+    /// Packets of which a sample was wanted, and there was no token.
+    pub capped: [u64; SAMPLE_KINDS],
+    /// Samples taken.
+    pub taken: u64,
+    /// Samples lost because the ring buffer was full.
+    pub lost: u64,
+}
+
 /// The state of one CPU.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub struct Shard {
     /// Transactions followed.
     pub following: Following,
-    /// Packets of which this CPU may still take a sample in this tick of the loader, which refills it.
-    pub samples: u64,
-    /// Samples taken.
-    pub sampled: u64,
-    /// Samples lost because the ring buffer was full.
-    pub samples_lost: u64,
+    /// Samples.
+    pub sampling: Sampling,
     /// Servers.
     pub servers: ServerTable,
     /// Latency of the busiest of them.

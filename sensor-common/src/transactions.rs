@@ -40,8 +40,9 @@ pub struct Control {
     pub bank: u32,
     /// Ticks of the loader since it began, 250 ms each.
     pub tick: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Transactions are sampled where the highest `sample_shift` bits of their hash are 0; see
+    /// [`crate::sample::Sample`].
+    pub sample_shift: u32,
     /// The time in nanoseconds for packets of a capture; 0 for the kernel's clock.
     pub clock: u64,
 }
@@ -54,7 +55,7 @@ impl Control {
         unmatched_shift: NEVER,
         bank: 0,
         tick: TUPLE_TICKS + 1,
-        reserved: 0,
+        sample_shift: 0,
         clock: 0,
     };
 }

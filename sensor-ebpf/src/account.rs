@@ -4,7 +4,7 @@
 
 use sensor_common::class::{
     Class, ERROR_KINDS, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
-    TCP_EVENTS,
+    SampleKind, TCP_EVENTS,
 };
 use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
@@ -15,6 +15,7 @@ use crate::parse::{
     Carriage, Connection, Flags, IcmpError, Link, Outcome, Query, Response, Sink, parse,
 };
 use crate::rare::Rare;
+use crate::sampling::{self, Wanted};
 use crate::servers;
 use crate::sketch;
 use crate::store::{Shared, Store};
@@ -80,9 +81,9 @@ fn count_header(totals: &mut Totals, flags: Flags) {
     }
 }
 
-/// Counts a DNS query. Whether a sample of the packet is wanted.
+/// Counts a DNS query.
 #[inline(always)]
-pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> bool {
+pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> Wanted {
     let totals = store.totals();
     count_carriage(totals, query.message.carriage);
     count_header(totals, query.message.flags);
@@ -106,10 +107,10 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
     query: &Query,
     number: u64,
     store: &mut S,
-) -> bool {
+) -> Wanted {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
-        return false;
+        return Wanted::NOTHING;
     };
     let (client, server) = (A::new(query.client), A::new(query.server));
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
@@ -135,12 +136,13 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
         let (following, histograms) = (&mut shard.following, &mut shard.histograms);
         table.follow_query(following, histograms, entry, transaction);
     }
-    take_token(&mut shard.samples)
+    let hash = sampling::hash(client_hash, query.message.client_port, query.message.id);
+    sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
 }
 
-/// Counts a DNS response. Whether a sample of the packet is wanted.
+/// Counts a DNS response.
 #[inline(always)]
-pub fn response<S: Store<Shared: Rare>>(response: &Response, store: &mut S) -> bool {
+pub fn response<S: Store<Shared: Rare>>(response: &Response, store: &mut S) -> Wanted {
     let totals = store.totals();
     let flags = response.message.flags;
     count_carriage(totals, response.message.carriage);
@@ -158,15 +160,15 @@ pub fn response<S: Store<Shared: Rare>>(response: &Response, store: &mut S) -> b
 fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     response: &Response,
     store: &mut S,
-) -> bool {
+) -> Wanted {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
-        return false;
+        return Wanted::NOTHING;
     };
     let (client, server) = (A::new(response.client), A::new(response.server));
-    let server_hash = server.hash(secret);
+    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let port = response.message.client_port;
-    let tuple = transactions::tuple(client.hash(secret), server_hash, port);
+    let tuple = transactions::tuple(client_hash, server_hash, port);
     let transaction = transactions::transaction(tuple, response.message.id);
     let entry = servers::entry(&mut shard.servers, server, server_hash, table);
     let counters = &mut entry.counters;
@@ -180,17 +182,8 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     if transactions::may_have_followed(table, transaction) {
         table.follow_response(&mut shard.histograms, entry, transaction, flags);
     }
-    take_token(&mut shard.samples)
-}
-
-/// Whether a sample may be taken.
-#[inline(always)]
-fn take_token(tokens: &mut u64) -> bool {
-    if *tokens == 0 {
-        return false;
-    }
-    *tokens -= 1;
-    true
+    let hash = sampling::hash(client_hash, port, response.message.id);
+    sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
 }
 
 /// Counts a TCP segment that opens or refuses a connection to a DNS server.
@@ -220,9 +213,9 @@ fn attribute_tcp<A: Address, S: Store<Shared: Rare>>(
     }
 }
 
-/// Counts an ICMP error. Whether a sample of the packet is wanted.
+/// Counts an ICMP error.
 #[inline(always)]
-pub fn icmp_error<S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> bool {
+pub fn icmp_error<S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> Wanted {
     count_icmp_error(store, error.icmp_type, error.code, error.quoted);
     if error.verifiable == 0 {
         store.totals().unverifiable += 1;
@@ -246,16 +239,15 @@ pub fn count_icmp_error<S: Store>(store: &mut S, icmp_type: u8, code: u8, quoted
 }
 
 #[inline(always)]
-fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> bool {
+fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> Wanted {
     let secret = store.hash_key();
     let Some((shard, table)) = store.state() else {
-        return false;
+        return Wanted::NOTHING;
     };
-    let server = A::new(error.server);
-    let server_hash = server.hash(secret);
+    let (client, server) = (A::new(error.client), A::new(error.server));
+    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     if error.quoted == Quoted::Query as u8 {
-        let client = A::new(error.client);
-        let tuple = transactions::tuple(client.hash(secret), server_hash, error.client_port);
+        let tuple = transactions::tuple(client_hash, server_hash, error.client_port);
         let recent = transactions::is_recent(table, tuple);
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         let transaction = transactions::transaction(tuple, error.id);
@@ -279,7 +271,12 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         entry.counters.backscatter[kind::<S>(error)] += 1;
     }
-    take_token(&mut shard.samples)
+    if error.verifiable == 0 {
+        sampling::by_token(&mut shard.sampling, SampleKind::ShortQuote, 0)
+    } else {
+        let hash = sampling::hash(client_hash, error.client_port, error.id);
+        sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
+    }
 }
 
 /// What an error says of the path: index of an [`ErrorKind`].

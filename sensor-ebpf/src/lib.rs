@@ -23,6 +23,7 @@ pub mod outcomes;
 pub mod packet;
 pub mod parse;
 pub mod rare;
+pub mod sampling;
 pub mod servers;
 pub mod sketch;
 pub mod store;

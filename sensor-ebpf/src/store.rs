@@ -46,6 +46,9 @@ pub trait Shared {
     /// See [`Control::tick`].
     fn tick(&self) -> u32;
 
+    /// See [`Control::sample_shift`].
+    fn sample_shift(&self) -> u32;
+
     /// Raises the sampling shift, and the shift above which nothing is called unmatched.
     fn raise(&mut self, shift: u32);
 

@@ -59,7 +59,7 @@ Examples:
   sensor watch -i eth0 -i eth1 --interval 5
   sensor watch -i eth0 --details              with latency, sources and names
   sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
-  sensor watch -i eth0 --on-incident 'jq -r .first_cause >> causes'
+  sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
@@ -81,8 +81,16 @@ Examples:
 Examples:
   sensor report                         the newest, in Markdown
   sensor report --list
+  sensor report ID --output html > incident.html
   sensor report ID --redact --output json")]
     Report(ReportArguments),
+
+    /// Show how causes are weighed: the table of weights, or the arithmetic of an incident.
+    #[command(after_help = "\
+Examples:
+  sensor causes                         what each finding adds to each cause
+  sensor causes ID                      why this cause, and why not another")]
+    Causes(CausesArguments),
 
     /// Show every rule: what it looks for; of an interface or a capture what it reads, what is usual, where it
     /// fires and how far that is.
@@ -241,7 +249,7 @@ pub struct AlertArguments {
     #[arg(long, value_name = "FILE")]
     pub alerts: Option<PathBuf>,
 
-    /// Command (for sh) to run on each change of an incident, with the record on its standard input and
+    /// Command (for sh) to run on each change of an incident, with the incident as JSON on its standard input and
     /// for at most 10 s. May be given several times.
     #[arg(long, value_name = "COMMAND")]
     pub on_incident: Vec<String>,
@@ -273,7 +281,34 @@ pub struct ReportArguments {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// How to write: Markdown, or JSON with the same facts.
+    /// How to write. `--list` writes a line for each incident, or with `json` an object.
+    #[arg(long, value_enum, default_value = "md")]
+    pub output: ReportFormat,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Markdown.
+    #[default]
+    Md,
+    /// One HTML file with a plot, for a browser, a phone or a printer.
+    Html,
+    /// The record, with all facts that the report is made of.
+    Json,
+}
+
+/// Arguments of `causes`.
+#[derive(Debug, Args)]
+pub struct CausesArguments {
+    /// An incident; the table of weights if not given.
+    pub id: Option<String>,
+
+    /// Directory in which incidents are kept. /var/lib/sensor for root, else below ~/.local/state.
+    #[arg(long, value_name = "DIR", requires = "id")]
+    pub state: Option<PathBuf>,
+
+    /// How to write.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Format,
 }

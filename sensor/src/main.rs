@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
-use sensor::command::{Outcome, demo, doctor, replay, report, rules, watch};
+use sensor::command::{Outcome, causes, demo, doctor, replay, report, rules, watch};
 use sensor::engine::kernel::engine::KernelError;
 use sensor::engine::kernel::interface::InterfaceError;
 use sensor::engine::settings::SettingsError;
@@ -64,6 +64,7 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
         Command::Watch(arguments) => runtime.block_on(watch::run(arguments)),
         Command::Replay(arguments) => runtime.block_on(replay::run(arguments)),
         Command::Report(arguments) => report::run(arguments),
+        Command::Causes(arguments) => causes::run(arguments),
         Command::Rules(arguments) => runtime.block_on(rules::run(arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
     }

@@ -85,14 +85,14 @@ impl Monitor {
             .iter()
             .filter_map(|sample| Some((Sampled::of(sample, &self.settings, origin)?, *sample)))
             .collect();
-        let sampled: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
+        let packets: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
         let sources = reading.second.as_ref().map(|second| self.sources(second));
         self.now = reading.at;
         self.detector.observe(&Observation {
             now: reading.at,
             window,
             sources: sources.as_ref().map(|(sources, over)| (sources, *over)),
-            sampled: &sampled,
+            sampled: &packets,
         });
         self.tracker.look(&seen);
         let tick = Tick {

@@ -301,7 +301,10 @@ fn who_does_not_read_the_output_stops_neither_detection_nor_the_end() {
     let mut text = String::new();
     let mut errors = child.0.stderr.take().expect("piped");
     errors.read_to_string(&mut text).expect("text");
-    assert!(text.contains("nobody reads the output"), "{text}");
+    assert!(
+        text.contains("the reader of standard output is too slow"),
+        "{text}"
+    );
     drop(reader);
     std::fs::remove_dir_all(&directory).expect("removed");
 }
@@ -559,10 +562,10 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
         "not live: {text}"
     );
     for fact in [
-        "INCIDENT: 192.0.2.53, warning: service down",
+        "INCIDENT 192.0.2.53 warning: service down",
         "# DNS incident: 192.0.2.53, service down",
-        "udp port 53 unreachable",
-        "nothing listens on the server's address and the DNS port (UDP) of this host",
+        "ICMP port unreachable errors about queries came from the server's own address",
+        "othing listens on",
     ] {
         assert!(text.contains(fact), "{fact}: {text}");
     }

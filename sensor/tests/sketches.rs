@@ -5,9 +5,7 @@ mod support;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use sensor::measure::samples::Names;
 use sensor::measure::sketch::Prefix;
-use sensor_common::sample::SAMPLES_PER_TICK;
 use sensor_common::sketch::{COLUMN_BITS, COLUMNS, ROWS};
 use sensor_common::transactions::{CELLS, MAX_SHIFT, TUPLES};
 use sensor_ebpf::address::{Address, V4, V6};
@@ -285,60 +283,6 @@ fn names_are_counted_without_regard_to_case(engine: &mut Clocked) {
     assert!(names.abs_diff(3_000) < 90, "{names}");
 }
 
-/// So many a tick, refilled, decodable, and none lost or made up.
-fn samples_are_taken_under_a_budget(engine: &mut Clocked) {
-    let mut exchange = exchange(4);
-    engine.samples();
-    let mut names = Names::default();
-    let (ticks, a_tick) = (8, 1_000_u64);
-    for _ in 0..ticks {
-        for number in 0..a_tick {
-            exchange.id = number as u16;
-            let name = if number % 4 == 0 { "mail" } else { "www" };
-            engine.count(&exchange.query(&format!("{name}.example.org")));
-        }
-        for sample in engine.samples() {
-            assert_eq!(
-                sample.length as usize,
-                exchange.query("www.example.org").len() + usize::from(sample.bytes[54] == 4)
-            );
-            assert_eq!(sample.dns_offset, 42);
-            names.add(&sample);
-        }
-        engine.wait(Duration::from_millis(250));
-    }
-    let cost = engine.window().cost;
-    assert_eq!(cost.sampled, ticks * SAMPLES_PER_TICK);
-    assert_eq!(
-        (names.samples, names.questions, cost.samples_lost),
-        (cost.sampled, cost.sampled, 0)
-    );
-    let (name, count) = names.names.top(1)[0];
-    assert_eq!(
-        (name, count.at_most),
-        ("www.example.org", cost.sampled * 3 / 4)
-    );
-    let (suffix, count) = names.suffixes.top(1)[0];
-    assert_eq!((suffix, count.at_most), ("example.org", cost.sampled));
-    // Errors that quote DNS are sampled too, with the place of the quote.
-    engine.count(&exchange.error(exchange.server, 100));
-    let sample = engine.samples().pop().expect("a sample");
-    assert_eq!(sample.dns_offset, 14 + 20 + 8 + 20 + 8);
-    // Nobody reads: what does not fit is counted as lost.
-    for _ in 0..60 {
-        for _ in 0..SAMPLES_PER_TICK {
-            engine.count(&exchange.query("www.example.org"));
-        }
-        engine.wait(Duration::from_millis(250));
-    }
-    let lost = engine.window().cost.samples_lost;
-    let kept = engine.samples().len() as u64;
-    assert!(
-        lost > 0 && kept + lost == 60 * SAMPLES_PER_TICK - 1,
-        "{kept} kept, {lost} lost"
-    );
-}
-
 /// A thousand servers: the counts of all are exact, and the busiest keep their fine histogram.
 fn the_busiest_servers_have_a_fine_latency(engine: &mut Clocked) {
     engine.window();
@@ -552,6 +496,5 @@ in_both_engines! {
     a_repeated_packet_is_seen
     heavy_sources_are_found_within_their_bounds
     names_are_counted_without_regard_to_case
-    samples_are_taken_under_a_budget
     the_busiest_servers_have_a_fine_latency
 }

@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes};
 use sensor_common::settings::Direction;
+use sensor_ebpf::sampling::Wanted;
 
 /// What a program is given for a packet.
 pub trait Context: Copy {
@@ -27,7 +28,7 @@ pub trait Context: Copy {
 /// What a sample can be taken of.
 pub trait Sampled: Context {
     /// Takes a sample of the packet. `dns_offset` is as in [`sensor_common::sample::Sample`].
-    fn sample(this: *const Self, direction: Direction, dns_offset: u32);
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32, wanted: Wanted);
 }
 
 /// Reads a field of a context. Volatile, so that the load stays as written.

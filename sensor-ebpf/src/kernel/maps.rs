@@ -5,7 +5,7 @@ use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use sensor_common::ABI_VERSION;
-use sensor_common::sample::RING_BYTES;
+use sensor_common::sample::MIN_RING_BYTES;
 use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -23,9 +23,9 @@ pub static SHARDS: Array<Shard> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub static TRANSACTIONS: Array<u64> = Array::with_max_entries(CELLS as u32, BPF_F_MMAPABLE);
 
-/// First bytes of some packets.
+/// First bytes of some packets. The loader sets the number of bytes.
 #[map]
-pub static SAMPLES: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
+pub static SAMPLES: RingBuf = RingBuf::with_byte_size(MIN_RING_BYTES as u32, 0);
 
 /// Remembered tuples. A global and not a map, because every query writes one.
 #[unsafe(no_mangle)]

@@ -5,6 +5,7 @@ use aya_ebpf::helpers::bpf_get_smp_processor_id;
 use sensor_common::sample::{SAMPLE_BYTES, Sample};
 use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
+use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::Shared;
 
 use super::context::{Context, Sampled};
@@ -13,34 +14,44 @@ use super::store::{Table, link};
 
 impl Sampled for xdp_md {
     #[inline(always)]
-    fn sample(this: *const Self, _: Direction, dns_offset: u32) {
-        sample_xdp(this.cast_mut(), dns_offset);
+    fn sample(this: *const Self, _: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_xdp(this.cast_mut(), dns_offset, wanted.0);
     }
 }
 
 impl Sampled for __sk_buff {
     #[inline(always)]
-    fn sample(this: *const Self, direction: Direction, dns_offset: u32) {
-        sample_tc(this.cast_mut(), direction as u32, dns_offset);
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_tc(this.cast_mut(), direction as u32, dns_offset, wanted.0);
     }
 }
 
 /// Takes a sample of a packet at XDP.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sample_xdp(context: *mut xdp_md, dns_offset: u32) -> u32 {
-    take(context, Direction::Ingress as u32, dns_offset)
+pub extern "C" fn sample_xdp(context: *mut xdp_md, dns_offset: u32, wanted: u64) -> u32 {
+    take(
+        context,
+        Direction::Ingress as u32,
+        dns_offset,
+        Wanted(wanted),
+    )
 }
 
 /// Takes a sample of a packet at TC.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn sample_tc(context: *mut __sk_buff, direction: u32, dns_offset: u32) -> u32 {
-    take(context, direction, dns_offset)
+pub extern "C" fn sample_tc(
+    context: *mut __sk_buff,
+    direction: u32,
+    dns_offset: u32,
+    wanted: u64,
+) -> u32 {
+    take(context, direction, dns_offset, Wanted(wanted))
 }
 
 #[inline(always)]
-fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32) -> u32 {
+fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32, wanted: Wanted) -> u32 {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
     let Some(shard) = SHARDS.get_ptr_mut(cpu) else {
@@ -49,7 +60,7 @@ fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32) -> u32 {
     // SAFETY: a map value of that type; no one else writes the values of this CPU meanwhile.
     let shard = unsafe { &mut *shard };
     let Some(mut entry) = SAMPLES.reserve::<Sample>(0) else {
-        shard.samples_lost += 1;
+        shard.sampling.lost += 1;
         return 0;
     };
     let length = C::length(context);
@@ -62,6 +73,9 @@ fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32) -> u32 {
     // SAFETY: the reserved memory has room for a sample.
     unsafe {
         (&raw mut (*sample).time).write(Table.now());
+        (&raw mut (*sample).transaction).write(wanted.hash());
+        (&raw mut (*sample).kind).write(wanted.kind());
+        (&raw mut (*sample).shift).write(Table.sample_shift());
         (&raw mut (*sample).ifindex).write(C::ifindex(context));
         (&raw mut (*sample).direction).write(direction);
         (&raw mut (*sample).length).write(length as u32);
@@ -75,10 +89,10 @@ fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32) -> u32 {
         C::load(context, (&raw mut (*sample).bytes).cast(), captured) != 0
     };
     if failed {
-        shard.samples_lost += 1;
+        shard.sampling.lost += 1;
         entry.discard(0);
     } else {
-        shard.sampled += 1;
+        shard.sampling.taken += 1;
         entry.submit(0);
     }
     0

@@ -11,6 +11,7 @@ use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::Packet;
 use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
+use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::{Shared, Store};
 
 use super::context::{Context, Sampled};
@@ -66,8 +67,8 @@ impl<C: Context> Maps<C> {
 
 impl<C: Sampled> Maps<C> {
     #[inline(always)]
-    fn sample(&self, dns_offset: u32) {
-        C::sample(self.context, self.direction, dns_offset);
+    fn sample(&self, wanted: Wanted, dns_offset: u32) {
+        C::sample(self.context, self.direction, dns_offset, wanted);
     }
 }
 
@@ -134,15 +135,17 @@ impl<C: Sampled> Sink for Maps<C> {
 
     #[inline(always)]
     fn query<P: Packet>(&mut self, query: &Query, udp: P) {
-        if account::query(query, self) {
-            self.sample(dns_offset(udp));
+        let wanted = account::query(query, self);
+        if !wanted.is_nothing() {
+            self.sample(wanted, dns_offset(udp));
         }
     }
 
     #[inline(always)]
     fn response<P: Packet>(&mut self, response: &Response, udp: P) {
-        if account::response(response, self) {
-            self.sample(dns_offset(udp));
+        let wanted = account::response(response, self);
+        if !wanted.is_nothing() {
+            self.sample(wanted, dns_offset(udp));
         }
     }
 
@@ -164,12 +167,13 @@ impl<C: Sampled> Sink for Maps<C> {
             quoted: opaque(error.quoted),
             ..*error
         };
-        if account::icmp_error(&error, self) {
-            self.sample(if error.verifiable == 0 {
-                0
-            } else {
-                dns_offset(udp)
-            });
+        let wanted = account::icmp_error(&error, self);
+        if !wanted.is_nothing() {
+            let dns_offset = match error.verifiable {
+                0 => 0,
+                _ => dns_offset(udp),
+            };
+            self.sample(wanted, dns_offset);
         }
     }
 }
@@ -254,6 +258,11 @@ impl Shared for Table {
     #[inline(always)]
     fn tick(&self) -> u32 {
         control!(tick)
+    }
+
+    #[inline(always)]
+    fn sample_shift(&self) -> u32 {
+        control!(sample_shift)
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use sensor::engine::kernel::maps::MappedArray;
 use sensor_common::names;
 use sensor_common::settings::DIRECTIONS;
 use sensor_common::shard::{Following, Shard};
-use sensor_common::transactions::TUPLE_TICKS;
+use sensor_common::transactions::{MAX_SHIFT, TUPLE_TICKS};
 
 #[path = "../../tests/support/frames.rs"]
 pub mod frames;
@@ -109,7 +109,9 @@ where
 pub fn follow(ebpf: &mut Ebpf, shift: u32) -> Result<()> {
     let map = ebpf.map_mut(names::CONTROL).context(names::CONTROL)?;
     let mut control: Array<&mut MapData, [u32; 8]> = map.try_into()?;
-    control.set(0, [shift, shift, shift, 0, TUPLE_TICKS + 1, 0, 0, 0], 0)?;
+    let sample_shift = MAX_SHIFT;
+    let tick = TUPLE_TICKS + 1;
+    control.set(0, [shift, shift, shift, 0, tick, sample_shift, 0, 0], 0)?;
     Ok(())
 }
 

@@ -78,7 +78,7 @@ struct Outcome {
     delay_ms: Option<i64>,
     first_cause: String,
     expected_cause: String,
-    signs: Vec<String>,
+    symptoms: Vec<String>,
     summary: String,
     level: String,
     false_alarms: usize,
@@ -334,9 +334,9 @@ fn last_of_each(said: &[Value]) -> Vec<Value> {
 }
 
 fn rules(incident: &Value) -> BTreeSet<String> {
-    let signs = incident["signs"].as_array().into_iter().flatten();
-    signs
-        .filter_map(|sign| sign["rule"].as_str().map(Into::into))
+    let symptoms = incident["symptoms"].as_array().into_iter().flatten();
+    symptoms
+        .filter_map(|symptom| symptom["rule"].as_str().map(Into::into))
         .collect()
 }
 
@@ -345,7 +345,7 @@ fn debug() -> bool {
     std::env::var_os("SCENARIO_DEBUG").is_some()
 }
 
-/// Same servers, signs and first cause, where both know enough for that; and detected within a tick, where both saw
+/// Same servers, symptoms and first cause, where both know enough for that; and detected within a tick, where both saw
 /// the beginning.
 fn is_same(live: &[Value], replayed: &[Value], same_time: bool, same_cause: bool) -> bool {
     let same = |a: &Value, b: &Value| {
@@ -395,13 +395,18 @@ fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
             .unwrap_or("")
             .to_string()
     };
-    let first_cause = text("first_cause");
+    let first: Vec<&str> = found
+        .and_then(|incident| incident["first_cause"].as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let (expected_cause, good) = match scenario.expected {
         Expected::Quiet => (String::new(), found.is_none()),
         Expected::ShortWarning => (String::new(), text("level") != "critical"),
         Expected::Cause(causes) => (
             causes[0].to_string(),
-            causes.contains(&first_cause.as_str()),
+            !first.is_empty() && first.iter().all(|cause| causes.contains(cause)),
         ),
     };
     let false_alarms = match scenario.expected {
@@ -418,11 +423,11 @@ fn judge(scenario: &Scenario, run: u32, onset: u64, said: &[Value]) -> Outcome {
         detected: found.is_some(),
         delay_ms: delay,
         level: text("level"),
-        signs: found
+        symptoms: found
             .map(|i| rules(i).into_iter().collect())
             .unwrap_or_default(),
         summary: text("summary"),
-        first_cause,
+        first_cause: first.join(" or "),
         expected_cause,
         false_alarms,
         cleared: None,
@@ -457,7 +462,7 @@ fn line(outcome: &Outcome) -> String {
         } else {
             &outcome.first_cause
         },
-        outcome.signs.join(", "),
+        outcome.symptoms.join(", "),
         outcome.false_alarms
     )
 }

@@ -43,7 +43,7 @@ pub struct Lines {
     details: bool,
     interval: Interval,
     /// Lines since the last header.
-    lines: usize,
+    since_header: usize,
     /// Of the interval that is running.
     names: Names,
     meter: Meter,
@@ -64,7 +64,7 @@ impl Lines {
             format,
             details,
             interval: Interval::of(ticks(interval)),
-            lines: 0,
+            since_header: 0,
             names: Names::default(),
             meter: Meter::new(),
             out,
@@ -95,7 +95,7 @@ impl Lines {
             Format::Json => self.out.json(&IncidentObject::new(record, Some(change))),
             Format::Text => {
                 // The columns are explained again behind it.
-                self.lines = 0;
+                self.since_header = 0;
                 self.out.line(incident::change(change, record))
             }
         }
@@ -106,7 +106,7 @@ impl Lines {
         match self.format {
             Format::Json => self.out.json(&ShadowObject::new(shadow, at_ms)),
             Format::Text => {
-                self.lines = 0;
+                self.since_header = 0;
                 self.out.line(incident::shadow(shadow))
             }
         }
@@ -153,10 +153,10 @@ impl Lines {
             let with_all = std::mem::take(&mut is_first);
             reader = match self.format {
                 Format::Text => {
-                    if self.lines.is_multiple_of(HEADER_EVERY) {
+                    if self.since_header.is_multiple_of(HEADER_EVERY) {
                         self.out.line(line::HEADER.into())?;
                     }
-                    self.lines += 1;
+                    self.since_header += 1;
                     let mut line =
                         line::interval(now.reading.at, interface, &totals, window, detached);
                     if state != LinkState::Up {

@@ -1,5 +1,6 @@
 //! What each command does.
 
+pub mod causes;
 pub mod demo;
 mod detection;
 pub mod doctor;

@@ -44,11 +44,11 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         // The host engine needs no privileges, and counts the same.
         EngineChoice::Auto | EngineChoice::Host => {
             let counting = HostEngine::new(&name, settings.clone());
-            replay(arguments, &settings, capture, counting, name).await
+            Box::pin(replay(arguments, &settings, capture, counting, name)).await
         }
         EngineChoice::Kernel => {
             let counting = TestRunEngine::new(&name, settings.clone())?;
-            replay(arguments, &settings, capture, counting, name).await
+            Box::pin(replay(arguments, &settings, capture, counting, name)).await
         }
     }
 }
@@ -174,7 +174,7 @@ impl Face for Whole {
 fn show_reports(incidents: &[Record], format: Format) -> Result<()> {
     for record in incidents {
         match format {
-            Format::Json => output::json(record)?,
+            Format::Json => output::json(&IncidentObject::new(record, None))?,
             Format::Text => output::line(&report::markdown(record, None))?,
         };
     }

@@ -1,14 +1,13 @@
 //! `sensor report`: an incident that was kept.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::Outcome;
-use crate::cli::ReportArguments;
+use crate::cli::{ReportArguments, ReportFormat};
 use crate::incident::Record;
 use crate::incident::store::{Store, StoreError};
-use crate::present::incident::IncidentObject;
-use crate::present::output::{self, Format};
-use crate::present::{words, redact, report};
+use crate::present::incident::{self, IncidentObject};
+use crate::present::{output, redact, report};
 
 /// Runs the command.
 ///
@@ -17,59 +16,65 @@ use crate::present::{words, redact, report};
 pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
     let store = Store::new(arguments.state.as_deref());
     if arguments.list {
-        let ids = store.ids()?;
-        if ids.is_empty() {
-            eprintln!("{}", store.is_empty_in_words());
-        }
-        for id in ids {
-            // One that cannot be read hides no other.
-            let record = match store.read(&id) {
-                Ok(record) => masked(record, arguments)?,
-                Err(error) => {
-                    tell(error);
-                    continue;
-                }
-            };
-            match arguments.output {
-                Format::Json => output::json(&IncidentObject::new(&record, None))?,
-                Format::Text => output::line(&format!(
-                    "{}  {}  {}  {}  {}",
-                    record.id,
-                    report::time(record.detected_ms),
-                    record.level.name(),
-                    record.stage.name(),
-                    words::first_cause(&record)
-                ))?,
-            };
-        }
-        return Ok(Outcome::Fine);
+        return list(&store, arguments);
     }
-    let record = if let Some(id) = &arguments.id {
-        store.read(id)?
-    } else {
-        let (record, broken) = store.newest()?;
-        broken.into_iter().for_each(tell);
-        record
-    };
+    let record = find(&store, arguments.id.as_deref())?;
     // The packets have the addresses in them.
     let packets = store.pcap(&record.id).filter(|_| !arguments.redact);
-    let record = masked(record, arguments)?;
+    let record = masked(record, arguments);
     match arguments.output {
-        Format::Json => output::json(&record)?,
-        Format::Text => output::line(&report::markdown(&record, packets.as_deref()))?,
+        ReportFormat::Json => output::json(&IncidentObject::new(&record, None))?,
+        ReportFormat::Md => output::line(&report::markdown(&record, packets.as_deref()))?,
+        ReportFormat::Html => output::line(&report::html(&record, packets.as_deref()))?,
     };
     Ok(Outcome::Fine)
 }
 
+/// A line, or an object, for each.
+fn list(store: &Store, arguments: &ReportArguments) -> Result<Outcome> {
+    let ids = store.ids()?;
+    if ids.is_empty() {
+        eprintln!("{}", store.is_empty_in_words());
+    }
+    for id in ids {
+        // One that cannot be read hides no other.
+        let record = match store.read(&id) {
+            Ok(record) => masked(record, arguments),
+            Err(error) => {
+                warn(error);
+                continue;
+            }
+        };
+        match arguments.output {
+            ReportFormat::Json => output::json(&IncidentObject::new(&record, None))?,
+            ReportFormat::Md | ReportFormat::Html => output::line(&incident::listed(&record))?,
+        };
+    }
+    Ok(Outcome::Fine)
+}
+
+/// The record of an incident; of the newest that can be read, where none is named.
+///
+/// # Errors
+/// There is none.
+pub(super) fn find(store: &Store, id: Option<&str>) -> Result<Record, StoreError> {
+    if let Some(id) = id {
+        return store.read(id);
+    }
+    let (record, broken) = store.newest()?;
+    broken.into_iter().for_each(warn);
+    Ok(record)
+}
+
 /// What does not stop the command.
-fn tell(error: StoreError) {
+fn warn(error: StoreError) {
     eprintln!("warning: {:#}", anyhow::Error::from(error));
 }
 
-fn masked(record: Record, arguments: &ReportArguments) -> Result<Record> {
+fn masked(record: Record, arguments: &ReportArguments) -> Record {
     if arguments.redact {
-        redact::redact(&record).context("cannot mask the record")
+        redact::redact(&record)
     } else {
-        Ok(record)
+        record
     }
 }

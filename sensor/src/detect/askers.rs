@@ -14,7 +14,7 @@ use crate::measure::dossier::{Dossier, Dossiers, End};
 use crate::measure::sketch::Prefix;
 
 /// Whom somebody asks is looked up over so long.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 /// Whether all fail is looked up over so long.
 const SHORT: Duration = Duration::from_secs(5);
 /// Whoever asks fewer servers is not told apart.
@@ -22,7 +22,7 @@ const FEW: usize = 8;
 /// Askers whose usual share of failures is known.
 const KNOWN: usize = 64;
 /// A query counts as failing when it has waited for so long.
-const OVERDUE: Duration = Duration::from_millis(1_000);
+const OVERDUE: Duration = Duration::from_secs(1);
 /// Questions of a scan are the same, or each is of another server.
 const SAME: f64 = 0.8;
 
@@ -78,7 +78,8 @@ impl Asker {
         let most = self.questions.values().max().copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
-        self.asked() <= 2 * servers && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+        self.asked() <= 2 * servers
+            && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
     }
 }
 
@@ -125,9 +126,12 @@ impl Askers {
             };
             let answered = matches!(end, End::Answered(_) | End::Late(_));
             let tally = asker.servers.entry(dossier.server).or_default();
-            for tally in [Some(tally), (dossier.begun >= lately).then_some(&mut asker.lately)]
-                .into_iter()
-                .flatten()
+            for tally in [
+                Some(tally),
+                (dossier.begun >= lately).then_some(&mut asker.lately),
+            ]
+            .into_iter()
+            .flatten()
             {
                 tally.asked += weight;
                 tally.answered += if answered { weight } else { 0 };
@@ -140,7 +144,10 @@ impl Askers {
                 }
             }
             if let Some(question) = &dossier.question {
-                *asker.questions.entry(question.name.to_string()).or_default() += weight;
+                *asker
+                    .questions
+                    .entry(question.name.to_string())
+                    .or_default() += weight;
             }
         }
         for (client, asker) in &found {
@@ -188,14 +195,26 @@ impl Askers {
         self.answered.contains(&Prefix::network(*client))
     }
 
+    /// How many other servers answer the client that asks most of a server's queries.
+    #[must_use]
+    pub fn others_of(&self, server: &ServerKey) -> usize {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let asker = self.by_client.values().max_by_key(|asker| of(asker));
+        let asker = asker.filter(|asker| of(asker) != 0);
+        asker.map_or(0, |asker| {
+            let answering = asker
+                .servers
+                .iter()
+                .filter(|(_, tally)| tally.answered != 0);
+            answering.filter(|(other, _)| *other != server).count()
+        })
+    }
+
     /// The client that asks most of a server's queries, if it asks many servers.
     #[must_use]
     pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {
         let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
-        let (client, asker) = self
-            .by_client
-            .iter()
-            .max_by_key(|(_, asker)| of(asker))?;
+        let (client, asker) = self.by_client.iter().max_by_key(|(_, asker)| of(asker))?;
         (of(asker) != 0 && asker.servers.len() >= FEW).then_some((client, asker))
     }
 

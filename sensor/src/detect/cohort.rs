@@ -162,11 +162,7 @@ impl Cohorts {
 
     /// Forgets what is too old, and adds up what is old.
     pub fn pass(&mut self, now: Duration) {
-        while self
-            .kept
-            .front()
-            .is_some_and(|first| first.to + KEPT < now)
-        {
+        while self.kept.front().is_some_and(|first| first.to + KEPT < now) {
             self.kept.pop_front();
         }
         // At most one pair a tick comes to be old enough.

@@ -26,6 +26,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
 const SURELY: f64 = 0.3;
+const SURELY_AMONG_ANSWERS: f64 = 0.4;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -109,7 +110,10 @@ impl<'a> Facts<'a> {
         let seen = state.visibility.of_server();
         let visibility = if around.place.one_direction {
             Visibility::QueriesOnly
-        } else if vantage != Vantage::Path || state.has_answered || state.errors != super::server::Errors::default() {
+        } else if vantage != Vantage::Path
+            || state.has_answered
+            || state.errors != super::server::Errors::default()
+        {
             Visibility::Both
         } else {
             seen
@@ -130,7 +134,7 @@ impl<'a> Facts<'a> {
             visibility,
             standing: Standing::of(
                 &server,
-                &state.usual.failed,
+                state,
                 around.askers,
                 around.scanners,
                 around.limits,
@@ -158,8 +162,8 @@ impl<'a> Facts<'a> {
             &self.state.visibility,
             self.recent,
             self.vantage,
-            self.clock.now,
-            self.clock.timeout,
+            &|dossier| self.askers.was_answered(&dossier.client),
+            (self.clock.now, self.clock.timeout),
         );
         // Errors came back, so those are seen.
         let without = |asked: &Asked| {
@@ -180,7 +184,12 @@ impl<'a> Facts<'a> {
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
         let is_most = quick
-            && lower > SURELY
+            && lower
+                > if asked.answered == 0 {
+                    SURELY
+                } else {
+                    SURELY_AMONG_ANSWERS
+                }
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.
@@ -328,8 +337,7 @@ impl<'a> Facts<'a> {
     /// Queries that failed lately or are slow: it does not do what it usually does.
     #[must_use]
     pub fn is_harmed(&self) -> bool {
-        self.failing.is_unusual
-            || super::rules::of(super::Rule::Slow, self).level().is_some()
+        self.failing.is_unusual || super::rules::of(super::Rule::Slow, self).level().is_some()
     }
 
     /// Whether something that began at `then` and what fails began in one moment.

@@ -179,7 +179,7 @@ const SERVERS: usize = 256;
 /// Dossiers that rules look at began in the last so long.
 const RECENT: Duration = Duration::from_secs(12);
 /// A server that failed so lately may still answer late.
-const FAILED_LATELY: Duration = Duration::from_secs(60);
+const FAILED_LATELY: Duration = Duration::from_mins(1);
 
 /// Follows servers and applies the rules.
 pub struct Detector {
@@ -227,8 +227,7 @@ impl Detector {
         // More queries than usual may be of more sources than usual, which are not learnt as usual either.
         let rises = self.servers.values().any(ServerState::rises);
         let limits = &self.thresholds;
-        self.network
-            .observe(seen, limits, &self.readings, rises);
+        self.network.observe(seen, limits, &self.readings, rises);
         let now = seen.now;
         for (key, server) in &seen.window.servers {
             if is_no_server(key) {
@@ -279,8 +278,7 @@ impl Detector {
             }
         }
         self.judged_to = self.judged_to.max(to);
-        self.askers
-            .observe(&self.dossiers, seen.now, self.timeout);
+        self.askers.observe(&self.dossiers, seen.now, self.timeout);
     }
 
     /// Makes room for a server. Followed are this host's own addresses, then those that answer, then the rest: made-up
@@ -307,8 +305,9 @@ impl Detector {
             .min();
         self.forgotten += 1;
         match least {
-            Some(((worth, symptom, last), key)) => {
-                let silent = last.is_none_or(|last| server_is_old(last, self.network.history.now()));
+            Some(((worth, symptom, seen), key)) => {
+                let silent =
+                    seen.is_none_or(|seen| server_is_old(seen, self.network.history.now()));
                 let gives_way = newcomer > worth || (newcomer == worth && !symptom && silent);
                 if gives_way {
                     self.servers.remove(&key);

@@ -163,10 +163,10 @@ impl ServerState {
     /// Adds a dossier whose time-out has passed.
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
-        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED) {
-            if self.known.len() < KNOWN {
-                self.known.entry(dossier.client).or_insert(now);
-            }
+        if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
+            && self.known.len() < KNOWN
+        {
+            self.known.entry(dossier.client).or_insert(now);
         }
     }
 
@@ -207,9 +207,9 @@ impl ServerState {
     ) {
         self.follow_rate(elapsed, limits);
         let fires = |reading: &&Reading| reading.level().is_some();
-        let failing = readings
-            .iter()
-            .any(|reading| reading.rule.is_failure() && reading.rule != Rule::Collapse && fires(&reading));
+        let failing = readings.iter().any(|reading| {
+            reading.rule.is_failure() && reading.rule != Rule::Collapse && fires(&reading)
+        });
         if readings.iter().any(|reading| fires(&reading)) {
             let since = match self.noticed {
                 Some((since, until)) if now.saturating_sub(until) <= SETTLED => since,
@@ -290,9 +290,7 @@ impl ServerState {
         learn(&mut usual.syns, syns);
         let accepted = counters.tcp[TcpEvent::SynAck.index()];
         usual.truncated.learn(counters.answers_truncated, answers);
-        usual
-            .syns_failed
-            .learn(syns.saturating_sub(accepted), syns);
+        usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
         let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
         usual.answers_lost.learn(
             about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
@@ -302,7 +300,11 @@ impl ServerState {
             .answers_unwanted
             .learn(about_answers(ErrorKind::Port), counters.responses);
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
-            self.learn_dossiers(self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)), to, recent);
+            self.learn_dossiers(
+                self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)),
+                to,
+                recent,
+            );
             self.dossiers_learnt_to = to;
         }
     }
@@ -327,7 +329,8 @@ impl ServerState {
         let elapsed = to.saturating_sub(from);
         let usual = &mut self.usual;
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
-        let mut zones: BTreeMap<String, u64> = usual.zones.keys().map(|key| (key.clone(), 0)).collect();
+        let mut zones: BTreeMap<String, u64> =
+            usual.zones.keys().map(|key| (key.clone(), 0)).collect();
         let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
         let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
         for dossier in recent.iter().filter(is_of) {

@@ -22,7 +22,7 @@ const ONCE: f64 = 0.9;
 /// The same, where nothing else speaks for it: people ask for more than one name, or ask again.
 const SURELY_ONCE: f64 = 0.97;
 /// Dossiers that this takes.
-const MANY: usize = 300;
+const MANY: usize = 200;
 /// Share of the queries that come of networks that were never answered before.
 const NEW: f64 = 0.7;
 /// Share of one port, or of one id.
@@ -33,6 +33,10 @@ const UNWANTED: f64 = 0.05;
 const HOSTS: usize = 5;
 
 /// What speaks for made-up sources.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spoof {
     /// ICMP port unreachable about answers, as a share of the answers; 0 where it is as usual.
@@ -81,7 +85,15 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     let once = share(sources.len() as u64, many);
     let are_new = share(new, many) >= NEW;
     spoof.ask_once = once >= ONCE && are_new;
-    spoof.surely_once = once >= SURELY_ONCE && are_new && asked.len() >= MANY;
+    let strangers: Vec<_> = asked
+        .iter()
+        .filter(is_new)
+        .map(|dossier| dossier.client)
+        .collect();
+    let different: BTreeSet<_> = strangers.iter().collect();
+    spoof.surely_once = strangers.len() >= MANY
+        && share(different.len() as u64, strangers.len() as u64) >= SURELY_ONCE
+        && weight_of(&asked, &is_new) >= NEW;
     let most = |of: fn(&Dossier) -> u16| {
         let mut counts: BTreeMap<u16, u64> = BTreeMap::new();
         for dossier in &asked {
@@ -97,6 +109,14 @@ pub fn read(facts: &Facts<'_>) -> Spoof {
     spoof.no_copies =
         unanswered.len() >= ENOUGH && unanswered.iter().all(|dossier| dossier.copies.len() == 1);
     spoof
+}
+
+/// Share of the queries, by what each dossier stands for.
+fn weight_of(asked: &[&Dossier], is: &dyn Fn(&&&Dossier) -> bool) -> f64 {
+    let sum = |dossiers: &mut dyn Iterator<Item = &&Dossier>| -> u64 {
+        dossiers.map(|dossier| u64::from(dossier.weight)).sum()
+    };
+    share(sum(&mut asked.iter().filter(is)), sum(&mut asked.iter()))
 }
 
 fn unwanted(facts: &Facts<'_>) -> f64 {

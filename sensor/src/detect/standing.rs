@@ -5,8 +5,10 @@ use sensor_common::server::ServerKey;
 use super::Thresholds;
 use super::askers::Askers;
 use super::history::share;
-use super::usual::Share;
+use super::server::ServerState;
 
+/// Other servers that answer the clients of a server that never did: it is not missed.
+const SEVERAL: usize = 4;
 /// Queries after which a server's usual share of failures says that it used to be well.
 const KNOWN: f64 = 50.0;
 
@@ -28,7 +30,7 @@ impl Standing {
     #[must_use]
     pub fn of(
         server: &ServerKey,
-        usual: &Share,
+        state: &ServerState,
         askers: &Askers,
         scanners: &[ServerKey],
         limits: &Thresholds,
@@ -42,6 +44,15 @@ impl Standing {
         });
         if scanned && !asked_by_others {
             return Self::Scanned;
+        }
+        // One that never answered, of several: their clients live without it, and always have.
+        let usual = &state.usual.failed;
+        if !state.has_answered {
+            match askers.others_of(server) {
+                0 => {}
+                1..SEVERAL => return Self::Lesser,
+                _ => return Self::Minor,
+            }
         }
         let Some((_, asker)) = askers.resolver_of(server) else {
             return Self::Full;

@@ -135,7 +135,7 @@ impl Default for Thresholds {
             failed_lasting: Duration::from_secs(10),
             overdue: Duration::from_millis(300),
             overdue_p99: 4.0,
-            overdue_unknown: Duration::from_millis(1_000),
+            overdue_unknown: Duration::from_secs(1),
             silent_timeout_share: 0.8,
             usual_rise: 3.0,
             partial_share: Levels {

@@ -49,7 +49,6 @@ pub struct ByNetwork {
     networks: BTreeMap<Prefix, Directions>,
 }
 
-
 impl ByNetwork {
     /// Adds a dossier whose time-out has passed.
     pub fn add(&mut self, dossier: &Dossier, now: Duration) {
@@ -130,14 +129,15 @@ pub fn ask_again(recent: &[&Dossier], now: Duration, timeout: Duration) -> bool 
     unanswered.len() >= FEW && again >= 3 && share >= AGAIN
 }
 
-/// Share, by weight, of the unanswered queries whose network is only seen in one direction.
+/// Share, by weight, of the unanswered queries whose network is only seen in one direction: no server's answer to it
+/// was ever seen.
 #[must_use]
 pub fn one_way_share(
     known: &ByNetwork,
     recent: &[&Dossier],
     vantage: Vantage,
-    now: Duration,
-    timeout: Duration,
+    is_answered_elsewhere: &dyn Fn(&Dossier) -> bool,
+    (now, timeout): (Duration, Duration),
 ) -> f64 {
     if vantage != Vantage::Path {
         return 0.0;
@@ -153,7 +153,9 @@ pub fn one_way_share(
     }
     let mut one_way = 0;
     for (network, dossiers) in &by_network {
-        if !known.is_answered(network) && !ask_again(dossiers, now, timeout) {
+        let is_seen =
+            known.is_answered(network) || dossiers.iter().any(|d| is_answered_elsewhere(d));
+        if !is_seen && !ask_again(dossiers, now, timeout) {
             one_way += dossiers.iter().map(|dossier| dossier.weight).sum::<u32>();
         }
     }

@@ -13,16 +13,16 @@ use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::Span;
-use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::one_source::{self, Source};
+use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{fragments, partial_rejection};
 use crate::detect::{Facts, ServerState};
 use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::dossier::{Dossier, End};
-use crate::measure::samples::Names;
 use crate::measure::sampled::{Kind, Sampled};
+use crate::measure::samples::Names;
 
 /// Sampled packets from before an incident.
 const PACKETS_BEFORE: usize = 64;
@@ -192,7 +192,13 @@ impl Evidence {
     }
 
     /// Counts the queries that were asked in the minute before the onset, and from it up to the last symptom.
-    pub fn count_asked(&mut self, cohorts: &Cohorts, onset: Duration, last: Duration, clock: &Clock) {
+    pub fn count_asked(
+        &mut self,
+        cohorts: &Cohorts,
+        onset: Duration,
+        last: Duration,
+        clock: &Clock,
+    ) {
         let as_of = |from: Duration, to: Duration| {
             let mut sum = Asked {
                 from,
@@ -204,7 +210,7 @@ impl Evidence {
             }
             sum
         };
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         // What was asked just before has had its time-out a moment later.
         if self.closed_to.is_zero() {
             self.closed_to = onset;
@@ -230,8 +236,8 @@ impl Evidence {
     /// What was usual before it.
     pub fn set_usual(&mut self, state: Option<&ServerState>) {
         let latency = state.map(|state| &state.usual.latency);
-        self.latency[0] = latency
-            .and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
+        self.latency[0] =
+            latency.and_then(|latency| Some((latency.quantile(0.5)?, latency.quantile(0.95)?)));
     }
 
     /// Notes the worst of what the facts of a tick tell.
@@ -257,38 +263,37 @@ impl Evidence {
         }
         let usual = facts.state.usual.latency.quantile(0.95).unwrap_or(0.1);
         let copies = since.iter().filter(|dossier| {
-            let own = dossier.latency().map_or(f64::MAX, |time| time.as_secs_f64());
+            let own = dossier
+                .latency()
+                .map_or(f64::MAX, |time| time.as_secs_f64());
             let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
             dossier.copies.len() > 1 && own <= 3.0 * usual.max(0.02) && wait >= own + 0.5
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
-        let failed = since.iter().filter(|dossier| {
-            dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered
-        });
+        let failed = since
+            .iter()
+            .filter(|dossier| dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered);
         let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_failed = self.copies_failed.max(failed);
-        let came_late = since.iter().filter(|dossier| match facts.end(dossier) {
-            End::Late(answer) => {
-                let own = dossier.latency().unwrap_or_default();
-                answer.at + LATELY >= facts.now() && own * 2 > facts.clock.timeout
-            }
-            _ => false,
-        });
-        self.late = self.late.max(came_late.count() as u64);
         if let Some(source) = one_source::heaviest(facts)
-            && self.heaviest.is_none_or(|heaviest| source.rate >= heaviest.rate)
+            && self
+                .heaviest
+                .is_none_or(|heaviest| source.rate >= heaviest.rate)
         {
             self.heaviest = Some(source);
         }
         let lost = fragments::lost(facts);
         self.lost_answers.too_big = self.lost_answers.too_big.max(lost.too_big);
-        self.lost_answers.not_reassembled = self.lost_answers.not_reassembled.max(lost.not_reassembled);
+        self.lost_answers.not_reassembled =
+            self.lost_answers.not_reassembled.max(lost.not_reassembled);
         if lost.first > self.lost_answers.first {
             (self.lost_answers.first, self.lost_answers.later) = (lost.first, lost.later);
         }
         if let Some(shift) = rcode_shift::worst(facts).filter(|shift| shift.fires)
-            && self.shift_of_rcodes.is_none_or(|worst| shift.share >= worst.share)
+            && self
+                .shift_of_rcodes
+                .is_none_or(|worst| shift.share >= worst.share)
         {
             self.shift_of_rcodes = Some(shift);
         }
@@ -302,6 +307,23 @@ impl Evidence {
             Some(error.at.saturating_sub(dossier.asked()?))
         });
         self.slowest_error = self.slowest_error.max(waits.max());
+    }
+
+    /// Counts the late answers of the last seconds: the server took the queries, and could not answer in time.
+    pub fn note_late<'a>(
+        &mut self,
+        dossiers: impl Iterator<Item = &'a Dossier>,
+        now: Duration,
+        timeout: Duration,
+    ) {
+        let late = dossiers.filter(|dossier| match dossier.end(now, timeout) {
+            End::Late(answer) => {
+                let own = dossier.latency().unwrap_or_default();
+                answer.at + LATELY >= now && own * 2 > timeout
+            }
+            _ => false,
+        });
+        self.late = self.late.max(late.count() as u64);
     }
 
     fn note_latency(&mut self, since: &[&Dossier]) {
@@ -398,7 +420,12 @@ impl Evidence {
         let names = self.names.names.top(TOP).into_iter();
         names
             .map(|(name, count)| Party {
-                who: name.into(),
+                who: if name == "." || name.is_empty() {
+                    "(root)"
+                } else {
+                    name
+                }
+                .into(),
                 count: count.at_most,
                 what: None,
             })

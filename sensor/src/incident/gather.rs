@@ -20,7 +20,7 @@ use crate::measure::address::{ip, prefix};
 use crate::measure::dossier::{Dossier, End};
 
 /// The contrast is over dossiers of at most so long.
-const CONTRAST: Duration = Duration::from_secs(60);
+const CONTRAST: Duration = Duration::from_mins(1);
 /// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
 const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;
@@ -28,6 +28,8 @@ const ERRORS_RATE: f64 = 0.2;
 const ARP: Duration = Duration::from_millis(900);
 /// Share of what fails that tells of all of it.
 const MUCH: f64 = 0.3;
+/// Stubs send a second copy within so long.
+const YOUNG: Duration = Duration::from_secs(7);
 /// Late answers that are no stray ones.
 const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
@@ -125,7 +127,9 @@ fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let failed = evidence.asked[1].errored + evidence.asked[1].unanswered;
     let seconds = evidence.during.elapsed.as_secs_f64().max(1.0);
     let tells = |errors: u64| {
-        errors >= 2 && (float(errors) >= ERRORS_SHARE * float(failed) || float(errors) >= ERRORS_RATE * seconds)
+        errors >= 2
+            && (float(errors) >= ERRORS_SHARE * float(failed)
+                || float(errors) >= ERRORS_RATE * seconds)
             || errors != 0 && failed <= 4
     };
     let from = |kinds: &[ErrorKind]| evidence.sender_of(kinds).map(|key| ip(&key).to_string());
@@ -201,6 +205,9 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             (true, true) => Finding::SilenceHere { failed, decided },
             (true, false) => Finding::Silence { failed, decided },
             (false, true) => Finding::PartFailsHere { share },
+            (false, false) if case.now.saturating_sub(case.onset) < YOUNG => {
+                Finding::PartBeginsToFail { share }
+            }
             (false, false) => Finding::PartFails { share },
         });
     }
@@ -216,7 +223,8 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             .filter(|dossier| facts.end(dossier).is_failure())
             .map(|dossier| u64::from(dossier.weight))
             .sum();
-        if answers >= 3 && float(answers) >= MUCH * float(fails)
+        if answers >= 3
+            && float(answers) >= MUCH * float(fails)
             && let Some(from) = from
         {
             let from = ip(&from).to_string();
@@ -226,13 +234,19 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
         // Where all failed, copies are answered because it is over.
         if copies >= 3 && float(copies) >= MUCH * float(fails) && !case.most_fail() {
             found.push(Finding::SecondCopiesAnswered { copies });
-        } else if part && evidence.copies_failed >= 5 && float(evidence.copies_failed) >= MUCH * float(fails) {
+        } else if part
+            && evidence.copies_failed >= 5
+            && float(evidence.copies_failed) >= MUCH * float(fails)
+        {
             found.push(Finding::CopiesFailToo {
                 copies: evidence.copies_failed,
             });
-        } else if evidence.late >= LATE {
-            found.push(Finding::AnsweredLate {
-                answers: evidence.late,
+        } else if evidence.late >= LATE && !told {
+            let answers = evidence.late;
+            found.push(if case.most_fail() {
+                Finding::WaitedAndAnswered { answers }
+            } else {
+                Finding::AnsweredLate { answers }
             });
         }
         let [_, accepted, refused] = tcp(&evidence.during);
@@ -350,7 +364,10 @@ fn strangers(case: &Case<'_>, facts: &Facts<'_>, dossiers: &[&Dossier], found: &
         }
     }
     let served = share(served, known);
-    if share(strange, refused) >= 0.8 && (known == 0 || served >= 0.8) && !facts.state.known.is_empty() {
+    if share(strange, refused) >= 0.8
+        && (known == 0 || served >= 0.8)
+        && !facts.state.known.is_empty()
+    {
         found.push(Finding::StrangersRefused {
             strangers: who.len() as u64,
             served,
@@ -386,8 +403,8 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if case.has(Rule::SynFlood) {
         found.push(Finding::SynFlood);
     }
-    let spoofed = case.has(Rule::Spoofed)
-        || (case.has(Rule::QueryFlood) && spoof::read(facts).is_likely());
+    let spoofed =
+        case.has(Rule::Spoofed) || (case.has(Rule::QueryFlood) && spoof::read(facts).is_likely());
     if spoofed {
         found.push(Finding::SpoofedSources);
     }
@@ -395,7 +412,9 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let own = heaviest.filter(|source| facts.place.addresses.contains(&source.address));
     let own_is_unusual = own.is_some_and(|own| {
         let much = own.share >= 0.8 && own.rate >= facts.limits.source_rate.warning;
-        much && (case.has(Rule::OneSource) || case.has(Rule::QueryFlood) || case.has(Rule::PartialFailure))
+        much && (case.has(Rule::OneSource)
+            || case.has(Rule::QueryFlood)
+            || case.has(Rule::PartialFailure))
     });
     if let (Some(own), true) = (own, own_is_unusual) {
         found.push(Finding::OwnHostAsks {
@@ -497,7 +516,8 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
 pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
     const LATELY: Duration = Duration::from_secs(3);
     let own = &detector.place().addresses;
-    let is_it = |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
+    let is_it =
+        |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
     let mut upstreams: std::collections::BTreeMap<ServerKey, (u64, u64, u64)> =
         std::collections::BTreeMap::new();
     let timeout = detector.timeout();
@@ -514,7 +534,10 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         let (failed, slow, fine) = upstreams.entry(dossier.server).or_default();
         match dossier.end(now, timeout) {
             End::Waiting if waits > patience => *failed += 1,
-            End::Answered(answer) if usize::from(answer.rcode) == SERVFAIL || usize::from(answer.rcode) == REFUSED => {
+            End::Answered(answer)
+                if usize::from(answer.rcode) == SERVFAIL
+                    || usize::from(answer.rcode) == REFUSED =>
+            {
                 *failed += 1;
             }
             End::Answered(_) if dossier.latency().is_some_and(|time| time > patience) => *slow += 1,
@@ -531,7 +554,11 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         .map(|(key, _)| *key)
         .collect();
     // A resolver always asks some that are dead.
-    if failing.len() * 4 >= all { failing } else { Vec::new() }
+    if failing.len() * 4 >= all {
+        failing
+    } else {
+        Vec::new()
+    }
 }
 
 /// What this host's kernel says, and the sensor's own probe.

@@ -178,7 +178,8 @@ impl Incident {
         }
         if let Some(state) = self.server_state(detector) {
             let clock = plain_clock(detector, tick.now);
-            self.evidence.count_asked(&state.cohorts, self.onset, self.last_symptom, &clock);
+            self.evidence
+                .count_asked(&state.cohorts, self.onset, self.last_symptom, &clock);
         }
     }
 
@@ -219,6 +220,14 @@ impl Incident {
         let onset = self.onset;
         if let Subject::Server(key) = self.subject {
             detector.with_facts(&key, now, |facts| evidence.note(facts, onset));
+            let since = onset.max(now.saturating_sub(BEFORE));
+            let dossiers = detector.dossiers().since(since);
+            let timeout = detector.timeout();
+            evidence.note_late(
+                dossiers.filter(|dossier| dossier.server == key),
+                now,
+                timeout,
+            );
         }
     }
 
@@ -265,7 +274,8 @@ impl Incident {
             self.evidence.during.add(&since_then);
             if let Some(state) = self.server_state(detector) {
                 let clock = plain_clock(detector, now);
-                self.evidence.count_asked(&state.cohorts, self.onset, now, &clock);
+                self.evidence
+                    .count_asked(&state.cohorts, self.onset, now, &clock);
             }
             self.note(detector, now);
         }
@@ -453,7 +463,9 @@ impl Incident {
             vantage: self.vantage,
             onset: self.onset,
             now,
-            last: self.last_symptom,
+            last: self
+                .failure
+                .map_or(self.last_symptom, |failure| failure.until),
             is_over: self.current_level().is_none(),
             also: &self.also,
             evidence: &self.evidence,

@@ -80,7 +80,7 @@ impl Symptom {
         }
         let over = match reading.state {
             State::Quiet => true,
-            State::Holds => recovered && self.rule.is_failure(),
+            State::Holds => recovered && self.rule.is_failure() && self.rule != Rule::Collapse,
             State::Fires(_) => false,
             // Nobody asks, or it cannot be seen: a failure is not over for that, but when it is known to be.
             // Where queries stay away, those that still come were always answered.

@@ -17,8 +17,8 @@ use crate::measure::sampled::Sampled;
 
 /// Incidents that are open at once; beyond them the least gives way, or the symptom is not followed.
 const INCIDENTS: usize = 64;
-/// Servers that fail for the same clients within so long are one incident.
-const TOGETHER: Duration = Duration::from_secs(3);
+/// Servers that fail for the same clients within so long are one incident: clients try one server after the other.
+const TOGETHER: Duration = Duration::from_secs(6);
 /// A failing upstream is told with the server that asks it, if that fails within so long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -127,7 +127,10 @@ impl Tracker {
             .into_iter()
             .filter_map(|(change, subject)| {
                 let incident = self.open.get(&subject)?;
-                Some((change, incident.record(tick.now, &self.calendar, &self.about)))
+                Some((
+                    change,
+                    incident.record(tick.now, &self.calendar, &self.about),
+                ))
             })
             .collect();
         self.open.retain(|_, incident| !incident.is_over());
@@ -156,7 +159,10 @@ impl Tracker {
             return false;
         }
         let askers = detector.askers();
-        let path_is_gone = self.open.get(&Subject::Network).is_some_and(Incident::fails);
+        let path_is_gone = self
+            .open
+            .get(&Subject::Network)
+            .is_some_and(Incident::fails);
         if path_is_gone && askers.resolver_of(&key).is_some() {
             return true;
         }

@@ -17,7 +17,7 @@ use super::sampled::{Kind, Sampled};
 /// Dossiers that are kept at once, of all servers.
 const DOSSIERS: usize = 16_384;
 /// For so long after the first packet.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 /// A packet of the same client, port and id later than this begins another transaction: resolvers give up
 /// well before (RFC 1035 7.2; 30 s is the longest that is known of stubs).
 const REUSED: Duration = Duration::from_secs(30);
@@ -187,7 +187,9 @@ impl Dossier {
     /// The first answer of the server that was asked.
     #[must_use]
     pub fn answer(&self) -> Option<&Answer> {
-        self.answers.iter().find(|answer| answer.from == self.server)
+        self.answers
+            .iter()
+            .find(|answer| answer.from == self.server)
     }
 
     /// How it ended, as known at `now`.
@@ -221,7 +223,7 @@ impl Dossier {
     pub fn latency(&self) -> Option<Duration> {
         let answer = self.answer()?;
         let copy = self.copies.iter().rev().find(|copy| **copy <= answer.at)?;
-        Some(answer.at - *copy)
+        answer.at.checked_sub(*copy)
     }
 
     /// From the first copy to the answer: what the client waits.
@@ -293,7 +295,8 @@ impl Dossiers {
             return false;
         };
         self.get(at).is_some_and(|known| {
-            !known.copies.is_empty() && (known.server != packet.server || known.question != *question)
+            !known.copies.is_empty()
+                && (known.server != packet.server || known.question != *question)
         })
     }
 

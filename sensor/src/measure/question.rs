@@ -35,6 +35,9 @@ impl Question {
     /// The name's last `labels` labels; `None` where it has fewer, or as many.
     #[must_use]
     pub fn zone(&self, labels: usize) -> Option<&str> {
+        if &*self.name == "." {
+            return None;
+        }
         let mut at = self.name.len();
         for _ in 0..labels {
             at = self.name[..at].rfind('.')?;
@@ -150,7 +153,11 @@ mod tests {
         let end_of_question = query(b"").len();
         for length in 0..whole.len() {
             let (question, edns) = read(&whole[..length]);
-            assert_eq!(question.is_some(), length >= end_of_question - 2, "{length}");
+            assert_eq!(
+                question.is_some(),
+                length >= end_of_question - 2,
+                "{length}"
+            );
             assert!(edns.is_none() || length >= whole.len() - 2, "{length}");
         }
     }

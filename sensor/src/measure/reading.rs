@@ -108,12 +108,17 @@ pub struct OwnCost {
     pub followed: u64,
     /// Times that the packet program lowered the sampling rate by itself.
     pub raised: u64,
+    /// One in 2^shift transactions is sampled now.
+    pub sample_shift: u32,
     /// Packets of which a sample was taken.
     pub sampled: u64,
     /// Samples lost because nobody emptied the ring buffer in time.
     pub samples_lost: u64,
     /// Places of the server table in use, on all CPUs.
     pub places: usize,
+    /// Samples that were wanted and not taken, because there were too many in a tick: their transactions are not
+    /// sampled as a whole.
+    pub samples_capped: u64,
     /// Fine latency histograms in use.
     pub histograms: u32,
     /// Times that a server lost its fine histogram to a busier one.

@@ -10,6 +10,7 @@ use sensor_common::sample::Sample;
 use sensor_common::server::{FAMILY_V4, ServerKey};
 use sensor_common::settings::Settings;
 use sensor_common::totals::Totals;
+use sensor_common::transactions::MAX_SHIFT;
 use sensor_ebpf::address::{Address, V4, V6, Words};
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{
@@ -180,6 +181,7 @@ impl Sampled {
         parse(Bytes::new(bytes), link, false, &mut collector);
         let mut found = collector.found?;
         found.at = Duration::from_nanos(sample.time).saturating_sub(origin);
+        found.weight = 1 << sample.shift.min(MAX_SHIFT);
         Some(found)
     }
 }

@@ -12,9 +12,12 @@ const CAPACITY: usize = 512;
 
 /// The question of a sampled query.
 ///
-/// `None` for responses, ICMP errors, and what does not decode.
+/// `None` for responses, errors that quote too little, and what does not decode.
 #[must_use]
 pub fn question(sample: &Sample) -> Option<Query> {
+    if sample.dns_offset == 0 {
+        return None;
+    }
     let captured = sample.bytes.get(..sample.captured as usize)?;
     let message = captured.get(sample.dns_offset as usize..)?;
     let mut decoder = BinDecoder::new(message);

@@ -146,6 +146,7 @@ impl Window {
                 followed: now.cost.followed - then.cost.followed,
                 raised: now.cost.raised - then.cost.raised,
                 sampled: now.cost.sampled - then.cost.sampled,
+                samples_capped: now.cost.samples_capped - then.cost.samples_capped,
                 samples_lost: now.cost.samples_lost - then.cost.samples_lost,
                 ..now.cost
             },
@@ -313,6 +314,7 @@ impl Window {
             raised: before.raised + now.raised,
             sampled: before.sampled + now.sampled,
             samples_lost: before.samples_lost + now.samples_lost,
+            samples_capped: before.samples_capped + now.samples_capped,
             ..now
         };
     }

@@ -1,4 +1,4 @@
-//! A command for each alert, with the record on its standard input.
+//! A command for each alert, with the incident as JSON on its standard input.
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -81,7 +81,7 @@ fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
         .env("SENSOR_CHANGE", change)
         .env("SENSOR_ID", &alert.record.id)
         .env("SENSOR_LEVEL", alert.record.level.name())
-        .env("SENSOR_CAUSE", words::codes(&alert.record))
+        .env("SENSOR_CAUSE", words::cause::codes(&alert.record))
         .stdin(Stdio::piped())
         // Standard output has the sensor's own lines.
         .stdout(std::io::stderr())
@@ -89,13 +89,13 @@ fn once(line: &str, alert: &Alert, over: &AtomicBool) -> Result<(), String> {
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot be started: {error}"))?;
-    let text = serde_json::to_vec(&alert.record).map_err(|error| error.to_string())?;
+    let text = alert.json.clone();
     // On a thread of its own: a command that does not read must not hold this one up.
     let mut input = child.stdin.take();
     std::thread::spawn(move || {
         if let Some(input) = &mut input {
             // A command need not read.
-            let _ = input.write_all(&text);
+            let _ = input.write_all(text.as_bytes());
         }
     });
     wait(&mut child, over)

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::alert::Alert;
-use crate::detect::Level;
 use crate::present::{incident, words};
 
 /// Where it listens.
@@ -35,7 +34,11 @@ fn entry(alert: &Alert) -> String {
         (incident::change(change, record), change.name())
     });
     // syslog(3): warning or critical.
-    let priority = if record.level == Level::Critical { 2 } else { 4 };
+    let priority = if record.level.name() == "critical" {
+        2
+    } else {
+        4
+    };
     [
         ("MESSAGE", message.as_str()),
         ("PRIORITY", &priority.to_string()),
@@ -43,7 +46,7 @@ fn entry(alert: &Alert) -> String {
         ("SENSOR_CHANGE", change),
         ("SENSOR_INCIDENT", &record.id),
         ("SENSOR_SERVER", record.server.as_deref().unwrap_or("")),
-        ("SENSOR_CAUSE", &words::codes(record)),
+        ("SENSOR_CAUSE", &words::cause::codes(record)),
     ]
     .map(|(field, value)| format!("{field}={}\n", value.replace('\n', " ")))
     .concat()

@@ -70,7 +70,7 @@ pub fn sources(sources: &Sources) -> String {
     }
     let error = match sources.error {
         0 => String::new(),
-        error => format!(" (each up to {error} too many)"),
+        error => format!(" (counts may be up to {error} too high)"),
     };
     format!(
         "sources: about {}; most queries: {}; by network: {}{error}",
@@ -120,19 +120,21 @@ pub fn own_cost(
     let (taken, all) = places;
     let mut text = format!(
         "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
-         samples, {} lost; server places {taken} of {all}, {} evicted, {} packets without a place",
+         samples, {} lost, {} over the limit; server table {taken} of {all}, {} evicted, {} packets not attributed \
+         (table full)",
         spent.cpu_percent,
         spent.rss_kib,
         map_bytes / 1024,
         cost.sampled,
         cost.samples_lost,
+        cost.samples_capped,
         window.evicted,
         window.refused,
     );
     for (what, count) in [
-        ("servers forgotten by detection", losses.servers_forgotten),
+        ("servers dropped from detection", losses.servers_forgotten),
         (
-            "servers with a sign not followed",
+            "servers with symptoms beyond the incident limit",
             losses.incidents_unfollowed as u64,
         ),
         ("alerts lost", losses.alerts_lost),
@@ -160,8 +162,8 @@ pub fn followed(shift: u32) -> String {
 pub fn program_cost(cost: &ProgramCost) -> String {
     match cost.ns() {
         Some(ns) => format!(
-            "{} (program {}): {ns} ns a packet over {} packets, {:.2} % of a core, with what \
-             measuring costs",
+            "{} (program {}): {ns} ns a packet over {} packets, {:.2} % of a core, including the \
+             measurement itself",
             cost.name,
             cost.id,
             cost.packets,

@@ -1,10 +1,14 @@
 //! What people and programs see. Nothing is computed here: only named and laid out.
 
+mod advice;
 mod by_name;
+pub mod calendar;
+pub mod causes;
 pub mod details;
 pub mod incident;
 pub mod line;
 pub mod names;
+pub mod number;
 pub mod objects;
 pub mod output;
 pub mod redact;

@@ -267,6 +267,10 @@ pub struct SensorObject {
     rate_lowered: u64,
     samples: u64,
     samples_lost: u64,
+    /// Wanted, and not taken because there were too many.
+    samples_capped: u64,
+    /// One in so many transactions is sampled.
+    samples_one_in: u64,
     /// Places of the server table, of all CPUs: taken, and all.
     server_places: (usize, usize),
     /// Packets of servers that found no place; counted without their address.
@@ -313,6 +317,8 @@ impl SensorObject {
             rate_lowered: window.cost.raised,
             samples: window.cost.sampled,
             samples_lost: window.cost.samples_lost,
+            samples_capped: window.cost.samples_capped,
+            samples_one_in: 1 << window.cost.sample_shift,
             server_places: places,
             refused: window.refused,
             unanswered_elsewhere: window.other_unanswered,

@@ -98,7 +98,10 @@ impl Lines {
             Some(Err(TrySendError::Full(_))) => {
                 self.lost += 1;
                 if self.lost.is_power_of_two() {
-                    log::error!("{} lines were lost: nobody reads the output", self.lost);
+                    log::error!(
+                        "{} lines of output lost: the reader of standard output is too slow",
+                        self.lost
+                    );
                 }
                 Ok(Reader::There)
             }
@@ -138,7 +141,9 @@ impl Lines {
             && !worker.is_finished()
         {
             if Instant::now() > end {
-                log::error!("the last lines are lost: nobody reads the output");
+                log::error!(
+                    "the last lines of output are lost: the reader of standard output is too slow"
+                );
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(1));

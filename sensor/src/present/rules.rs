@@ -18,12 +18,15 @@ pub fn list() -> String {
         .iter()
         .map(|spec| match spec.compares {
             "" => format!("{:<18} {}", spec.name, spec.title),
-            compares => format!("{:<18} {} (against: {compares})", spec.name, spec.title),
+            compares => format!(
+                "{:<18} {} (compared with: {compares})",
+                spec.name, spec.title
+            ),
         })
         .collect();
     format!(
-        "{}\n\n`sensor rules -i INTERFACE` shows what they read, `sensor rules --toml` their thresholds; \
-         sensor/docs/DETECTION.md of the project has the reasons.",
+        "{}\n\n`sensor rules -i INTERFACE` shows their readings, `sensor rules --toml` their thresholds; \
+         docs/DETECTION.md explains them.",
         lines.join("\n")
     )
 }
@@ -113,7 +116,7 @@ pub fn table(readings: &[(Subject, &[Reading])]) -> String {
     }
     let servers = |(subject, _): &(Subject, _)| matches!(subject, Subject::Server(_));
     if !subjects.iter().any(servers) {
-        text.push_str("no DNS server was seen yet: the other rules are about one server each\n");
+        text.push_str("no DNS server seen yet: the other rules apply to one server each\n");
     }
     if subjects.len() > SERVERS {
         let _ = writeln!(text, "and {} more servers", subjects.len() - SERVERS);
@@ -144,7 +147,7 @@ fn nearness(reading: &Reading) -> f64 {
 fn state(reading: &Reading) -> String {
     match reading.state {
         State::Quiet | State::Holds if nearness(reading) >= 1.0 => {
-            "quiet: enough of it, but not of what else the rule asks for".into()
+            "quiet: above the threshold, but the rule's other conditions are not met".into()
         }
         State::Quiet | State::Holds => {
             format!("quiet, at {:.0} % of a warning", nearness(reading) * 100.0)

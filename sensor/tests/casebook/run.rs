@@ -9,6 +9,7 @@ use sensor::engine::maintenance::TICK;
 use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
+use sensor::incident::Record;
 use sensor::incident::tracker::About;
 use sensor::measure::address::key;
 use sensor::measure::clock::WallClock;
@@ -16,12 +17,15 @@ use sensor::monitor::{Monitor, MonitorOptions};
 use sensor_ebpf::parse::Link;
 
 use crate::judged::{Said, said};
+use crate::report;
 
 /// What the sensor says, in the order in which it says it; at the end, how each incident stands.
 #[derive(Clone, Debug, Default)]
 pub struct Spoken {
     pub changes: Vec<Said>,
     pub last: Vec<Said>,
+    /// What is wrong with the report of each incident: it contradicts its record, or itself.
+    pub reports: Vec<String>,
 }
 
 /// A sensor that reads frames.
@@ -78,9 +82,10 @@ impl Sensor {
         self.engine.set_time_with(at, |engine, at| {
             let samples: Vec<_> = engine.samples().collect();
             let now = at.saturating_sub(begun);
-            let changes = monitor.observe(&engine.reading(now), &samples);
-            let changes = changes.iter().map(|(_, record)| said(at, origin, record));
-            spoken.changes.extend(changes);
+            for (_, record) in monitor.observe(&engine.reading(now), &samples) {
+                spoken.changes.push(said(at, origin, &record));
+                spoken.reports.extend(report_faults(&record));
+            }
         });
     }
 
@@ -97,12 +102,20 @@ impl Sensor {
             for (record, _) in monitor.finish() {
                 last.retain(|other| other.id != record.id);
                 last.push(said(at, origin, &record));
+                self.spoken.reports.extend(report_faults(&record));
             }
         }
         last.sort_by_key(|incident| incident.detected);
         self.spoken.last = last;
         self.spoken
     }
+}
+
+fn report_faults(record: &Record) -> impl Iterator<Item = String> {
+    let name = format!("{}, {}", record.id, record.stage.name());
+    report::faults(record)
+        .into_iter()
+        .map(move |fault| format!("{name}: {fault}"))
 }
 
 fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {

@@ -16,9 +16,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rate = span.rate(span.counters.queries);
     let warning = limits.collapse_share * reference.unwrap_or(0.0);
     let critical = warning / 10.0;
-    let mut reading =
-        Reading::new(Rule::Collapse, Unit::PerSecond, rate, warning, Some(critical))
-            .against(reference);
+    let mut reading = Reading::new(
+        Rule::Collapse,
+        Unit::PerSecond,
+        rate,
+        warning,
+        Some(critical),
+    )
+    .against(reference);
     if facts.vantage != Vantage::Server {
         return reading.unknown("only the server's own host can tell");
     }
@@ -31,7 +36,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let clients = usual.clients.mean();
     reading.state = if reference < limits.collapse_rate || clients < limits.collapse_clients {
         State::Unknown("too little traffic, or too few clients, to miss it")
-    } else if rate < warning && !is_sudden(facts, reference) {
+    } else if rate < warning && !is_sudden(facts) {
         // An office goes home: one that is open already goes on.
         State::Holds
     } else if rate < warning {
@@ -50,7 +55,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
 }
 
 /// Whether there was about as much as usual a moment before.
-fn is_sudden(facts: &Facts<'_>, reference: f64) -> bool {
+fn is_sudden(facts: &Facts<'_>) -> bool {
     let lasting = facts.limits.collapse_lasting;
     let (from, to) = (
         facts.now().saturating_sub(3 * lasting),
@@ -61,5 +66,5 @@ fn is_sudden(facts: &Facts<'_>, reference: f64) -> bool {
         before.add(span);
     }
     before.elapsed = to.saturating_sub(from);
-    before.rate(before.counters.queries) >= reference / 3.0
+    before.rate(before.counters.queries) >= facts.state.usual.rate.mean() / 3.0
 }

@@ -29,34 +29,39 @@ const OF_ALL: u64 = 2;
 const LATE: f64 = 0.5;
 
 /// ICMP port unreachable (IPv4 3/3, IPv6 1/4).
+#[must_use]
 pub fn port_unreachable(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::PortUnreachable, Some(PORT))
 }
 
 /// ICMP administratively prohibited (IPv4 3/9, 3/10, 3/13; IPv6 1/1, 1/5, 1/6).
+#[must_use]
 pub fn prohibited(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::Prohibited, Some(PROHIBITED))
 }
 
 /// Any other ICMP error but "too big": unreachable (IPv4 3, IPv6 1), time exceeded (11, 3), parameter
 /// problem (12, 4).
+#[must_use]
 pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::HostUnreachable, Some(UNREACHABLE))
 }
 
 /// Neither an answer nor an error.
+#[must_use]
 pub fn silent(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::Silent, None)
 }
 
 /// The kinds of ICMP errors that say why queries fail.
+#[must_use]
 pub fn told_by(facts: &Facts<'_>) -> Option<&'static [ErrorKind]> {
     let errors = &facts.state.errors;
     let kinds = ALL.into_iter().max_by_key(|kinds| errors.sum(kinds))?;
     let many = errors.sum(kinds);
     // Of few queries few errors come.
-    let few = many != 0
-        && (facts.failing.asked.failed() <= 2 * OF_ALL || facts.failing.lasted <= EARLY);
+    let few =
+        many != 0 && (facts.failing.asked.failed() <= 2 * OF_ALL || facts.failing.lasted <= EARLY);
     (many >= OF_ALL || few).then_some(kinds)
 }
 
@@ -81,7 +86,8 @@ fn read(facts: &Facts<'_>, rule: Rule, kinds: Option<&'static [ErrorKind]>) -> R
     }
     // What hardly anybody asks is not worth waking somebody.
     let span = failing.asked.to.saturating_sub(failing.asked.from);
-    let is_asked = crate::detect::history::float(failing.asked.decided()) >= RARELY * span.as_secs_f64();
+    let is_asked =
+        crate::detect::history::float(failing.asked.decided()) >= RARELY * span.as_secs_f64();
     let lasts = failing.lasted >= limits.failed_lasting && is_asked;
     let most = if lasts {
         facts.worst_failure()

@@ -30,6 +30,7 @@ pub struct Lost {
 }
 
 /// Of the last ten seconds. Fragments are of the whole network.
+#[must_use]
 pub fn lost(facts: &Facts<'_>) -> Lost {
     let counters = &facts.long.counters;
     let (first, later, _) = facts.network.fragments.lately();
@@ -46,6 +47,7 @@ pub fn lost(facts: &Facts<'_>) -> Lost {
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let lost = lost(facts);
     let errors = lost.too_big + lost.not_reassembled;
@@ -73,7 +75,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let rest = share(lost.later, lost.first);
     let missing = (1.0 - rest).max(0.0);
-    let known = facts.network.fragments.usual_rest.after(facts.limits.learning);
+    let known = facts
+        .network
+        .fragments
+        .usual_rest
+        .after(facts.limits.learning);
     // Where the rest has always taken another way, or was always dropped, that is usual here.
     let unusual = known.is_none_or(|usual| rest < 0.5 * usual);
     if lost.first >= FIRST && rest < REST && unusual {

@@ -33,6 +33,7 @@ pub struct Source {
 }
 
 /// See there.
+#[must_use]
 pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
     let mut counts: BTreeMap<ServerKey, u64> = BTreeMap::new();
     let mut all = 0;
@@ -60,6 +61,7 @@ pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let (warning, critical) = (limits.source_rate.warning, limits.source_rate.critical);
@@ -76,7 +78,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading(0.0).unknown("too few queries");
     };
     let reading = reading(source.rate);
-    if facts.place.trusted.iter().any(|trusted| trusted.contains(&source.address)) {
+    if facts
+        .place
+        .trusted
+        .iter()
+        .any(|trusted| trusted.contains(&source.address))
+    {
         return reading.unknown("the heaviest source is trusted");
     }
     let harmed = is_harmed(facts);

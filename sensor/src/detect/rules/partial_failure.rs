@@ -41,18 +41,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         Level::Warning
     };
     let asked = &failing.asked;
-    reading
-        .graded()
-        .at_most(most)
-        .only_if(is_part)
-        .saying(|| {
-            let usual = usual
-                .mean()
-                .map_or_else(String::new, |usual| format!(", usually {:.1} %", usual * 100.0));
-            format!(
-                "{} of the last {} queries failed{usual}",
-                percent(failing.share),
-                asked.decided()
-            )
-        })
+    reading.graded().at_most(most).only_if(is_part).saying(|| {
+        let usual = usual.mean().map_or_else(String::new, |usual| {
+            format!(", usually {:.1} %", usual * 100.0)
+        });
+        format!(
+            "{} of the last {} queries failed{usual}",
+            percent(failing.share),
+            asked.decided()
+        )
+    })
 }

@@ -20,6 +20,7 @@ struct Fate {
 }
 
 /// Networks that were rejected, with nothing answered since, while others were answered; and how many those are.
+#[must_use]
 pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
     let mut fates: BTreeMap<Prefix, Fate> = BTreeMap::new();
     for dossier in facts.recent {
@@ -47,14 +48,12 @@ pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
     };
     let rejected = fates.iter().filter(|(_, fate)| is_rejected(fate));
     let rejected: Vec<Prefix> = rejected.map(|(network, _)| *network).collect();
-    let served = fates
-        .values()
-        .filter(|fate| fate.answered != 0)
-        .count();
+    let served = fates.values().filter(|fate| fate.answered != 0).count();
     (rejected, served)
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let (rejected, served) = networks(facts);
     #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]

@@ -30,6 +30,7 @@ pub struct Cut {
 }
 
 /// The worst.
+#[must_use]
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
     let scanners: Vec<_> = facts
         .askers
@@ -65,10 +66,15 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
             fires: least,
         }
     });
-    cut.max_by(|a, b| (a.fires, a.share).partial_cmp(&(b.fires, b.share)).unwrap_or(std::cmp::Ordering::Equal))
+    cut.max_by(|a, b| {
+        (a.fires, a.share)
+            .partial_cmp(&(b.fires, b.share))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    })
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let cut = worst(facts);

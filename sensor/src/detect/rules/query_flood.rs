@@ -55,8 +55,8 @@ fn may_be_crowd(facts: &Facts<'_>) -> bool {
     let limits = facts.limits;
     let answered = facts.short.counters.transactions.answered;
     let failed = facts.failing.asked.failed();
-    let is_answered = !facts.failing.is_unusual
-        && share(answered, answered + failed) >= limits.crowd_answered;
+    let is_answered =
+        !facts.failing.is_unusual && share(answered, answered + failed) >= limits.crowd_answered;
     let dominated = facts
         .network
         .heaviest()

@@ -26,6 +26,8 @@ const SURELY_DIFFERENT: f64 = 0.95;
 /// Times what is usually asked below the zone, and queries a second more.
 const RISE: f64 = 1.5;
 const MORE: f64 = 20.0;
+/// Share of what is more that has failed so far: the newest queries wait.
+const ANSWERED_SO_FAR: f64 = 0.4;
 
 /// A zone below which names do not repeat.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +60,8 @@ impl Zone {
         match self.usual {
             Some(usual) => {
                 let more = self.rate - usual;
-                self.rate >= RISE * usual + MORE.min(usual.max(1.0)) && self.failing >= 0.5 * more
+                self.rate >= RISE * usual + MORE.min(usual.max(1.0))
+                    && self.failing >= ANSWERED_SO_FAR * more
             }
             None => {
                 self.share > 0.5
@@ -87,6 +90,7 @@ struct Below<'a> {
 }
 
 /// The worst one, of the last seconds or of ten.
+#[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
     let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
     found.max_by(|a, b| a.rate.total_cmp(&b.rate))
@@ -104,7 +108,10 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
             continue;
         };
         let parent = question.name.split_once('.').map_or("", |(_, rest)| rest);
-        stems.entry(question.first_label()).or_default().insert(parent);
+        stems
+            .entry(question.first_label())
+            .or_default()
+            .insert(parent);
         for labels in 1..=ZONE_DEPTH {
             let Some(zone) = question.zone(labels) else {
                 break;
@@ -113,7 +120,9 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
             below.asked += weight;
             below.dossiers += 1;
             below.clients.insert(dossier.client);
-            below.listed += u64::from(is_listed(&question.name[..question.name.len() - zone.len()]));
+            below.listed += u64::from(is_listed(
+                &question.name[..question.name.len() - zone.len()],
+            ));
             if let Some(fails) = fails(facts, dossier) {
                 below.decided += weight;
                 if fails {
@@ -142,11 +151,14 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
     };
     let found = zones.iter().filter(|(_, below)| is_random(below));
     // The deepest of those that hold about as much.
-    let (name, below) = found.max_by_key(|(zone, below)| {
-        (below.fails / ENOUGH, zone.len())
-    })?;
+    let (name, below) = found.max_by_key(|(zone, below)| (below.fails / ENOUGH, zone.len()))?;
     let known = facts.state.usual.learnt >= KNOWN;
-    let usual = facts.state.usual.zones.get(*name).map(super::super::baseline::Baseline::mean);
+    let usual = facts
+        .state
+        .usual
+        .zones
+        .get(*name)
+        .map(super::super::baseline::Baseline::mean);
     Some(Zone {
         name: (*name).into(),
         failing: float(below.fails) / seconds,
@@ -183,13 +195,15 @@ fn fails(facts: &Facts<'_>, dossier: &Dossier) -> Option<bool> {
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let zone = worst(facts);
     let usual = zone.as_ref().and_then(|zone| zone.usual);
     let warning = limits.random_names_rate;
     let rate = zone.as_ref().map_or(0.0, |zone| zone.failing);
-    let reading = Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
+    let reading =
+        Reading::new(Rule::RandomNames, Unit::PerSecond, rate, warning, None).against(usual);
     let Some(zone) = zone else {
         return reading;
     };

@@ -8,11 +8,15 @@ use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
 use crate::detect::{Facts, Rule, Unit, interval};
 
 /// Spans that are looked at, the shortest that has enough answers first.
-const SPANS: [Duration; 3] = [
+const SPANS: [Duration; 5] = [
+    Duration::from_secs(1),
     Duration::from_secs(2),
+    Duration::from_secs(5),
     Duration::from_secs(10),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
+/// The newest answers, of which some must still say it.
+const FEW: u64 = 5;
 /// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
 const MOST: f64 = 0.5;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
@@ -36,6 +40,7 @@ pub struct Shift {
 }
 
 /// The rcode that is furthest above what alarms.
+#[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     let limits = facts.limits;
     let spans = SPANS.map(|length| facts.state.history.over(length));
@@ -45,7 +50,11 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         .position(|span| answers(span) >= limits.rcode_answers)
         .unwrap_or(spans.len() - 1);
     // What was so a minute ago is over where it is not so now.
-    let newest = &spans[usize::from(answers(&spans[0]) == 0)];
+    let is_answering = answers(&spans[3]) != 0;
+    let newest = spans
+        .iter()
+        .find(|span| answers(span) >= FEW)
+        .filter(|_| is_answering);
     let mut worst: Option<Shift> = None;
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
@@ -63,9 +72,10 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual.
             let absolute = rcode == SERVFAIL && lower > MOST;
-            let goes_on = newest.counters.answers_by_rcode[rcode] != 0;
-            let enough =
-                goes_on && all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
+            if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
+                continue;
+            }
+            let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let fires = enough && instead && (lower > warning || absolute);
             let shift = Shift {
                 rcode,
@@ -92,6 +102,7 @@ fn answers_instead(facts: &Facts<'_>, span: &Span) -> bool {
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let Some(shift) = worst(facts) else {
@@ -126,8 +137,21 @@ pub fn read(facts: &Facts<'_>) -> Reading {
 #[must_use]
 pub fn name(rcode: usize) -> &'static str {
     [
-        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET",
-        "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI", "rcode 12", "rcode 13", "rcode 14",
+        "NOERROR",
+        "FORMERR",
+        "SERVFAIL",
+        "NXDOMAIN",
+        "NOTIMP",
+        "REFUSED",
+        "YXDOMAIN",
+        "YXRRSET",
+        "NXRRSET",
+        "NOTAUTH",
+        "NOTZONE",
+        "DSOTYPENI",
+        "rcode 12",
+        "rcode 13",
+        "rcode 14",
         "rcode 15",
     ]
     .get(rcode)

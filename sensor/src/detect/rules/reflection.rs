@@ -34,6 +34,7 @@ pub struct Unasked {
 }
 
 /// See there. Answers of servers that fail, or failed a moment ago, are late ones.
+#[must_use]
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
     let from = facts.now.saturating_sub(SPAN);
     let mut receivers: BTreeMap<_, Vec<&Dossier>> = BTreeMap::new();
@@ -45,14 +46,14 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
         all += u64::from(dossier.weight);
         let late = (facts.is_failing)(&dossier.server);
         if dossier.copies.is_empty() && !late {
-            receivers
-                .entry(dossier.client)
-                .or_default()
-                .push(dossier);
+            receivers.entry(dossier.client).or_default().push(dossier);
         }
     }
     let weigh = |dossiers: &Vec<&Dossier>| -> u64 {
-        dossiers.iter().map(|dossier| u64::from(dossier.weight)).sum()
+        dossiers
+            .iter()
+            .map(|dossier| u64::from(dossier.weight))
+            .sum()
     };
     let (victim, dossiers) = receivers.iter().max_by_key(|(_, d)| weigh(d))?;
     let many = weigh(dossiers);
@@ -73,14 +74,13 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
 }
 
 /// See the module.
+#[must_use]
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let unasked = worst(facts);
     let rate = unasked.map_or(0.0, |unasked| unasked.rate);
     let usual = unasked.map_or(0.0, |unasked| (facts.usual_unmatched)(&unasked.victim));
-    let warning = limits
-        .unmatched_rate
-        .max(limits.usual_rise * usual);
+    let warning = limits.unmatched_rate.max(limits.usual_rise * usual);
     let reading = Reading::new(
         Rule::Reflection,
         Unit::PerSecond,

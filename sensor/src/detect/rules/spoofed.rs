@@ -18,7 +18,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rate = facts.short.rate(facts.short.counters.queries);
     let flood = match facts.usual_rate() {
         Some(usual) => {
-            rate >= limits.flood_rate.warning.max(limits.flood_rise.warning * usual)
+            rate >= limits
+                .flood_rate
+                .warning
+                .max(limits.flood_rise.warning * usual)
         }
         None => rate >= limits.flood_rate.warning,
     };
@@ -39,6 +42,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         } else {
             String::new()
         };
-        format!("about {sources:.0} different sources a second with {each:.1} queries each{unwanted}")
+        format!(
+            "about {sources:.0} different sources a second with {each:.1} queries each{unwanted}"
+        )
     })
 }

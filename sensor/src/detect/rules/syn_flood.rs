@@ -17,9 +17,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let syns = span.counters.tcp[TcpEvent::Syn.index()];
     let rate = span.rate(syns);
     let usual = facts.state.usual.syns.after(limits.learning);
-    let warning = limits
-        .syn_rate
-        .max(limits.syn_rise * usual.unwrap_or(0.0));
+    let warning = limits.syn_rate.max(limits.syn_rise * usual.unwrap_or(0.0));
     let explained = span.counters.truncated * 2 >= syns;
     Reading::new(
         Rule::SynFlood,

@@ -34,7 +34,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let usual = &facts.state.usual.syns_failed;
     let warning = facts.alarm_share(FAILS, usual);
     let part = share(failed, syns);
-    let reading = Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
+    let reading =
+        Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
     if facts.visibility != Visibility::Both {
         return reading.unknown("only one direction of its traffic is seen");
     }
@@ -43,7 +44,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let is_above = interval::lower(float(failed), float(syns)) > warning;
     // None of all is more than chance, where truncated answers send clients to TCP.
-    let sent_there = span.counters.answers_truncated * 2 >= syns || span.counters.truncated * 2 >= syns;
+    let sent_there =
+        span.counters.answers_truncated * 2 >= syns || span.counters.truncated * 2 >= syns;
     let none = accepted == 0 && syns >= MANY && sent_there && usual.count() < 5.0;
     let flood = super::syn_flood::is_on(facts);
     reading

@@ -86,7 +86,7 @@ pub(super) fn monotonic() -> u64 {
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn unmapped(error: std::io::Error) -> LoadError {
+fn unmapped(error: &std::io::Error) -> LoadError {
     LoadError::Other(format!(
         "cannot map the kernel's counters into memory: {error}"
     ))
@@ -100,9 +100,10 @@ impl Counts {
     pub fn of(loaded: &mut Loaded) -> Result<Self, LoadError> {
         let (cpus, lanes) = (loaded.cpus, loaded.settings.lanes);
         let totals = map_data(&loaded.ebpf, names::TOTALS)?;
-        let totals = MappedArray::new(totals.fd(), cpus * lanes).map_err(unmapped)?;
+        let totals =
+            MappedArray::new(totals.fd(), cpus * lanes).map_err(|error| unmapped(&error))?;
         let shards = map_data(&loaded.ebpf, names::SHARDS)?;
-        let memory = MappedArray::new(shards.fd(), cpus).map_err(unmapped)?;
+        let memory = MappedArray::new(shards.fd(), cpus).map_err(|error| unmapped(&error))?;
         let mut taken = |name: &'static str| {
             let map = loaded.ebpf.take_map(name);
             map.ok_or_else(|| LoadError::Other(format!("the object has no map {name}")))

@@ -4,7 +4,7 @@ use aya::maps::{Map, MapData};
 use aya::programs::{ProgramError, SchedClassifier, Xdp};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
-use sensor_common::sample::RING_BYTES;
+use sensor_common::sample::{MAX_RING_BYTES, MIN_RING_BYTES, RING_BYTES_PER_CPU};
 use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -68,7 +68,7 @@ pub fn map_bytes(cpus: u32, lanes: u32) -> usize {
     const LOG_RING: usize = 128 * 1024;
     let of_a_cpu =
         size_of::<Shard>() + size_of::<Totals>() * lanes as usize + SCRATCH_BYTES + SCRATCH_SLACK;
-    let shared = CELLS * 8 + TUPLES * 4 + RING_BYTES + size_of::<Settings>() + LOG_RING;
+    let shared = CELLS * 8 + TUPLES * 4 + ring_bytes(cpus) + size_of::<Settings>() + LOG_RING;
     of_a_cpu * cpus as usize + shared
 }
 
@@ -117,7 +117,8 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         .override_global(names::SETTINGS, &settings, true)
         .override_global(aya_log::LEVEL, &log_level, true)
         .map_max_entries(names::TOTALS, cpus * options.settings.lanes)
-        .map_max_entries(names::SHARDS, cpus);
+        .map_max_entries(names::SHARDS, cpus)
+        .map_max_entries(names::SAMPLES, ring_bytes(cpus) as u32);
     let mut ebpf = loader
         .load(object)
         .map_err(|error| LoadError::Other(chain(&error)))?;
@@ -138,6 +139,13 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         settings: options.settings,
         no_xdp,
     })
+}
+
+/// Bytes of the ring buffer of samples, a power of two.
+fn ring_bytes(cpus: u32) -> usize {
+    let wanted = RING_BYTES_PER_CPU.saturating_mul(cpus as usize);
+    let wanted = wanted.checked_next_power_of_two().unwrap_or(MAX_RING_BYTES);
+    wanted.clamp(MIN_RING_BYTES, MAX_RING_BYTES)
 }
 
 /// Loads the XDP program. Returns why this kernel refuses it, if so: it may lack multi-buffer frames or one of

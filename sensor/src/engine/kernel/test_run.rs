@@ -48,7 +48,7 @@ impl TestRunEngine {
         })?;
         if let Some(reason) = &loaded.no_xdp {
             let text = format!("{reason}; `--engine host` reads captures too");
-            return Err(LoadError::Other(text).into());
+            return Err(LoadError::Other(text));
         }
         Ok(Self {
             counts: Counts::of(&mut loaded)?,

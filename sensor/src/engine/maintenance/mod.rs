@@ -1,10 +1,11 @@
-//! What the loader does for the packet program four times a second: adapts the sampling rate, refills
+//! What the loader does for the packet program four times a second: adapts the sampling rates, refills
 //! budgets, rotates and reads the banks of the sketches, and closes ticks of unanswered queries.
 //!
 //! The same for both engines: a live one calls [`Upkeep::tick`] by the clock, one that reads a capture
 //! by the time of its packets.
 
 mod epochs;
+mod following;
 mod outcomes;
 mod sampling;
 mod servers;
@@ -14,9 +15,10 @@ use std::mem::offset_of;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sensor_common::class::SampleKind;
 use sensor_common::sample::SAMPLES_PER_TICK;
 use sensor_common::settings::Settings;
-use sensor_common::shard::{Following, Histograms, Shard};
+use sensor_common::shard::{Following, Histograms, Sampling, Shard};
 use sensor_common::sketch::{CountMin, Sketches};
 use sensor_common::transactions::{BUDGET, Control};
 
@@ -24,8 +26,9 @@ use crate::measure::cohort::Slots;
 use crate::measure::reading::{HistogramReading, OwnCost, Snapshot};
 use crate::measure::sketch::Counts;
 use epochs::Epochs;
+use following::FollowingRate;
 use outcomes::Outcomes;
-use sampling::Sampling;
+use sampling::{SAMPLING, SamplingRate};
 pub use servers::Servers;
 pub use state::State;
 use state::{record, sum};
@@ -38,7 +41,8 @@ pub const TICK: Duration = Duration::from_millis(250);
 
 /// See the module.
 pub struct Upkeep {
-    sampling: Sampling,
+    following: FollowingRate,
+    sampling: SamplingRate,
     epochs: Epochs,
     outcomes: Outcomes,
     slot_shape: (u32, u64),
@@ -50,7 +54,8 @@ impl Upkeep {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         Self {
-            sampling: Sampling::default(),
+            following: FollowingRate::default(),
+            sampling: SamplingRate::default(),
             epochs: Epochs::default(),
             outcomes: Outcomes::new(settings),
             slot_shape: Slots::shape(settings),
@@ -60,7 +65,7 @@ impl Upkeep {
 
     /// Only one direction is seen: then no response can be missed, and none can be unmatched.
     pub fn see_one_direction(&mut self) {
-        self.sampling.see_one_direction();
+        self.following.see_one_direction();
         self.outcomes.see_one_direction();
     }
 
@@ -72,17 +77,19 @@ impl Upkeep {
         // put back.
         let raised = FOLLOWING + offset_of!(Following, raised);
         let before = sum(state, raised);
-        let mut control = self.sampling.tick(state.control(), followed);
+        let mut control = self.following.tick(state.control(), followed);
+        control.sample_shift = self.sampling.tick(state, control.sample_shift);
         control.bank = bank;
         state.set_control(control);
         if sum(state, raised) != before {
-            control = self.sampling.raise(control);
+            control = self.following.raise(control);
             state.set_control(control);
         }
         for cpu in 0..state.cpus() {
             let budget = FOLLOWING + offset_of!(Following, budget);
             state.write(cpu, budget, &[BUDGET]);
-            state.write(cpu, offset_of!(Shard, samples), &[SAMPLES_PER_TICK]);
+            let tokens = SAMPLING + offset_of!(Sampling, tokens);
+            state.write(cpu, tokens, &SAMPLES_PER_TICK);
         }
         self.outcomes.observe(state);
     }
@@ -138,14 +145,20 @@ impl Upkeep {
         snapshot.all_sources = self.epochs.all_sources();
         snapshot.all_names = self.epochs.all_names();
         snapshot.secret = self.secret;
+        let capped = [SampleKind::Transaction, SampleKind::ShortQuote].map(|kind| {
+            let offset = offset_of!(Sampling, capped) + kind.index() * size_of::<u64>();
+            sum(state, SAMPLING + offset)
+        });
         let control = state.control();
         snapshot.cost = OwnCost {
             shift: control.shift,
             places: snapshot.places.len(),
             followed: sum(state, FOLLOWING + offset_of!(Following, followed)),
             raised: sum(state, FOLLOWING + offset_of!(Following, raised)),
-            sampled: sum(state, offset_of!(Shard, sampled)),
-            samples_lost: sum(state, offset_of!(Shard, samples_lost)),
+            sample_shift: control.sample_shift,
+            sampled: sum(state, SAMPLING + offset_of!(Sampling, taken)),
+            samples_lost: sum(state, SAMPLING + offset_of!(Sampling, lost)),
+            samples_capped: capped.iter().sum(),
             ..snapshot.cost
         };
     }

@@ -1,150 +1,112 @@
-//! The rate at which transactions are followed.
+//! The share of transactions that are sampled.
 
 use std::collections::VecDeque;
+use std::mem::offset_of;
 
-use sensor_common::transactions::{Control, MAX_SHIFT, NEVER};
+use sensor_common::class::SampleKind;
+use sensor_common::sample::SAMPLES_PER_TICK;
+use sensor_common::shard::{Sampling, Shard};
+use sensor_common::transactions::MAX_SHIFT;
 
-/// Ticks for which a followed transaction lives: 10 s, and one for what began within a tick.
-const LIFE_TICKS: usize = 41;
-/// Ticks over which the rate is measured before it is sampled less: 2 s.
+use super::state::{State, record};
+
+/// Where the counters of samples lie in a shard.
+pub(super) const SAMPLING: usize = offset_of!(Shard, sampling);
+
+/// Kept for a CPU in a tick: what some 64 transactions have in packets. The busiest CPU counts.
+const TARGET: u64 = 128;
+/// Above it, packets found no token and their transactions are incomplete.
+const TOO_MANY: u64 = SAMPLES_PER_TICK[SampleKind::Transaction.index()];
+/// Below it, the share may double.
+const FEW: u64 = TARGET / 2;
+/// Ticks over which it must have been so: 2 s.
 const CALM_TICKS: usize = 8;
-/// Followed in a tick, on all CPUs together, above which the rate is halved: as many as leave the table
-/// with 2 s of unanswered ones an eighth full.
-const TOO_MANY: u64 = 4096;
-/// Followed in a tick below which the rate is doubled.
-const FEW: u64 = 512;
 
-/// Raises the shift where too much is followed (the programs do so too, within a tick), and lowers it when
-/// it has been calm for a while. What was followed under another shift stays valid for 10 s.
+/// Halves the share where a CPU had too many in a tick, and doubles it when there have been few for a while.
 #[derive(Default)]
-pub(super) struct Sampling {
-    /// The lowest and the highest of each tick.
-    shifts: VecDeque<(u32, u32)>,
-    /// As it was told at the last tick; the programs may have raised it since.
-    told: u32,
-    followed: VecDeque<u64>,
-    before: u64,
-    one_direction: bool,
+pub(super) struct SamplingRate {
+    /// Packets of chosen transactions in each of the last ticks, on the CPU that had most.
+    recent: VecDeque<u64>,
+    /// By CPU, what found no token up to the last tick.
+    capped: Vec<u64>,
 }
 
-impl Sampling {
-    /// Nothing is unmatched from now on.
-    pub(super) fn see_one_direction(&mut self) {
-        self.one_direction = true;
+impl SamplingRate {
+    /// The shift for the next tick. Before the tokens are refilled.
+    pub(super) fn tick(&mut self, state: &impl State, shift: u32) -> u32 {
+        self.capped.resize(state.cpus() as usize, 0);
+        let most = (0..state.cpus())
+            .zip(&mut self.capped)
+            .map(|(cpu, before)| {
+                let of = SampleKind::Transaction.index();
+                let sampling: Box<Sampling> =
+                    record(state, cpu, SAMPLING + offset_of!(Sampling, tokens));
+                let taken = SAMPLES_PER_TICK[of].saturating_sub(sampling.tokens[of]);
+                let capped = sampling.capped[of].wrapping_sub(*before);
+                *before = sampling.capped[of];
+                taken + capped
+            });
+        let most = most.max().unwrap_or(0);
+        self.adapt(shift, most)
     }
 
-    /// One more, because the programs did so just now.
-    pub(super) fn raise(&mut self, mut control: Control) -> Control {
-        control.shift = (control.shift + 1).min(MAX_SHIFT);
-        if control.unmatched_shift != NEVER {
-            control.unmatched_shift = control.unmatched_shift.max(control.shift);
+    fn adapt(&mut self, shift: u32, chosen: u64) -> u32 {
+        if chosen > TOO_MANY {
+            self.recent.clear();
+            return (shift + (chosen / TARGET).ilog2()).min(MAX_SHIFT);
         }
-        self.told = self.told.min(control.shift);
-        control
-    }
-
-    /// The next tick. `followed` is the count of all transactions ever followed.
-    pub(super) fn tick(&mut self, mut control: Control, followed: u64) -> Control {
-        push(&mut self.followed, followed - self.before, CALM_TICKS);
-        self.before = followed;
-        let last = self.followed.back().copied().unwrap_or(0);
-        let passed = (self.told.min(control.shift), self.told.max(control.shift));
-        push(&mut self.shifts, passed, LIFE_TICKS);
-        if last > TOO_MANY {
-            let halvings = (last / TOO_MANY).ilog2() + 1;
-            control.shift = (control.shift + halvings).min(MAX_SHIFT);
-            self.followed.clear();
-        } else if control.shift > 0 && self.followed.len() == CALM_TICKS {
-            let most = self.followed.iter().copied().max().unwrap_or(0);
-            if most < FEW {
-                let doublings = (FEW / most.max(1)).ilog2().max(1);
-                control.shift = control.shift.saturating_sub(doublings);
-                self.followed.clear();
-            }
+        if self.recent.len() == CALM_TICKS {
+            self.recent.pop_front();
         }
-        let lowest = self.shifts.iter().map(|(lowest, _)| *lowest).min();
-        let highest = self.shifts.iter().map(|(_, highest)| *highest).max();
-        control.match_shift = lowest.unwrap_or(0).min(control.shift);
-        control.unmatched_shift = if self.shifts.len() == LIFE_TICKS && !self.one_direction {
-            highest.unwrap_or(0).max(control.shift)
-        } else {
-            // A response may be to a query from before the sensor began.
-            NEVER
-        };
-        control.tick = control.tick.wrapping_add(1);
-        self.told = control.shift;
-        control
+        self.recent.push_back(chosen);
+        let most = self.recent.iter().copied().max().unwrap_or(0).max(1);
+        if shift == 0 || self.recent.len() < CALM_TICKS || most >= FEW {
+            return shift;
+        }
+        self.recent.clear();
+        shift.saturating_sub((TARGET / most).ilog2())
     }
-}
-
-fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    if queue.len() == most {
-        queue.pop_front();
-    }
-    queue.push_back(item);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Ticks in which `rate` queries came each; what is followed goes by the shift.
-    fn run(sampling: &mut Sampling, control: Control, ticks: usize, rate: u64) -> Control {
-        (0..ticks).fold(control, |control, _| {
-            let followed = sampling.before + (rate >> control.shift);
-            sampling.tick(control, followed)
-        })
+    /// The shift after so many ticks with as many packets each.
+    fn run(rate: &mut SamplingRate, shift: u32, ticks: usize, packets: u64) -> u32 {
+        (0..ticks).fold(shift, |shift, _| rate.adapt(shift, packets >> shift))
     }
 
     #[test]
-    fn a_low_rate_is_exact_and_unmatched_waits_ten_seconds() {
-        let mut sampling = Sampling::default();
-        let control = run(&mut sampling, Control::DEFAULT, 40, 500);
-        assert_eq!((control.shift, control.unmatched_shift), (0, NEVER));
-        let control = run(&mut sampling, control, 1, 500);
-        assert_eq!((control.match_shift, control.unmatched_shift), (0, 0));
-    }
-
-    #[test]
-    fn a_flood_lowers_the_rate_and_calm_restores_it() {
-        let mut sampling = Sampling::default();
-        let control = run(&mut sampling, Control::DEFAULT, 50, 100);
-        let flood = run(&mut sampling, control, 3, 1_000_000);
-        assert!((7..=10).contains(&flood.shift), "{flood:?}");
-        // Queries of before the flood are still looked for, and nothing is unmatched that was not
-        // sampled at the lowest rate.
-        assert_eq!((flood.match_shift, flood.unmatched_shift), (0, flood.shift));
-        let flood = run(&mut sampling, flood, 50, 1_000_000);
-        assert_eq!(flood.match_shift, flood.shift);
-        let calm = run(&mut sampling, flood, 60, 100);
-        assert_eq!((calm.shift, calm.match_shift), (0, 0));
-        let calm = run(&mut sampling, calm, 50, 100);
-        assert_eq!(calm.unmatched_shift, 0);
-    }
-
-    #[test]
-    fn a_shift_that_lasted_less_than_a_tick_is_remembered() {
-        let mut sampling = Sampling::default();
-        let mut control = run(&mut sampling, Control::DEFAULT, 50, 100);
-        control.shift = 6;
-        let mut control = run(&mut sampling, control, 60, 100_000);
-        assert_eq!((control.shift, control.match_shift), (6, 6));
-        while control.shift != 0 {
-            control = run(&mut sampling, control, 1, 100);
+    fn about_64_transactions_a_tick_are_sampled_at_any_rate() {
+        for packets in [257, 1_000, 20_000, 1_000_000, 5_000_000] {
+            let mut rate = SamplingRate::default();
+            let shift = run(&mut rate, 0, 2, packets);
+            let sampled = packets >> shift;
+            assert!(
+                (FEW..=TOO_MANY).contains(&sampled),
+                "{sampled} of {packets}"
+            );
+            assert_eq!(run(&mut rate, shift, 100, packets), shift, "it stays");
         }
-        // The programs raise it before the next tick.
-        control.shift = 6;
-        let control = run(&mut sampling, control, 3, 100_000);
-        assert_eq!((control.match_shift, control.unmatched_shift), (0, 6));
     }
 
     #[test]
-    fn what_the_programs_raised_stays_until_it_is_calm() {
-        let mut sampling = Sampling::default();
-        let mut control = run(&mut sampling, Control::DEFAULT, 50, 100);
-        control.shift = 5;
-        let control = run(&mut sampling, control, 1, 100_000);
-        assert_eq!(control.shift, 5);
-        assert_eq!(control.unmatched_shift, 5);
+    fn a_low_rate_is_sampled_whole() {
+        let mut rate = SamplingRate::default();
+        assert_eq!(run(&mut rate, 0, 100, TOO_MANY), 0);
+        let shift = run(&mut rate, 0, 2, 1_000_000);
+        assert_eq!(run(&mut rate, shift, CALM_TICKS - 1, 20), shift, "it waits");
+        assert_eq!(run(&mut rate, shift, 8 * CALM_TICKS, 20), 0);
+    }
+
+    #[test]
+    fn one_burst_in_a_calm_keeps_the_share() {
+        let mut rate = SamplingRate::default();
+        let shift = run(&mut rate, 0, 2, 20_000);
+        for tick in 0..100 {
+            let packets = if tick % 5 == 0 { 20_000 } else { 100 };
+            assert_eq!(rate.adapt(shift, packets >> shift), shift);
+        }
     }
 }

@@ -221,7 +221,7 @@ impl<'r> Capture<'r> {
                 Ok((used, block)) => {
                     let read = read_block(&block, &mut self.interfaces, &mut self.ethernet);
                     drop(block);
-                    let head = read.map_err(|error| self.unreadable(error))?;
+                    let head = read.map_err(|error| self.unreadable(&error))?;
                     self.reader.consume(used);
                     self.offset += used as u64;
                     if head.is_some() {
@@ -247,11 +247,11 @@ impl<'r> Capture<'r> {
         }
     }
 
-    fn unreadable(&self, error: BlockError) -> CaptureError {
+    fn unreadable(&self, error: &BlockError) -> CaptureError {
         match error {
             BlockError::LinkType(link) => CaptureError::LinkType {
                 path: self.path.clone(),
-                link,
+                link: *link,
             },
             BlockError::ObsoletePacket => {
                 self.damaged("a packet block of the obsolete kind (type 2)")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytemuck::{Zeroable, cast_slice, cast_slice_mut, zeroed_box};
 use sensor_common::class::{IcmpType, Quoted};
-use sensor_common::sample::{SAMPLE_BYTES, Sample};
+use sensor_common::sample::{MIN_RING_BYTES, SAMPLE_BYTES, Sample};
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -14,6 +14,7 @@ use sensor_ebpf::account;
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
 use sensor_ebpf::rare::Rare;
+use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::{Shared, Store};
 
 use super::clock::{PacketClock, nanoseconds};
@@ -24,8 +25,8 @@ use crate::engine::readings::Readings;
 use crate::measure::reading::{Lane, Snapshot};
 use crate::measure::window::Reading;
 
-/// Samples that wait to be read.
-const SAMPLES: usize = 1024;
+/// Samples that wait to be read, as many as the kernel's smallest buffer holds.
+const SAMPLES: usize = MIN_RING_BYTES / (size_of::<Sample>() + 8);
 /// The state that the kernel engine has in maps.
 struct Memory {
     settings: Box<Settings>,
@@ -35,8 +36,8 @@ struct Memory {
     /// The one that counts the next packet.
     cpu: usize,
     table: Table,
-    /// Where the DNS header of the packet at hand begins, if a sample of it is wanted.
-    sample: Option<u32>,
+    /// Whether a sample of the packet at hand is wanted, and where its DNS header begins.
+    sample: (Wanted, u32),
 }
 
 /// The state that all CPUs share in the kernel.
@@ -62,11 +63,11 @@ impl Sink for Memory {
     }
 
     fn query<P: Packet>(&mut self, query: &Query, udp: P) {
-        self.sample = account::query(query, self).then(|| dns_offset(udp));
+        self.sample = (account::query(query, self), dns_offset(udp));
     }
 
     fn response<P: Packet>(&mut self, response: &Response, udp: P) {
-        self.sample = account::response(response, self).then(|| dns_offset(udp));
+        self.sample = (account::response(response, self), dns_offset(udp));
     }
 
     fn tcp(&mut self, connection: &Connection) {
@@ -82,7 +83,7 @@ impl Sink for Memory {
             0 => 0,
             _ => dns_offset(udp),
         };
-        self.sample = account::icmp_error(error, self).then_some(dns_offset);
+        self.sample = (account::icmp_error(error, self), dns_offset);
     }
 }
 
@@ -123,6 +124,10 @@ impl Shared for Table {
 
     fn tick(&self) -> u32 {
         self.control.tick
+    }
+
+    fn sample_shift(&self) -> u32 {
+        self.control.sample_shift
     }
 
     fn raise(&mut self, shift: u32) {
@@ -227,7 +232,7 @@ impl HostEngine {
                 totals: zeroed_box(),
                 shards: (0..cpus).map(|_| zeroed_box()).collect(),
                 cpu: 0,
-                sample: None,
+                sample: (Wanted::NOTHING, 0),
             },
             clock: PacketClock::default(),
             samples: VecDeque::new(),
@@ -257,26 +262,31 @@ impl HostEngine {
 
     /// Counts one frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
-        self.memory.sample = None;
+        self.memory.sample = (Wanted::NOTHING, 0);
         self.memory.totals.seen += 1;
         let outcome = account::account(Bytes::new(frame), link, false, &mut self.memory);
         if outcome.is_malformed() {
             account::count_malformed(outcome, &mut self.memory.totals);
         }
-        if let Some(dns_offset) = self.memory.sample {
-            self.sample(frame, link, dns_offset);
+        let (wanted, dns_offset) = self.memory.sample;
+        if !wanted.is_nothing() {
+            self.sample(frame, link, wanted, dns_offset);
         }
     }
 
-    fn sample(&mut self, frame: &[u8], link: Link, dns_offset: u32) {
+    fn sample(&mut self, frame: &[u8], link: Link, wanted: Wanted, dns_offset: u32) {
+        let sampling = &mut self.memory.shards[self.memory.cpu].sampling;
         if self.samples.len() == SAMPLES {
-            self.memory.shards[self.memory.cpu].samples_lost += 1;
+            sampling.lost += 1;
             return;
         }
-        self.memory.shards[self.memory.cpu].sampled += 1;
+        sampling.taken += 1;
         let captured = frame.len().min(SAMPLE_BYTES);
         let mut sample = Sample {
             time: self.memory.table.control.clock,
+            transaction: wanted.hash(),
+            kind: wanted.kind(),
+            shift: self.memory.table.control.sample_shift,
             length: frame.len() as u32,
             captured: captured as u32,
             dns_offset,

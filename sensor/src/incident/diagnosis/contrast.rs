@@ -88,12 +88,16 @@ pub fn find(
         add(&mut all);
         add(networks.entry(Prefix::network(dossier.client)).or_default());
         if own(&dossier.client) {
-            add(values.entry((Property::ThisHost, "this host".into())).or_default());
+            add(values
+                .entry((Property::ThisHost, "this host".into()))
+                .or_default());
         }
         if let Some(question) = &dossier.question {
             for labels in 1..=DEPTH {
                 if let Some(zone) = question.zone(labels) {
-                    add(values.entry((Property::NameBelow, zone.into())).or_default());
+                    add(values
+                        .entry((Property::NameBelow, zone.into()))
+                        .or_default());
                 }
             }
             let qtype = (Property::QuestionType, question.qtype.to_string());

@@ -81,6 +81,11 @@ pub enum Finding {
         /// Share that failed.
         share: f64,
     },
+    /// The same, for a few seconds only: whether copies are answered is not known yet.
+    PartBeginsToFail {
+        /// Share that failed.
+        share: f64,
+    },
     /// The same, seen on the server's own host: the queries arrive.
     PartFailsHere {
         /// Share that failed.
@@ -101,6 +106,11 @@ pub enum Finding {
     },
     /// Answers come, after the time-out.
     AnsweredLate {
+        /// How many, within seconds.
+        answers: u64,
+    },
+    /// Queries that had got no answer for a while were answered all at once: the program had been stopped.
+    WaitedAndAnswered {
         /// How many, within seconds.
         answers: u64,
     },
@@ -283,7 +293,10 @@ pub enum Finding {
 
 /// A fact without its numbers: a row of the table of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each is the kind of the finding of the same name")]
+#[expect(
+    missing_docs,
+    reason = "each is the kind of the finding of the same name"
+)]
 pub enum Kind {
     PortUnreachable,
     PortUnreachableElsewhere,
@@ -296,11 +309,13 @@ pub enum Kind {
     Silence,
     SilenceHere,
     PartFails,
+    PartBeginsToFail,
     PartFailsHere,
     FastAsEver,
     SecondCopiesAnswered,
     CopiesFailToo,
     AnsweredLate,
+    WaitedAndAnswered,
     EndedByItself,
     SlowAnswers,
     WrongSource,
@@ -367,11 +382,13 @@ impl Finding {
             Self::Silence { .. } => Kind::Silence,
             Self::SilenceHere { .. } => Kind::SilenceHere,
             Self::PartFails { .. } => Kind::PartFails,
+            Self::PartBeginsToFail { .. } => Kind::PartBeginsToFail,
             Self::PartFailsHere { .. } => Kind::PartFailsHere,
             Self::FastAsEver => Kind::FastAsEver,
             Self::SecondCopiesAnswered { .. } => Kind::SecondCopiesAnswered,
             Self::CopiesFailToo { .. } => Kind::CopiesFailToo,
             Self::AnsweredLate { .. } => Kind::AnsweredLate,
+            Self::WaitedAndAnswered { .. } => Kind::WaitedAndAnswered,
             Self::EndedByItself { .. } => Kind::EndedByItself,
             Self::SlowAnswers => Kind::SlowAnswers,
             Self::WrongSource { .. } => Kind::WrongSource,

@@ -23,7 +23,11 @@ mod tests {
         let many = kinds.len();
         kinds.dedup();
         assert_eq!(kinds.len(), many);
-        assert_eq!(many, Kind::ProbeRefused as usize + 1, "a kind without a row");
+        assert_eq!(
+            many,
+            Kind::ProbeRefused as usize + 1,
+            "a kind without a row"
+        );
         for cause in Cause::ALL {
             let most = weights::WEIGHTS
                 .iter()
@@ -41,11 +45,17 @@ mod tests {
             Finding::PortUnreachable { errors: 5 },
             Finding::TcpAccepted,
             Finding::FloodFirst,
-            Finding::Silence { failed: 5, decided: 9 },
+            Finding::Silence {
+                failed: 5,
+                decided: 9,
+            },
         ];
         let sums = |findings: &[Finding]| -> Vec<(Cause, i32)> {
             let ranked = rank::rank(findings);
-            ranked.iter().map(|ranked| (ranked.cause, ranked.weight)).collect()
+            ranked
+                .iter()
+                .map(|ranked| (ranked.cause, ranked.weight))
+                .collect()
         };
         let expected = sums(&findings);
         for turn in 0..24 {

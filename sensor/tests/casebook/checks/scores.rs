@@ -57,6 +57,7 @@ fn spoken(last: &[Said]) -> Spoken {
     Spoken {
         changes: last.to_vec(),
         last: last.to_vec(),
+        ..Spoken::default()
     }
 }
 

@@ -1,0 +1,188 @@
+//! Filters, hosts and paths.
+
+use super::place::Place;
+use super::service::meanwhile;
+
+fn sender(place: &Place<'_>) -> String {
+    place
+        .icmp_sender()
+        .unwrap_or("the sender of the ICMP errors")
+        .into()
+}
+
+/// The rule that rejects.
+pub fn rejects(place: &Place<'_>) -> Vec<String> {
+    let (sender, port) = (sender(place), place.port);
+    let clients = place
+        .clients()
+        .map_or_else(String::new, |clients| format!(" for {clients}"));
+    let own = place.on_server() || sender == place.server;
+    let rules = format!(
+        "`nft list ruleset | grep -n -e reject -e 'dport {port}'` or `iptables-save | grep -n REJECT`"
+    );
+    vec![
+        if place.on_server() {
+            format!("{rules}: which rule rejects UDP port {port}{clients}?")
+        } else if own {
+            format!(
+                "On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?"
+            )
+        } else {
+            format!(
+                "On {sender}, which sends the errors: {rules}, or its access lists: which rule rejects UDP port {port}{clients}?"
+            )
+        },
+        format!(
+            "What was changed there shortly before {} UTC? Roll it back.",
+            place.since()
+        ),
+        format!(
+            "`{}` from another network: does the rule reject everybody or some clients?",
+            place.dig("+tries=1 +time=2")
+        ),
+    ]
+}
+
+/// Where the queries, or the answers, end.
+pub fn drops(place: &Place<'_>) -> Vec<String> {
+    let (server, port) = (place.server, place.port);
+    let tcp = format!(
+        "`{}`: an answer over TCP means that only UDP port {port} is dropped.",
+        place.dig("+tcp +tries=1 +time=2")
+    );
+    let changed = format!(
+        "Which filter, security group or ACL was changed shortly before {} UTC? Roll it back.",
+        place.since()
+    );
+    if place.on_server() {
+        return vec![
+            "`nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise with the queries?".into(),
+            format!("`dig @{server} {} +tries=1` on this host: an answer means that the service is fine and a filter drops the rest.", place.name()),
+            format!("`{}`: do answers leave this host? If so, they are dropped further out.", place.tcpdump()),
+            changed,
+        ];
+    }
+    vec![
+        tcp,
+        if place.on_client() {
+            format!("`mtr -nu -P {port} {server}`: where do UDP probes to port {port} end?")
+        } else {
+            format!(
+                "Capture on both sides of this hop (`{}`): where do queries or answers end?",
+                place.tcpdump()
+            )
+        },
+        format!(
+            "On {server}: `tcpdump -ni any udp port {port}`: do queries arrive, do answers leave?"
+        ),
+        changed,
+    ]
+}
+
+/// The last hop.
+pub fn host_down(place: &Place<'_>) -> Vec<String> {
+    let server = place.server;
+    let router = place.icmp_sender().map_or_else(
+        || "the last router".to_string(),
+        |router| format!("{router} (it reports the host as unreachable)"),
+    );
+    vec![
+        format!("`ping -c 3 {server}`; on {router}: `ip neigh show {server}`: FAILED or INCOMPLETE means no ARP or NDP answer."),
+        format!("Look at the console, power and switch port of {server} (hypervisor or IPMI: is it running?)."),
+        "If the host runs: is its interface up with the right address and VLAN (`ip -br addr`, `ip -br link`)?".into(),
+        meanwhile(place),
+    ]
+}
+
+/// The broken link or route.
+pub fn path_down(place: &Place<'_>) -> Vec<String> {
+    let server = place.server;
+    let target = if server == "SERVER" {
+        "an address beyond the uplink"
+    } else {
+        server
+    };
+    let mut steps = vec![if place.on_server() {
+        "`ip -br link`, `ip route` and `ping` to the default gateway: is this host's own uplink up?"
+            .to_string()
+    } else if server == "SERVER" {
+        "`ip -br link`, `ip route` and `mtr -n 9.9.9.9`: is the uplink of the resolver up, and where does the path end?".into()
+    } else {
+        format!(
+            "`mtr -n {server}` (or `traceroute -n {server}`): at which hop does it end, or between which does it loop?"
+        )
+    }];
+    if let Some(router) = place.icmp_sender() {
+        steps.push(format!("On {router}, which sends the ICMP errors: `ip route get {target}` and the state of its links and routing protocol (BGP, OSPF)."));
+    } else {
+        steps.push("On the last router that answers: its route to the target, its links, its routing protocol (BGP, OSPF).".into());
+    }
+    steps.push(format!(
+        "Does anything else behind that hop answer? What was changed there shortly before {} UTC?",
+        place.since()
+    ));
+    steps
+}
+
+/// Where packets are lost.
+pub fn loss(place: &Place<'_>) -> Vec<String> {
+    let target = if place.on_server() {
+        place.heaviest().unwrap_or("a client that fails")
+    } else {
+        place.server
+    };
+    vec![
+        format!("`mtr -nu -c 100 {target}`: at which hop does the loss begin and stay?"),
+        "`ip -s link` and `ethtool -S IFACE | grep -i -e err -e drop` on this host and on the hop where it begins: errors, duplex, full queues?".into(),
+        "Is a link on the path saturated (interface counters, `tc -s qdisc`)?".into(),
+    ]
+}
+
+/// The table, and the race.
+pub fn connection_tracking(place: &Place<'_>) -> Vec<String> {
+    let host = if place.on_client() {
+        "On this host and its router or NAT"
+    } else if place.on_server() {
+        "On this host"
+    } else {
+        "On the router or NAT on the path"
+    };
+    vec![
+        format!("{host}: `sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max` and `dmesg | grep conntrack`: is the table full?"),
+        format!("{host}: `conntrack -S`: do `drop` or `insert_failed` rise (the race of A and AAAA from one socket)?"),
+        format!(
+            "Take DNS out of tracking: `nft add rule inet raw prerouting udp dport {} notrack` (and the answers), or raise nf_conntrack_max.",
+            place.port
+        ),
+        "For the race alone: `options single-request-reopen` in the clients' resolv.conf, or a local cache.".into(),
+    ]
+}
+
+/// Smaller answers.
+pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
+    vec![
+        format!("`{}` fails and `{}` answers: large answers are lost on the way.", place.dig("DNSKEY +dnssec +bufsize=4096 +ignore"), place.dig("DNSKEY +dnssec +bufsize=1232")),
+        format!("{}: set the EDNS buffer to 1232 bytes (`max-udp-size 1232`, `edns-buffer-size: 1232`) and reload.", place.there()),
+        format!("`{}`: does TCP work, so that truncated answers can be fetched?", place.dig("+tcp")),
+        "On the path: is a tunnel or VPN new, does a filter drop ICMP \"packet too big\" or fragments?".into(),
+    ]
+}
+
+/// Who blocks TCP.
+pub fn tcp_blocked(place: &Place<'_>) -> Vec<String> {
+    let port = place.port;
+    vec![
+        format!(
+            "`{}`: does the connection open? `{}` over UDP should answer.",
+            place.dig("+tcp +tries=1"),
+            place.dig("+notcp")
+        ),
+        format!(
+            "{}: `ss -ltnp 'sport = :{port}'`: does the service listen on TCP, and is its backlog full (Recv-Q)?",
+            place.there()
+        ),
+        format!(
+            "Which filter on the host or path admits UDP port {port} and not TCP? DNS needs both (RFC 7766)."
+        ),
+    ]
+}

@@ -1,0 +1,48 @@
+//! What a report consists of, in its order.
+
+use std::path::Path;
+
+use super::super::{advice, words};
+use super::document::{Block, Document, Section};
+use super::{evidence, head, questions, timeline, weighing};
+use crate::incident::record::Record;
+
+/// A report. `packets` is the file with the sampled packets, where there is one.
+#[must_use]
+pub fn document(record: &Record, packets: Option<&Path>) -> Document {
+    let section = |heading: &str, blocks| Section {
+        heading: heading.into(),
+        blocks,
+    };
+    let next = format!(
+        "Next steps (the sensor runs {})",
+        words::vantage(record.vantage)
+    );
+    let mut rest = vec![
+        section("Evidence", evidence::blocks(record, packets)),
+        section("How it was measured", evidence::measurement(record)),
+    ];
+    rest.extend(questions::sections(record));
+    Document {
+        title: format!(
+            "DNS incident: {}, {}",
+            words::subject(record),
+            words::cause::first(record)
+        ),
+        status: head::status(record),
+        verdict: head::verdict(record),
+        affects: head::affects(record),
+        first: vec![
+            section(&next, vec![Block::Steps(advice::steps(record))]),
+            section(
+                "Against it, and other causes",
+                vec![Block::Bullets(weighing::lines(record))],
+            ),
+            section(
+                "Timeline (UTC)",
+                vec![Block::Bullets(timeline::first(record))],
+            ),
+        ],
+        rest,
+    }
+}

@@ -1,0 +1,299 @@
+//! What was counted, before and during, and how.
+
+use std::path::Path;
+
+use super::super::number::{bytes, count, counted, milliseconds, plain, share};
+use super::super::words::{self, icmp};
+use super::document::Block;
+use super::head::seconds;
+use crate::host::facts::HostFacts;
+use crate::host::probe::Said;
+use crate::incident::diagnosis::rank::{LEAST, MARGIN};
+use crate::incident::record::{Party, Range, Record, Summary};
+
+/// Clients, names and senders that are listed.
+const PARTIES: usize = 5;
+
+/// Counts, parties, the host, the series and the packets.
+#[must_use]
+pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !record.series.points.is_empty() {
+        blocks.push(Block::Series {
+            step_ms: record.series.step_ms,
+            points: record.series.points.clone(),
+            marks: [record.onset_ms, record.last_symptom_ms],
+        });
+    }
+    blocks.push(Block::Table(counts(record)));
+    let mut lines = parties(record);
+    lines.extend(record.host.as_ref().map(|host| on_host(host, record)));
+    lines.extend(probe(record));
+    lines.push(match packets {
+        Some(path) => format!(
+            "{} kept (the first 128 bytes of each): `{}`.",
+            counted(record.sampling.packets as u64, "sampled packet"),
+            path.display()
+        ),
+        None => format!(
+            "{} seen.",
+            counted(record.sampling.packets as u64, "sampled packet")
+        ),
+    });
+    blocks.push(Block::Bullets(lines));
+    blocks
+}
+
+type Row = (&'static str, fn(&Summary) -> u64);
+
+/// The first five are always there: the first is the sum of the others.
+const COHORT: [Row; 5] = [
+    ("queries (without retransmissions)", |s| s.asked),
+    ("answered in time", |s| s.answered),
+    ("ended by an ICMP error", |s| s.errored),
+    ("unanswered", |s| s.unanswered),
+    ("pending", |s| s.waiting),
+];
+
+const PACKETS: [Row; 12] = [
+    ("query packets", |s| s.queries),
+    ("of these retransmissions", |s| s.retransmitted),
+    ("responses", |s| s.responses),
+    ("responses after the timeout", |s| s.late),
+    ("responses without a query", |s| s.unmatched),
+    ("truncated responses", |s| s.truncated),
+    ("ICMP errors about queries", icmp::total),
+    ("of these from the server's own address", |s| {
+        s.icmp_from_server
+    }),
+    ("ICMP errors about responses", |s| s.backscatter),
+    ("TCP connections attempted (SYN)", |s| s.tcp[0]),
+    ("TCP connections accepted (SYN-ACK)", |s| s.tcp[1]),
+    ("TCP connections refused (RST)", |s| s.tcp[2]),
+];
+
+fn counts(record: &Record) -> Vec<Vec<String>> {
+    let (before, during) = (&record.before, &record.during);
+    let mut rows = vec![vec![
+        "count".into(),
+        format!("before ({})", seconds(before.seconds)),
+        format!("during ({})", seconds(during.seconds)),
+    ]];
+    let mut put = |what: String, a: String, b: String| rows.push(vec![what, a, b]);
+    for (what, of) in COHORT {
+        put(what.into(), count(of(before)), count(of(during)));
+    }
+    put(
+        "success rate (completed queries)".into(),
+        share(before.answered, before.decided()),
+        share(during.answered, during.decided()),
+    );
+    for (what, of) in PACKETS {
+        let (a, b) = (of(before), of(during));
+        if a != 0 || b != 0 {
+            put(what.into(), count(a), count(b));
+        }
+    }
+    let kinds: std::collections::BTreeSet<&String> = before
+        .icmp_errors
+        .keys()
+        .chain(during.icmp_errors.keys())
+        .collect();
+    let of = |summary: &Summary, kind: &String| summary.icmp_errors.get(kind).copied().unwrap_or(0);
+    for kind in kinds {
+        put(
+            format!("ICMP {}", icmp::kind(kind)),
+            count(of(before, kind)),
+            count(of(during, kind)),
+        );
+    }
+    let rcodes: std::collections::BTreeSet<&String> =
+        before.rcodes.keys().chain(during.rcodes.keys()).collect();
+    let of = |summary: &Summary, rcode: &String| summary.rcodes.get(rcode).copied().unwrap_or(0);
+    for rcode in rcodes {
+        put(
+            format!("answers with {rcode}"),
+            count(of(before, rcode)),
+            count(of(during, rcode)),
+        );
+    }
+    put(
+        "bytes of queries".into(),
+        bytes(before.query_bytes),
+        bytes(during.query_bytes),
+    );
+    put(
+        "bytes of responses".into(),
+        bytes(before.response_bytes),
+        bytes(during.response_bytes),
+    );
+    for (what, a, b) in [
+        (
+            "median latency (usual, worst)",
+            before.p50_ms,
+            during.p50_ms,
+        ),
+        (
+            "95th percentile latency (usual, worst)",
+            before.p95_ms,
+            during.p95_ms,
+        ),
+    ] {
+        if a.is_some() || b.is_some() {
+            let of = |ms: Option<f64>| ms.map_or_else(|| "-".into(), milliseconds);
+            put(what.into(), of(a), of(b));
+        }
+    }
+    rows
+}
+
+fn parties(record: &Record) -> Vec<String> {
+    let clients = &record.clients;
+    let mut lines = Vec::new();
+    let rate = if record.server.is_some() {
+        "Queries"
+    } else {
+        "Responses"
+    };
+    lines.push(format!("{rate} per second: {}.", range(&clients.rate)));
+    for (what, of) in [
+        (
+            "Different sources per second, whole network",
+            &clients.distinct,
+        ),
+        (
+            "Different names per second, whole network",
+            &clients.distinct_names,
+        ),
+    ] {
+        if of.worst > 0.0 {
+            lines.push(format!("{what}: {}.", range(of)));
+        }
+    }
+    for (what, parties) in [
+        ("Clients, by sampled queries", &clients.heaviest),
+        (
+            "Heaviest sources on the network, queries in 10 s",
+            &clients.sources,
+        ),
+        ("Names, by sampled queries", &record.names),
+        (
+            "Senders of ICMP errors, by sampled errors",
+            &record.icmp_senders,
+        ),
+    ] {
+        if !parties.is_empty() {
+            lines.push(format!("{what}: {}.", list(parties)));
+        }
+    }
+    if let Some(ms) = record.slowest_icmp_ms {
+        lines.push(format!(
+            "Sampled ICMP errors came at most {} ms after their query.",
+            count(ms)
+        ));
+    }
+    if !clients.rejected.is_empty() {
+        lines.push(format!(
+            "Rejected client networks: {}; {} served.",
+            clients.rejected.join(", "),
+            counted(clients.served as u64, "other network")
+        ));
+    }
+    lines
+}
+
+fn range(range: &Range) -> String {
+    range.usual.map_or_else(
+        || format!("peak {} (no baseline yet)", plain(range.worst)),
+        |usual| format!("usually {}, peak {}", plain(usual), plain(range.worst)),
+    )
+}
+
+fn list(parties: &[Party]) -> String {
+    let each: Vec<String> = parties
+        .iter()
+        .take(PARTIES)
+        .map(|party| {
+            let what = party
+                .what
+                .as_deref()
+                .map_or_else(String::new, |what| format!(" {}", icmp::kind(what)));
+            format!("{} ({}{what})", party.who, count(party.count))
+        })
+        .collect();
+    let more = match parties.len().saturating_sub(PARTIES) {
+        0 => String::new(),
+        more => format!(", {more} more"),
+    };
+    format!("{}{more}", each.join(", "))
+}
+
+fn on_host(host: &HostFacts, record: &Record) -> String {
+    let bound = |bound: Option<bool>| match bound {
+        Some(true) => "a socket is bound",
+        Some(false) => "no socket was bound",
+        None => "unknown",
+    };
+    format!(
+        "On the server's host, over {} s: UDP port {}: {}; TCP: {}; {} read by programs, {} to ports without a socket, {} lost \
+         at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces; the DNS socket's queue \
+         never fell below {}.",
+        host.seconds,
+        words::ports(record),
+        bound(host.udp_bound),
+        bound(host.tcp_bound),
+        counted(host.read, "datagram"),
+        count(host.no_ports),
+        count(host.socket_drops),
+        count(host.rcvbuf_errors),
+        counted(host.softnet_drops, "packet"),
+        count(host.interface_drops),
+        counted(host.queued, "byte"),
+    )
+}
+
+fn probe(record: &Record) -> Option<String> {
+    let verified = record.verified.as_ref()?;
+    let said = |said: &Said| match said {
+        Said::Answer(rcode) => format!("answered {rcode}"),
+        Said::Connected(why) => format!("connected, {why}"),
+        Said::Refused(why) => format!("refused ({why})"),
+        Said::Nothing(why) => format!("no answer ({why})"),
+    };
+    Some(format!(
+        "Probed by the sensor at {}: UDP: {}; TCP: {}.",
+        super::super::calendar::clock(verified.at_ms),
+        said(&verified.udp),
+        said(&verified.tcp)
+    ))
+}
+
+/// How it was measured.
+#[must_use]
+pub fn measurement(record: &Record) -> Vec<Block> {
+    let followed = match record.sampling.shift {
+        0 => "Every query was followed to its end.".into(),
+        shift => format!(
+            "Outcomes and latency are estimates: at the highest load 1 in {} transactions was followed.",
+            count(1 << shift.min(31))
+        ),
+    };
+    let lost = match record.sampling.lost {
+        0 => String::new(),
+        lost => format!(" {} lost.", counted(lost, "sample")),
+    };
+    vec![
+        Block::Text(format!(
+            "The sensor ran {} ({}) and counted every packet: DNS over UDP port {}, TCP connections to it, and ICMP errors \
+             that quote DNS. {followed}{lost}",
+            words::vantage(record.vantage),
+            record.watched.join(", "),
+            words::ports(record),
+        )),
+        Block::Text(format!(
+            "Outcomes are counted by the time of the query, packets and the series by the time at which they passed, \
+             so the two may differ at the edges. Weights are decibans: 10 dB are odds of 10 to 1. A cause is named from \
+             {LEAST} dB on, alone if the next is {MARGIN} dB behind."
+        )),
+    ]
+}

@@ -1,0 +1,166 @@
+//! The report as one HTML file that needs nothing else: no script, no font, no address is loaded.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::assemble::document;
+use super::document::{Block, Document, Section};
+use super::markdown::series;
+use super::plot;
+use crate::incident::record::Record;
+
+const STYLE: &str = include_str!("style.css");
+
+/// Adds a line. Writing to a string cannot fail.
+macro_rules! line {
+    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
+}
+
+/// A report. `packets` is the file with the sampled packets, where there is one.
+#[must_use]
+pub fn html(record: &Record, packets: Option<&Path>) -> String {
+    let Document {
+        title,
+        status,
+        verdict,
+        affects,
+        first,
+        rest,
+    } = document(record, packets);
+    let title = escaped(&title);
+    let mut text = String::new();
+    line!(
+        text,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
+    );
+    line!(
+        text,
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+    );
+    line!(
+        text,
+        "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
+    );
+    line!(text, "<h1>{title}</h1>");
+    let class = if status.is_ongoing {
+        "status ongoing"
+    } else {
+        "status"
+    };
+    let (word, rest_of_it) = (escaped(&status.word), inline(&status.text));
+    line!(
+        text,
+        "<p class=\"{class}\"><strong>{word}</strong> {rest_of_it}</p>"
+    );
+    line!(
+        text,
+        "<p><strong>{}</strong> {}</p>",
+        escaped(&verdict.name),
+        inline(&verdict.text)
+    );
+    list(&mut text, "ul", &verdict.reasons);
+    line!(
+        text,
+        "<p><strong>Affects:</strong> {}</p>",
+        inline(&affects)
+    );
+    for section in first.iter().chain(&rest) {
+        add(&mut text, section);
+    }
+    text.push_str("</body>\n</html>");
+    text
+}
+
+fn add(text: &mut String, section: &Section) {
+    line!(text, "<h2>{}</h2>", escaped(&section.heading));
+    for block in &section.blocks {
+        match block {
+            Block::Text(paragraph) => {
+                line!(text, "<p>{}</p>", inline(paragraph));
+            }
+            Block::Bullets(items) => list(text, "ul", items),
+            Block::Steps(steps) => list(text, "ol", steps),
+            Block::Table(rows) => table(text, rows),
+            Block::Series {
+                step_ms,
+                points,
+                marks,
+            } => {
+                text.push_str(&plot::figure(*step_ms, points, *marks));
+                line!(text, "<details>\n<summary>The same in numbers</summary>");
+                table(text, &series(points));
+                line!(text, "</details>");
+            }
+        }
+    }
+}
+
+fn list(text: &mut String, tag: &str, items: &[String]) {
+    if items.is_empty() {
+        return;
+    }
+    line!(text, "<{tag}>");
+    for item in items {
+        line!(text, "<li>{}</li>", inline(item));
+    }
+    line!(text, "</{tag}>");
+}
+
+fn table(text: &mut String, rows: &[Vec<String>]) {
+    line!(text, "<div class=\"table\"><table>");
+    for (at, row) in rows.iter().enumerate() {
+        let tag = if at == 0 { "th" } else { "td" };
+        let cells: Vec<String> = row
+            .iter()
+            .map(|cell| format!("<{tag}>{}</{tag}>", inline(cell)))
+            .collect();
+        line!(text, "<tr>{}</tr>", cells.concat());
+    }
+    line!(text, "</table></div>");
+}
+
+/// What is between backticks is code. A backtick without its fellow stands for itself.
+fn inline(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut html = escaped(parts.next().unwrap_or_default());
+    while let Some(code) = parts.next() {
+        match parts.next() {
+            Some(behind) => {
+                let _ = write!(html, "<code>{}</code>{}", escaped(code), escaped(behind));
+            }
+            None => {
+                let _ = write!(html, "`{}", escaped(code));
+            }
+        }
+    }
+    html
+}
+
+/// Text that is no markup, whoever chose it.
+pub(super) fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_becomes_markup() {
+        assert_eq!(
+            inline("<b> & `dig '<x>'` \"q\" `open"),
+            "&lt;b&gt; &amp; <code>dig &#39;&lt;x&gt;&#39;</code> &quot;q&quot; `open"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The report as Markdown (`CommonMark` with tables).
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::super::calendar::clock;
+use super::super::number::count;
+use super::assemble::document;
+use super::document::{Block, Document, Section};
+use crate::incident::record::Record;
+use crate::incident::series::Point;
+
+/// Rows of the series.
+pub(super) const ROWS: usize = 30;
+
+/// Adds a line. Writing to a string cannot fail.
+macro_rules! line {
+    ($text:expr) => { let _ = writeln!($text); };
+    ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
+}
+
+/// A report. `packets` is the file with the sampled packets, where there is one.
+#[must_use]
+pub fn markdown(record: &Record, packets: Option<&Path>) -> String {
+    let Document {
+        title,
+        status,
+        verdict,
+        affects,
+        first,
+        rest,
+    } = document(record, packets);
+    let mut text = String::new();
+    line!(text, "# {title}\n");
+    line!(text, "**{}** {}\n", status.word, status.text);
+    line!(text, "**{}** {}\n", verdict.name, verdict.text);
+    for reason in &verdict.reasons {
+        line!(text, "- {reason}");
+    }
+    line!(text, "\n**Affects:** {affects}");
+    for section in first.iter().chain(&rest) {
+        add(&mut text, section);
+    }
+    text.pop();
+    text
+}
+
+fn add(text: &mut String, section: &Section) {
+    line!(text, "\n## {}\n", section.heading);
+    for (at, block) in section.blocks.iter().enumerate() {
+        if at != 0 {
+            line!(text);
+        }
+        match block {
+            Block::Text(paragraph) => {
+                line!(text, "{paragraph}");
+            }
+            Block::Bullets(items) => {
+                for item in items {
+                    line!(text, "- {item}");
+                }
+            }
+            Block::Steps(steps) => {
+                for (number, step) in steps.iter().enumerate() {
+                    line!(text, "{}. {step}", number + 1);
+                }
+            }
+            Block::Table(rows) => table(text, rows),
+            Block::Series { points, .. } => table(text, &series(points)),
+        }
+    }
+}
+
+fn table(text: &mut String, rows: &[Vec<String>]) {
+    for (at, row) in rows.iter().enumerate() {
+        line!(text, "| {} |", row.join(" | "));
+        if at == 0 {
+            line!(text, "|{}", " --- |".repeat(row.len()));
+        }
+    }
+}
+
+/// The series as a table, with no more rows than a page has.
+pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
+    let head = [
+        "from",
+        "queries",
+        "answered",
+        "failed",
+        "ICMP errors",
+        "not NOERROR",
+    ];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    let together = points.len().div_ceil(ROWS).max(1);
+    for chunk in points.chunks(together) {
+        let mut sum = chunk[0];
+        chunk[1..].iter().for_each(|point| sum.add(point));
+        rows.push(vec![
+            clock(sum.at_ms).chars().take(8).collect(),
+            count(sum.queries),
+            count(sum.answered),
+            count(sum.failed),
+            count(sum.icmp_errors),
+            count(sum.bad_rcodes),
+        ]);
+    }
+    rows
+}

@@ -1,0 +1,20 @@
+//! The report of an incident: one document, laid out as Markdown or HTML. It has what the record has, and
+//! computes nothing but shares.
+//!
+//! The reader is on call and holds a phone: what it is, why, whom it hits and what to do come first, on one screen.
+
+mod assemble;
+mod document;
+mod evidence;
+mod head;
+mod html;
+mod markdown;
+mod plot;
+mod questions;
+mod timeline;
+mod weighing;
+
+pub use head::{impact, named, summary};
+pub use html::html;
+pub use markdown::markdown;
+pub use weighing::term;

@@ -1,0 +1,112 @@
+//! Causes.
+
+use crate::incident::Cause;
+use crate::incident::record::Record;
+
+/// Its name.
+#[must_use]
+pub fn name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ServiceDown => "service down",
+        Cause::ServiceHung => "service hung",
+        Cause::Overload => "overload",
+        Cause::UpstreamFailure => "upstream failure",
+        Cause::ZoneFailure => "zone failure",
+        Cause::Misconfiguration => "misconfiguration",
+        Cause::WrongSource => "answers from the wrong source",
+        Cause::FirewallRejects => "firewall rejects",
+        Cause::FirewallDrops => "firewall drops",
+        Cause::HostDown => "host down",
+        Cause::NetworkPathDown => "network path down",
+        Cause::PacketLoss => "packet loss",
+        Cause::ConnectionTracking => "connection tracking",
+        Cause::PathMtu => "path MTU",
+        Cause::TcpBlocked => "TCP blocked",
+        Cause::AttackOneSource => "flood from one source",
+        Cause::AttackDistributed => "distributed flood",
+        Cause::AttackSpoofed => "flood from spoofed sources",
+        Cause::AttackRandomNames => "random-name attack",
+        Cause::AttackAmplification => "amplification attack",
+        Cause::AttackReflection => "reflection attack",
+        Cause::AttackGarbage => "flood of malformed messages",
+        Cause::AttackSyn => "SYN flood",
+        Cause::UnwantedQueries => "unwanted queries",
+        Cause::OwnHost => "this host's own programs",
+        Cause::Scan => "scan",
+    }
+}
+
+/// What it means, in one sentence.
+#[must_use]
+pub fn meaning(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ServiceDown => "Nothing listens on the DNS port, or the service keeps exiting.",
+        Cause::ServiceHung => "The service accepts queries and does not answer them.",
+        Cause::Overload => "The server receives more queries than it can answer in time.",
+        Cause::UpstreamFailure => {
+            "The servers that this server depends on (forwarders, authoritative servers) do not answer it."
+        }
+        Cause::ZoneFailure => "Names of one zone fail, whoever asks for them.",
+        Cause::Misconfiguration => "The server runs, and is configured not to serve these queries.",
+        Cause::WrongSource => {
+            "Answers leave from another address or port than was queried, so clients discard them."
+        }
+        Cause::FirewallRejects => "A packet filter rejects DNS and says so with ICMP.",
+        Cause::FirewallDrops => "A packet filter silently drops queries or answers.",
+        Cause::HostDown => "The server's host does not answer on its own network.",
+        Cause::NetworkPathDown => "A link or route between clients and server is broken.",
+        Cause::PacketLoss => "Packets are lost on the path; the server itself answers normally.",
+        Cause::ConnectionTracking => {
+            "A connection-tracking table on the path or the host drops part of the packets."
+        }
+        Cause::PathMtu => "Large answers do not fit the path and are lost.",
+        Cause::TcpBlocked => "TCP connections to the DNS port do not succeed.",
+        Cause::AttackOneSource => "One source sends far more queries than all others.",
+        Cause::AttackDistributed => "Many real sources flood the server.",
+        Cause::AttackSpoofed => "A flood whose source addresses are forged.",
+        Cause::AttackRandomNames => {
+            "Random names below one zone defeat caches and load its servers (\"water torture\")."
+        }
+        Cause::AttackAmplification => {
+            "Somebody abuses this server to send large answers to a victim."
+        }
+        Cause::AttackReflection => {
+            "Somebody abuses other servers to send responses to a victim on this network."
+        }
+        Cause::AttackGarbage => "A flood of messages that are not valid DNS.",
+        Cause::AttackSyn => "A flood of TCP SYNs on the DNS port.",
+        Cause::UnwantedQueries => {
+            "Strangers query this server and are refused; its own clients are served."
+        }
+        Cause::OwnHost => "Programs on this host send far too many queries.",
+        Cause::Scan => "Somebody is looking for DNS servers.",
+    }
+}
+
+/// The likely cause, the two that cannot be told apart, or that it is unknown.
+#[must_use]
+pub fn first(record: &Record) -> String {
+    match record.first_cause.as_slice() {
+        [] => "cause unknown".into(),
+        [one] => name(*one).into(),
+        [one, other, ..] => format!("{} or {}", name(*one), name(*other)),
+    }
+}
+
+/// The codes of the likely cause, or of those that cannot be told apart, with commas; empty where it is unknown.
+#[must_use]
+pub fn codes(record: &Record) -> String {
+    let codes: Vec<_> = record
+        .first_cause
+        .iter()
+        .map(|cause| cause.code())
+        .collect();
+    codes.join(",")
+}
+
+/// Its weight in decibans, where it has one.
+#[must_use]
+pub fn weight(record: &Record, cause: Cause) -> Option<i32> {
+    let ranked = record.causes.iter().find(|ranked| ranked.cause == cause);
+    ranked.map(|ranked| ranked.weight)
+}

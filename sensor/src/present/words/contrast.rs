@@ -1,0 +1,80 @@
+//! Whom an incident affects.
+
+use sensor_common::totals::QTYPES;
+
+use super::super::{names, number};
+use crate::incident::diagnosis::Contrast;
+use crate::incident::diagnosis::contrast::Property;
+
+/// What the failures have in common, and how the rest fares, in one sentence.
+#[must_use]
+pub fn sentence(contrast: &Contrast) -> String {
+    let value = &contrast.value;
+    let (are, others) = match contrast.property {
+        Property::ClientNetwork => (format!("come from {value}"), "queries from other networks"),
+        Property::ThisHost => ("come from this host itself".into(), "queries from others"),
+        Property::NameBelow => (
+            format!("are for names below {}", zone(value)),
+            "queries for other names",
+        ),
+        Property::QuestionType => (
+            format!("are queries of type {}", qtype(value)),
+            "queries of other types",
+        ),
+        Property::LargeAnswer => (
+            "are queries with large answers".into(),
+            "queries with small answers",
+        ),
+    };
+    // Where nothing fails, what is wrong is in the answers.
+    let (failures, fine) = if contrast.denied {
+        ("the queries that got an error answer", "got a normal one")
+    } else {
+        ("the failures", "were answered")
+    };
+    format!(
+        "{} of {failures} {are}; of the {others}, {} {fine}.",
+        sentence_case(contrast.of_failures),
+        number::percent(contrast.rest_ok)
+    )
+}
+
+/// The same in a few words, for one line.
+#[must_use]
+pub fn short(contrast: &Contrast) -> String {
+    let value = &contrast.value;
+    match contrast.property {
+        Property::ClientNetwork => format!("clients in {value}"),
+        Property::ThisHost => "this host only".into(),
+        Property::NameBelow => format!("names below {}", zone(value)),
+        Property::QuestionType => format!("type {} queries", qtype(value)),
+        Property::LargeAnswer => "queries with large answers".into(),
+    }
+}
+
+fn sentence_case(share: f64) -> String {
+    if share >= 1.0 {
+        "All".into()
+    } else {
+        number::percent(share)
+    }
+}
+
+/// A zone; the root has no letters of its own.
+#[must_use]
+pub fn zone(zone: &str) -> &str {
+    if zone.is_empty() || zone == "." {
+        "the root"
+    } else {
+        zone
+    }
+}
+
+/// A question type by its mnemonic.
+fn qtype(value: &str) -> String {
+    match value.parse::<usize>() {
+        Ok(number) if number < QTYPES - 1 => names::qtype(number),
+        Ok(number) => format!("TYPE{number}"),
+        Err(_) => value.into(),
+    }
+}

@@ -1,0 +1,337 @@
+//! Findings, one sentence each.
+//!
+//! Counts that go on after a finding was made are those of the record, so that no two lines differ.
+
+use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
+use super::contrast::zone;
+use super::{contrast, first_of, icmp, ports, subject};
+use crate::host::probe::Said;
+use crate::incident::diagnosis::Finding;
+use crate::incident::record::{Record, Summary};
+
+/// Servers that one sentence names.
+const NAMED: usize = 4;
+/// Strangers alone are refused, where known clients are served at least so well.
+const SERVED: f64 = 0.8;
+
+/// A finding of an incident.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "one sentence for each finding")]
+pub fn sentence(finding: &Finding, record: &Record) -> String {
+    let server = subject(record);
+    let (before, during) = (&record.before, &record.during);
+    match finding {
+        Finding::PortUnreachable { errors } => format!(
+            "{} about queries came from the server's own address: the host is up and rejects them.",
+            counted(*errors, "ICMP port unreachable error")
+        ),
+        Finding::PortUnreachableElsewhere { errors, from } => format!(
+            "{} about queries came {}, not from the server.",
+            counted(*errors, "ICMP port unreachable error"),
+            sender(from.as_deref(), "another address")
+        ),
+        Finding::Prohibited { errors, from } => format!(
+            "{} about queries came {}: only a packet filter or router ACL sends these.",
+            counted(*errors, "ICMP administratively prohibited error"),
+            sender(from.as_deref(), "the path")
+        ),
+        Finding::HostUnreachableAtOnce { errors, from } => format!(
+            "{} about queries came {}{}: rejected immediately (no route).",
+            counted(*errors, "ICMP host unreachable error"),
+            sender(from.as_deref(), "the path"),
+            within(record)
+        ),
+        Finding::HostUnreachableLate { errors, from } => format!(
+            "{} about queries came {}{}: consistent with ARP or NDP failing on the last hop.",
+            counted(*errors, "ICMP host unreachable error"),
+            sender(from.as_deref(), "the path"),
+            up_to(record)
+        ),
+        Finding::NetworkUnreachable { errors, from } => format!(
+            "{} about queries came {}: that router has no route to the server.",
+            counted(*errors, "ICMP network unreachable error"),
+            sender(from.as_deref(), "the path")
+        ),
+        Finding::TimeExceeded { errors, from } => format!(
+            "{} about queries came {}: consistent with a routing loop.",
+            counted(*errors, "ICMP time exceeded error"),
+            sender(from.as_deref(), "the path")
+        ),
+        Finding::OtherUnreachable { errors, from } => format!(
+            "{} about queries (protocol unreachable, parameter problem or another code) came {}.",
+            counted(*errors, "ICMP error"),
+            sender(from.as_deref(), "the path")
+        ),
+        Finding::Silence { failed, decided } => {
+            format!("{}; {}.", failures(during, *failed, *decided), icmp::unexplained(record))
+        }
+        Finding::SilenceHere { failed, decided } => format!(
+            "Queries arrive on this host: {}; {}.",
+            failures(during, *failed, *decided),
+            icmp::unexplained(record)
+        ),
+        Finding::PartFails { share } | Finding::PartBeginsToFail { share } => {
+            part_fails(during, *share, "")
+        }
+        Finding::PartFailsHere { share } => part_fails(during, *share, "Queries arrive on this host: "),
+        Finding::SecondCopiesAnswered { copies } => format!(
+            "{} answered at once although an earlier copy was not: packets are lost on the way.",
+            were(*copies, "retransmitted query", "retransmitted queries")
+        ),
+        Finding::AnsweredLate { answers } => format!(
+            "{} came within seconds of each other after the timeout: the server is late, not silent.",
+            counted(*answers, "answer")
+        ),
+        Finding::WaitedAndAnswered { answers } => format!(
+            "{} to old queries came all at once: the service had stopped reading and resumed.",
+            counted(*answers, "answer")
+        ),
+        Finding::EndedByItself { seconds } => format!(
+            "It ended by itself after {}: too soon for a repair.",
+            span(*seconds * 1_000)
+        ),
+        Finding::FastAsEver => {
+            "The answers that come are as fast as usual: the server itself is not slow.".into()
+        }
+        Finding::CopiesFailToo { copies } => format!(
+            "{} unanswered as well while other queries are answered: the same part of the ports, or of the servers behind \
+             the address, fails.",
+            were(*copies, "retransmitted query", "retransmitted queries")
+        ),
+        Finding::FloodOver => "A flood was over before queries failed: it is not what broke them.".into(),
+        Finding::SlowAnswers => slow(before, during),
+        Finding::WrongSource { answers, from } => format!(
+            "At least {} {} came from {from} instead of {server}: clients discard such answers.",
+            count(*answers),
+            if *answers == 1 { "answer" } else { "answers" }
+        ),
+        Finding::Contrast(common) => contrast::sentence(common),
+        Finding::Servfail { share } => at_the_peak(*share, "SERVFAIL"),
+        Finding::Refused { share } => at_the_peak(*share, "REFUSED"),
+        Finding::NameError { share } => at_the_peak(*share, "NXDOMAIN"),
+        Finding::NotUnderstood { share, rcode } => format!(
+            "{}: the server does not understand or support the queries.",
+            at_the_peak(*share, rcode).trim_end_matches('.')
+        ),
+        Finding::OtherRcode { share, rcode } => at_the_peak(*share, rcode),
+        Finding::StrangersRefused { strangers, served } => strangers_refused(*strangers, *served),
+        Finding::RateRose { rise } => format!(
+            "The query rate rose to {} times its usual value{}.",
+            plain(*rise),
+            peak(record)
+        ),
+        Finding::FloodFirst => {
+            "The flood began before queries failed: it may be what broke the service.".into()
+        }
+        Finding::FloodAfter => {
+            "The rise in queries followed the failure: clients without an answer retry.".into()
+        }
+        Finding::ManySources { sources } => format!(
+            "The queries come from about {} different sources per second.",
+            plain(*sources)
+        ),
+        Finding::Crowd => {
+            "The number of clients rose with the query rate; each of them queries at a normal pace.".into()
+        }
+        Finding::OneSource { source, share } => {
+            format!("{source} sent {} of the queries.", percent(*share))
+        }
+        Finding::OwnHostAsks { share, rate: own } => format!(
+            "This host itself sent {} of the queries ({}).",
+            percent(*share),
+            rate(*own)
+        ),
+        Finding::SpoofedSources => spoofed(during),
+        Finding::RandomNames { zone: of, clients } => format!(
+            "Names below {} do not repeat and fail; {} for them.",
+            zone(of),
+            if *clients == 1 { "1 client asks".into() } else { format!("{} clients ask", count(*clients)) }
+        ),
+        Finding::LargeAnswers { network } => {
+            format!("{network} receives far more bytes in answers than it sends in queries.")
+        }
+        Finding::UnaskedAnswers { victim, servers } => format!(
+            "{victim} receives large responses that it did not request, from {}.",
+            counted(*servers, "server")
+        ),
+        Finding::AnswersTooBig { errors } => format!(
+            "{} came back about answers (packet too big or fragment reassembly time exceeded).",
+            counted(*errors, "ICMP error")
+        ),
+        Finding::FragmentsMissing { first, later } => format!(
+            "{} of answers and only {} were seen: the rest is lost.",
+            counted(*first, "first fragment"),
+            counted(*later, "later fragment")
+        ),
+        Finding::TcpNotAccepted { syns, accepted } => format!(
+            "Only {} of {} to the server were accepted.",
+            count(*accepted),
+            counted(*syns, "TCP connection attempt")
+        ),
+        Finding::Truncated => format!(
+            "{} truncated, and hardly any client retries over TCP.",
+            were(during.truncated, "answer", "answers")
+        ),
+        Finding::SynFlood => format!(
+            "TCP SYNs arrive far above the usual rate and lead nowhere: {}, {}.",
+            counted(during.tcp[0], "SYN"),
+            counted(during.tcp[1], "SYN-ACK")
+        ),
+        Finding::Garbage => "Messages that are not valid DNS arrive far above the usual rate.".into(),
+        Finding::LooksAround => {
+            "One source queries many addresses that do not answer DNS.".into()
+        }
+        Finding::TcpAccepted => format!(
+            "The server accepted {} during the incident: its host is up.",
+            counted(during.tcp[1], "TCP connection")
+        ),
+        Finding::TcpRefused => format!(
+            "The server refused {} during the incident (RST): its host is up.",
+            counted(during.tcp[2], "TCP connection")
+        ),
+        Finding::SeveralServers { servers } => format!(
+            "{} failed within seconds of {server}: {}.",
+            counted(servers.len() as u64, "other server"),
+            first_of(servers, NAMED)
+        ),
+        Finding::NoServerAnswers { resolver, servers } => format!(
+            "Hardly any of the {} that {resolver} queries still answers.",
+            counted(*servers, "server")
+        ),
+        Finding::UpstreamFails { upstreams } => format!(
+            "The queries that {server} sends to {} fail or are slow.",
+            first_of(upstreams, NAMED)
+        ),
+        Finding::QueriesStayAway => {
+            "Query volume collapsed: clients stopped asking, or their queries no longer arrive.".into()
+        }
+        Finding::NothingListens => format!(
+            "No socket on this host is bound to UDP port {} of {server}.",
+            ports(record)
+        ),
+        Finding::ListensAndReads => {
+            "The service on this host has its socket open and reads what arrives (the receive queue was empty).".into()
+        }
+        Finding::LeavesUnread { queued } => format!(
+            "The receive queue never fell below {} bytes: the service is not reading.",
+            count(*queued)
+        ),
+        Finding::PassedFilters { datagrams } => format!(
+            "{} passed every packet filter of this host and found no socket.",
+            counted(*datagrams, "datagram")
+        ),
+        Finding::ProbeAnswered => match record.verified.as_ref().map(|verified| &verified.udp) {
+            Some(Said::Answer(rcode)) => format!("The sensor's own UDP probe was answered ({rcode})."),
+            _ => "The sensor's own UDP probe was answered.".into(),
+        },
+        Finding::ProbeNotAnswered => {
+            "The sensor's own TCP probe was accepted and not answered.".into()
+        }
+        Finding::ProbeRefused => "The sensor's own TCP probe was refused.".into(),
+    }
+}
+
+fn sender(from: Option<&str>, unknown: &str) -> String {
+    format!("from {}", from.unwrap_or(unknown))
+}
+
+fn within(record: &Record) -> String {
+    record
+        .slowest_icmp_ms
+        .map_or_else(String::new, |ms| format!(" within {} ms", count(ms)))
+}
+
+fn up_to(record: &Record) -> String {
+    record.slowest_icmp_ms.map_or_else(String::new, |ms| {
+        format!(" up to {} ms after the query", count(ms))
+    })
+}
+
+/// Of the record, where it has them.
+fn failures(during: &Summary, failed: u64, decided: u64) -> String {
+    let (failed, decided) = match during.decided() {
+        0 => (failed, decided),
+        all => (all - during.answered, all),
+    };
+    format!(
+        "{} of {} completed queries failed",
+        count(failed),
+        count(decided)
+    )
+}
+
+fn part_fails(during: &Summary, share: f64, where_seen: &str) -> String {
+    if during.decided() == 0 {
+        return format!("{where_seen}{} of the queries failed.", percent(share));
+    }
+    let others = if during.answered == 0 {
+        ""
+    } else {
+        "; the others were answered"
+    };
+    format!("{where_seen}{}{others}.", failures(during, 0, 0))
+}
+
+fn were(many: u64, one: &str, more: &str) -> String {
+    if many == 1 {
+        format!("1 {one} was")
+    } else {
+        format!("{} {more} were", count(many))
+    }
+}
+
+fn slow(before: &Summary, during: &Summary) -> String {
+    match (before.p95_ms, during.p95_ms) {
+        (Some(usual), Some(worst)) => format!(
+            "95th percentile latency rose to {} (usually {}).",
+            milliseconds(worst),
+            milliseconds(usual)
+        ),
+        (None, Some(worst)) => format!(
+            "95th percentile latency reached {} (no baseline yet).",
+            milliseconds(worst)
+        ),
+        _ => "Answers take far longer than usual.".into(),
+    }
+}
+
+fn at_the_peak(share: f64, rcode: &str) -> String {
+    format!(
+        "At the peak, {} of the answers were {rcode}.",
+        percent(share)
+    )
+}
+
+fn strangers_refused(strangers: u64, served: f64) -> String {
+    let refused = format!(
+        "REFUSED went to {} never answered before",
+        counted(strangers, "source")
+    );
+    // Less means that no known client asked.
+    if served < SERVED {
+        format!("{refused}; no known client asked meanwhile.")
+    } else {
+        format!(
+            "{refused}; known clients got {} of their queries answered.",
+            percent(served)
+        )
+    }
+}
+
+fn peak(record: &Record) -> String {
+    let range = &record.clients.rate;
+    range.usual.map_or_else(String::new, |usual| {
+        format!(" (peak {}, usually {})", rate(range.worst), rate(usual))
+    })
+}
+
+fn spoofed(during: &Summary) -> String {
+    let errors = match during.backscatter {
+        0 => String::new(),
+        many => format!(
+            "; {} came back about answers to them",
+            counted(many, "ICMP error")
+        ),
+    };
+    format!("The sources behave as forged addresses do{errors}.")
+}

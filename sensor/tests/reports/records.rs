@@ -1,0 +1,243 @@
+//! Records as a sensor would make them, in steps.
+
+use sensor::detect::{Level, Rule, Vantage};
+use sensor::incident::diagnosis::contrast::{Contrast, Property};
+use sensor::incident::diagnosis::{Finding, rank};
+use sensor::incident::record::{
+    Clients, Party, Range, Record, Sampling, Stage, Summary, SymptomRecord,
+};
+use sensor::incident::series::{Point, Series};
+
+/// 2026-11-23T12:00:00Z.
+pub const ONSET: u64 = 1_795_435_200_000;
+/// Seconds of an incident.
+pub const LASTS: u64 = 125;
+/// The same.
+pub const SECONDS: f64 = 125.0;
+/// Queries a second before it.
+pub const USUAL: u64 = 20;
+
+pub fn party(who: &str, count: u64) -> Party {
+    Party {
+        who: who.into(),
+        count,
+        what: None,
+    }
+}
+
+/// What failures have in common.
+pub fn contrast(property: Property, value: &str, of_failures: f64, rest_ok: f64) -> Finding {
+    Finding::Contrast(Contrast {
+        property,
+        value: value.into(),
+        of_failures,
+        rest_ok,
+        denied: false,
+    })
+}
+
+/// The same of answers that say no.
+pub fn denied(property: Property, value: &str, of_failures: f64, rest_ok: f64) -> Finding {
+    Finding::Contrast(Contrast {
+        property,
+        value: value.into(),
+        of_failures,
+        rest_ok,
+        denied: true,
+    })
+}
+
+fn before() -> Summary {
+    let asked = 60 * USUAL;
+    Summary {
+        seconds: 60.0,
+        queries: asked + 1,
+        asked,
+        responses: asked - 1,
+        answered: asked - 1,
+        unanswered: 1,
+        retransmitted: 1,
+        rcodes: [("NOERROR".to_string(), 1_130), ("NXDOMAIN".to_string(), 69)].into(),
+        query_bytes: 54_000,
+        response_bytes: 151_000,
+        p50_ms: Some(0.8),
+        p95_ms: Some(11.4),
+        ..Summary::default()
+    }
+}
+
+/// An incident of a server that answers all.
+pub fn record(vantage: Vantage) -> Record {
+    let mut record = Record {
+        schema: 2,
+        kind: "incident".into(),
+        id: format!("{}-192-0-2-53", ONSET + 1_000),
+        server: Some("192.0.2.53".into()),
+        also: Vec::new(),
+        ports: vec![53],
+        vantage,
+        watched: vec!["eth0".into()],
+        stage: Stage::Open,
+        level: Level::Critical,
+        onset_ms: ONSET,
+        detected_ms: ONSET + 1_000,
+        last_symptom_ms: ONSET + LASTS * 1_000,
+        ended_ms: None,
+        updated_ms: ONSET + LASTS * 1_000,
+        symptoms: Vec::new(),
+        before: before(),
+        during: Summary::default(),
+        clients: Clients {
+            addresses: 34,
+            networks: 3,
+            rejected: Vec::new(),
+            served: 0,
+            heaviest: vec![
+                party("10.1.0.17", 212),
+                party("10.1.0.4", 97),
+                party("10.2.0.9", 61),
+            ],
+            sources: Vec::new(),
+            distinct: Range {
+                usual: Some(18.0),
+                worst: 19.0,
+            },
+            rate: Range {
+                usual: Some(20.0),
+                worst: 24.0,
+            },
+            distinct_names: Range {
+                usual: Some(11.0),
+                worst: 12.0,
+            },
+        },
+        names: vec![
+            party("www.example.org", 310),
+            party("mail.example.org", 122),
+            party("api.example.com", 41),
+        ],
+        icmp_senders: Vec::new(),
+        slowest_icmp_ms: None,
+        host: None,
+        verified: None,
+        sampling: Sampling {
+            shift: 0,
+            packets: 256,
+            lost: 0,
+        },
+        affects: None,
+        first_cause: Vec::new(),
+        causes: Vec::new(),
+        findings: Vec::new(),
+        series: Series::default(),
+    };
+    asked(&mut record, LASTS * USUAL, [LASTS * USUAL, 0, 0, 0]);
+    record
+}
+
+/// Queries that were asked: answered, ended by an ICMP error, unanswered, pending.
+pub fn asked(record: &mut Record, all: u64, ends: [u64; 4]) {
+    let [answered, errored, unanswered, waiting] = ends;
+    assert_eq!(all, ends.iter().sum::<u64>(), "each query has one end");
+    let retransmitted = unanswered / 3;
+    record.during = Summary {
+        seconds: SECONDS,
+        queries: all + retransmitted,
+        asked: all,
+        responses: answered,
+        answered,
+        errored,
+        unanswered,
+        waiting,
+        retransmitted,
+        rcodes: (answered != 0)
+            .then(|| ("NOERROR".to_string(), answered))
+            .into_iter()
+            .collect(),
+        query_bytes: (all + retransmitted) * 45,
+        response_bytes: answered * 126,
+        p50_ms: (answered != 0).then_some(0.9),
+        p95_ms: (answered != 0).then_some(12.1),
+        ..Summary::default()
+    };
+}
+
+/// ICMP errors about queries, and who sent them.
+pub fn icmp(record: &mut Record, kind: &str, errors: u64, sender: &str) {
+    record.during.icmp_errors.insert(kind.into(), errors);
+    if record.server.as_deref() == Some(sender) {
+        record.during.icmp_from_server += errors;
+    }
+    record.icmp_senders.push(Party {
+        what: Some(kind.into()),
+        ..party(sender, errors.min(64))
+    });
+}
+
+/// A rule that fired some time after the onset.
+pub fn symptom(record: &mut Record, rule: Rule, level: Level, after_ms: u64, detail: &str) {
+    record.symptoms.push(SymptomRecord {
+        rule: rule.name().into(),
+        title: rule.title().into(),
+        level,
+        since_ms: ONSET + after_ms,
+        until_ms: None,
+        detail: detail.into(),
+    });
+}
+
+/// What is known, and with it the causes.
+pub fn weighed(mut record: Record, findings: Vec<Finding>) -> Record {
+    record.affects = findings.iter().find_map(|finding| match finding {
+        Finding::Contrast(contrast) => Some(contrast.clone()),
+        _ => None,
+    });
+    record.causes = rank::rank(&findings);
+    record.first_cause = rank::first(&record.causes);
+    record.findings = findings;
+    record.series = series(&record);
+    record
+}
+
+/// Over after this incident, with nothing left to say.
+pub fn over(mut record: Record) -> Record {
+    record.stage = Stage::Closed;
+    record.ended_ms = Some(record.last_symptom_ms + 30_000);
+    record.updated_ms = record.last_symptom_ms + 30_000;
+    for symptom in &mut record.symptoms {
+        symptom.until_ms = Some(record.last_symptom_ms);
+    }
+    record
+}
+
+/// The counts of before and during, second by second.
+fn series(record: &Record) -> Series {
+    let mut points = Vec::new();
+    for (summary, from, seconds) in [
+        (&record.before, ONSET - 60_000, 60),
+        (&record.during, ONSET, LASTS),
+    ] {
+        let errors: u64 = summary.icmp_errors.values().sum();
+        let bad: u64 = summary
+            .rcodes
+            .iter()
+            .filter(|(rcode, _)| *rcode != "NOERROR")
+            .map(|(_, many)| many)
+            .sum();
+        for second in 0..seconds {
+            let part = |all: u64| all * (second + 1) / seconds - all * second / seconds;
+            points.push(Point {
+                at_ms: from + second * 1_000,
+                queries: part(summary.queries),
+                answered: part(summary.answered),
+                failed: part(summary.errored + summary.unanswered),
+                icmp_errors: part(errors),
+                bad_rcodes: part(bad),
+            });
+        }
+    }
+    Series {
+        step_ms: 1_000,
+        points,
+    }
+}
