@@ -122,6 +122,9 @@ fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
         .arg("--target-dir")
         .arg(&target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        // Incremental compilation, which a user's own configuration may ask for, divides the crate
+        // otherwise and gives another object.
+        .env("CARGO_INCREMENTAL", "0")
         .env("PATH", path_with(&toolchain.linker)?)
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER");
