@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::measure::counters::Counters;
-use sensor_common::class::{Class, IcmpType, QuestionState, Quoted};
+use sensor_common::class::{Class, QuestionState, Quoted};
 use sensor_common::totals::Totals;
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{
@@ -116,7 +116,7 @@ impl Sink for Nobody {
 
     fn tcp(&mut self, _: &Connection) {}
 
-    fn icmp_error_of_other(&mut self, _: IcmpType, _: u8, _: Quoted) {}
+    fn icmp_error_of_other(&mut self, _: u8, _: u8, _: Quoted) {}
 
     fn icmp_error<P: Packet>(&mut self, _: &IcmpError, _: P) {}
 }

@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
-use sensor_common::class::{IcmpType, Quoted};
+use sensor_common::class::Quoted;
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -155,15 +155,13 @@ impl<C: Sampled> Sink for Maps<C> {
     }
 
     #[inline(always)]
-    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
-        let (icmp_type, quoted) = (opaque(icmp_type as u8), opaque(quoted as u8));
-        account::count_icmp_error(self, icmp_type, code, quoted);
+    fn icmp_error_of_other(&mut self, icmp_type: u8, code: u8, quoted: Quoted) {
+        account::count_icmp_error(self, icmp_type, code, opaque(quoted as u8));
     }
 
     #[inline(always)]
     fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P) {
         let error = IcmpError {
-            icmp_type: opaque(error.icmp_type),
             quoted: opaque(error.quoted),
             ..*error
         };

@@ -22,19 +22,40 @@ struct Error<P> {
     payload: P,
     sender: Words,
     family: u8,
-    icmp_type: IcmpType,
+    /// Index of the [`IcmpType`].
+    icmp_type: u8,
     code: u8,
+}
+
+/// For each number in the header the index of the [`IcmpType`], or [`NO_ERROR`]. Tables and not a match: the verifier
+/// would follow the rest once for each type.
+static V4_TYPES: [u8; 256] = types("v4");
+/// The same of `ICMPv6`.
+static V6_TYPES: [u8; 256] = types("v6");
+/// A message that is no error, or none about an undelivered packet.
+const NO_ERROR: u8 = u8::MAX;
+
+const fn types(family: &str) -> [u8; 256] {
+    let mut types = [NO_ERROR; 256];
+    let mut at = 0;
+    while at < IcmpType::ALL.len() {
+        let icmp_type = IcmpType::ALL[at];
+        // The last byte tells the two names apart.
+        if icmp_type.family().as_bytes()[1] == family.as_bytes()[1] {
+            types[icmp_type.number() as usize] = icmp_type as u8;
+        }
+        at += 1;
+    }
+    types
 }
 
 #[inline(always)]
 pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
-    let icmp_type = match number {
-        3 => IcmpType::V4Unreachable,
-        11 => IcmpType::V4TimeExceeded,
-        12 => IcmpType::V4ParameterProblem,
-        _ => return Class::NotDns.into(),
-    };
+    let icmp_type = V4_TYPES[usize::from(number)];
+    if icmp_type == NO_ERROR {
+        return Class::NotDns.into();
+    }
     let quote = datagram.payload.skip(HEADER);
     let room = datagram.room - HEADER as u32;
     quoted_v4(&error(datagram, icmp_type, code), quote, room, sink)
@@ -43,20 +64,17 @@ pub(super) fn parse_v4<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S)
 #[inline(always)]
 pub(super) fn parse_v6<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) -> Outcome {
     let (number, code) = whole!(header(datagram), Malformed::IcmpHeader);
-    let icmp_type = match number {
-        1 => IcmpType::V6Unreachable,
-        2 => IcmpType::V6TooBig,
-        3 => IcmpType::V6TimeExceeded,
-        4 => IcmpType::V6ParameterProblem,
-        _ => return Class::NotDns.into(),
-    };
+    let icmp_type = V6_TYPES[usize::from(number)];
+    if icmp_type == NO_ERROR {
+        return Class::NotDns.into();
+    }
     let quote = datagram.payload.skip(HEADER);
     let room = datagram.room - HEADER as u32;
     quoted_v6(&error(datagram, icmp_type, code), quote, room, sink)
 }
 
 #[inline(always)]
-fn error<P: Packet>(datagram: &Datagram<P>, icmp_type: IcmpType, code: u8) -> Error<P> {
+fn error<P: Packet>(datagram: &Datagram<P>, icmp_type: u8, code: u8) -> Error<P> {
     Error {
         payload: datagram.payload,
         sender: datagram.source,
@@ -162,7 +180,7 @@ fn quoted_udp<P: Packet, S: Sink>(
         client_port: raw16(ports, 0),
         id: 0,
         family: error.family,
-        icmp_type: error.icmp_type as u8,
+        icmp_type: error.icmp_type,
         code: error.code,
         quoted: Quoted::Query as u8,
         verifiable: 0,

@@ -1,6 +1,8 @@
 //! Where the parser puts what it finds.
 
-use sensor_common::class::{IcmpType, Quoted};
+#[cfg(doc)]
+use sensor_common::class::IcmpType;
+use sensor_common::class::Quoted;
 use sensor_common::totals::Totals;
 
 use super::message::{Connection, DnsPort, IcmpError, Query, Response};
@@ -26,8 +28,9 @@ pub trait Sink {
     /// A TCP segment on a DNS port that opens or refuses a connection.
     fn tcp(&mut self, connection: &Connection);
 
-    /// An ICMP error that quotes something else than DNS, or too little to tell.
-    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted);
+    /// An ICMP error that quotes something else than DNS, or too little to tell. By the index of its
+    /// [`IcmpType`].
+    fn icmp_error_of_other(&mut self, icmp_type: u8, code: u8, quoted: Quoted);
 
     /// An ICMP error that quotes DNS. `udp` is at the quoted UDP header.
     fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P);

@@ -140,7 +140,7 @@ impl Sink for Collector<'_> {
 
     fn tcp(&mut self, _: &Connection) {}
 
-    fn icmp_error_of_other(&mut self, _: IcmpType, _: u8, _: Quoted) {}
+    fn icmp_error_of_other(&mut self, _: u8, _: u8, _: Quoted) {}
 
     fn icmp_error<P: Packet>(&mut self, error: &IcmpError, _: P) {
         let family = u16::from(error.family);

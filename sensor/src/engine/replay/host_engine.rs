@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytemuck::{Zeroable, cast_slice, cast_slice_mut, zeroed_box};
-use sensor_common::class::{IcmpType, Quoted};
+use sensor_common::class::Quoted;
 use sensor_common::sample::{MIN_RING_BYTES, SAMPLE_BYTES, Sample};
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
@@ -74,8 +74,8 @@ impl Sink for Memory {
         account::tcp(connection, self);
     }
 
-    fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
-        account::count_icmp_error(self, icmp_type as u8, code, quoted as u8);
+    fn icmp_error_of_other(&mut self, icmp_type: u8, code: u8, quoted: Quoted) {
+        account::count_icmp_error(self, icmp_type, code, quoted as u8);
     }
 
     fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P) {
