@@ -7,12 +7,48 @@ use crate::format::{Expect, Later};
 use crate::judged::Said;
 use crate::run::Spoken;
 
+/// What is to be said, by how soon it can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing.
+    Healthy,
+    /// ICMP errors or a flood show it.
+    Loud,
+    /// It takes a wait: silence, or something about answers.
+    Silent,
+}
+
+impl Kind {
+    fn of(expect: &Expect) -> Self {
+        let loud = |code: &String| LOUD.contains(&code.as_str());
+        if may_be_quiet(expect) {
+            Self::Healthy
+        } else if expect.symptoms.iter().any(loud) {
+            Self::Loud
+        } else {
+            Self::Silent
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Loud => "loud",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+fn may_be_quiet(expect: &Expect) -> bool {
+    let mut causes = expect.first_cause.iter();
+    causes.any(|code| code == NONE || code == NO_ATTACK)
+}
+
 /// The result for one situation.
 #[derive(Clone, Debug)]
 pub struct Score {
     pub name: String,
-    /// Nothing must be said of it.
-    pub is_healthy: bool,
+    pub kind: Kind,
     /// Symptoms that must be said, and are.
     pub symptoms: bool,
     /// The first cause is right.
@@ -36,6 +72,22 @@ const NONE: &str = "none";
 const NO_ATTACK: &str = "no_attack";
 const UNKNOWN: &str = "unknown";
 
+/// Symptoms that errors show, or more packets than usual.
+const LOUD: [&str; 12] = [
+    "port_unreachable",
+    "prohibited",
+    "host_unreachable",
+    "query_flood",
+    "one_source",
+    "spoofed",
+    "random_names",
+    "amplification",
+    "reflection",
+    "garbage",
+    "syn_flood",
+    "scan",
+];
+
 /// A little earlier than the onset is still it: ticks lie where the first packet lies.
 const EARLY: Duration = Duration::from_millis(500);
 
@@ -52,10 +104,7 @@ fn fits(expected: &[String], said: &[String]) -> bool {
 /// Judges one situation.
 pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
     let mut faults = Vec::new();
-    let may_be_quiet = expect
-        .first_cause
-        .iter()
-        .any(|c| c == NONE || c == NO_ATTACK);
+    let may_be_quiet = may_be_quiet(expect);
     let concerns = |said: &&Said| {
         let server = said
             .server
@@ -137,7 +186,7 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
     );
     Score {
         name: name.into(),
-        is_healthy: may_be_quiet,
+        kind: Kind::of(expect),
         symptoms,
         cause,
         delay,
@@ -226,7 +275,7 @@ pub fn table(scores: &[Score], with_right_ones: bool) -> String {
     let (names, wanted) = (width(|s| s.name.len()), width(|s| s.expected.len()));
     for score in shown {
         let verdict = if score.is_right() { "right" } else { "WRONG" };
-        let kind = if score.is_healthy { "healthy" } else { "ill" };
+        let kind = score.kind.name();
         let delay = score
             .delay
             .map_or("-".into(), |delay| format!("{:.2} s", delay.as_secs_f64()));
@@ -247,19 +296,27 @@ pub fn table(scores: &[Score], with_right_ones: bool) -> String {
 
 fn totals(scores: &[Score]) -> String {
     let count = |test: &dyn Fn(&&Score) -> bool| scores.iter().filter(test).count();
-    let healthy = count(&|score| score.is_healthy);
-    let ill = scores.len() - healthy;
-    let mut delays: Vec<Duration> = scores.iter().filter_map(|score| score.delay).collect();
-    delays.sort_unstable();
-    let median = delays.get(delays.len() / 2).copied().unwrap_or_default();
+    let is_ill = |score: &&Score| score.kind != Kind::Healthy;
+    let median = |kind: Kind| {
+        let of_kind = scores.iter().filter(|score| score.kind == kind);
+        let mut delays: Vec<Duration> = of_kind.filter_map(|score| score.delay).collect();
+        delays.sort_unstable();
+        let median = delays.get(delays.len() / 2);
+        median.map_or("-".into(), |delay| format!("{:.2} s", delay.as_secs_f64()))
+    };
     format!(
-        "{} of {} situations right; of {ill} failures and floods: symptoms right {}, first cause right {}, \
-         median delay {:.2} s; of {healthy} healthy ones: right {}\n",
+        "{} of {} situations right\n\
+         of {} failures and floods: symptoms right in {}, first cause right in {}\n\
+         median delay: {} with errors and floods, {} else\n\
+         of {} healthy ones: right {}\n",
         count(&|score| score.is_right()),
         scores.len(),
-        count(&|score| !score.is_healthy && score.symptoms),
-        count(&|score| !score.is_healthy && score.cause),
-        median.as_secs_f64(),
-        count(&|score| score.is_healthy && score.is_right()),
+        count(&is_ill),
+        count(&|score| is_ill(score) && score.symptoms),
+        count(&|score| is_ill(score) && score.cause),
+        median(Kind::Loud),
+        median(Kind::Silent),
+        count(&|score| !is_ill(score)),
+        count(&|score| !is_ill(score) && score.is_right()),
     )
 }

@@ -10,7 +10,7 @@ use crate::format::{Names, Situation};
 use crate::load;
 
 /// Networks for documentation, benchmarks, private use and links; and the limited broadcast.
-const NETWORKS: [&str; 14] = [
+const NETWORKS: [&str; 15] = [
     "192.0.2.0/24",
     "198.51.100.0/24",
     "203.0.113.0/24",
@@ -23,6 +23,7 @@ const NETWORKS: [&str; 14] = [
     "127.0.0.0/8",
     "224.0.0.0/24",
     "255.255.255.255/32",
+    "0.0.0.0/32",
     "2001:db8::/32",
     "fe80::/10",
 ];
