@@ -4,11 +4,12 @@ use super::super::number::{count, counted, milliseconds, rate, share, span};
 use super::super::words::{self, contrast, finding};
 use super::super::{calendar, number};
 use super::document::{Status, Verdict};
+use crate::detect::rules::RULES;
 use crate::detect::{Level, Rule};
 use crate::incident::Cause;
 use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::rank::LEAST;
-use crate::incident::record::{Record, Stage};
+use crate::incident::record::{Record, Stage, SymptomRecord};
 
 /// Reasons for one cause.
 const REASONS: usize = 3;
@@ -43,7 +44,7 @@ pub fn status(record: &Record) -> Status {
         Stage::Closed => (
             format!("OVER, was {level}"),
             false,
-            format!("from {from} to {last} UTC ({lasted})."),
+            format!("from {from} to {} UTC ({lasted}).", calendar::until(record.onset_ms, record.last_symptom_ms)),
         ),
         Stage::Stale => (
             format!("STALE, was {level}"),
@@ -75,50 +76,72 @@ fn quiet(record: &Record) -> String {
     }
 }
 
-/// How bad it is, in one or two sentences.
+/// How bad it is, in a few sentences.
 #[must_use]
 pub fn impact(record: &Record) -> String {
     if record.server.is_none() {
-        return worst_symptom(record);
+        let worst = record.symptoms.iter().max_by_key(|symptom| symptom.level);
+        return worst.map_or_else(String::new, |symptom| format!("{}.", sentence(&symptom.detail)));
     }
     let mut parts = vec![answered(record)];
-    let fired = |is: &dyn Fn(Rule) -> bool| {
-        let rules = crate::detect::rules::RULES.iter().map(|spec| spec.rule);
-        let mut fired = rules.filter(|rule| {
-            record
-                .symptoms
-                .iter()
-                .any(|symptom| symptom.rule == rule.name())
-        });
-        fired.any(is)
-    };
-    let range = &record.clients.rate;
-    if fired(&|rule| rule.is_flood()) {
-        parts.push(match range.usual {
-            Some(usual) => format!("Peak {} (usually {}).", queries(range.worst), rate(usual)),
-            None => format!("Peak {} (no baseline yet).", queries(range.worst)),
-        });
-    }
-    if fired(&|rule| rule == Rule::Slow)
-        && let Some(p95) = record.during.p95_ms
-    {
-        parts.push(format!(
-            "95th percentile latency up to {}.",
-            milliseconds(p95)
-        ));
+    for spec in &RULES {
+        let fired = record.symptoms.iter().find(|symptom| symptom.rule == spec.name);
+        if let Some(text) = fired.and_then(|symptom| beside(spec.rule, symptom, record))
+            && !parts.contains(&text)
+        {
+            parts.push(text);
+        }
     }
     parts.join(" ")
 }
 
-fn queries(per_second: f64) -> String {
-    format!("{} queries/s", number::plain(per_second))
+/// What a symptom adds to how many queries were answered.
+fn beside(rule: Rule, symptom: &SymptomRecord, record: &Record) -> Option<String> {
+    match rule {
+        Rule::PortUnreachable
+        | Rule::Prohibited
+        | Rule::HostUnreachable
+        | Rule::Silent
+        | Rule::PartialFailure
+        | Rule::PartialRejection
+        | Rule::PathFailing => None,
+        Rule::RcodeShift => error_answers(record),
+        Rule::Slow => {
+            let p95 = record.during.p95_ms?;
+            Some(format!("95th percentile latency up to {}.", milliseconds(p95)))
+        }
+        Rule::QueryFlood | Rule::OneSource | Rule::RandomNames | Rule::Amplification | Rule::Spoofed => {
+            let range = &record.clients.rate;
+            let usual = range.usual.map_or_else(
+                || "no baseline yet".into(),
+                |usual| format!("usually {}", rate(usual)),
+            );
+            Some(format!("Peak {} queries/s ({usual}).", number::plain(range.worst)))
+        }
+        Rule::Collapse
+        | Rule::Truncation
+        | Rule::TcpFails
+        | Rule::Fragments
+        | Rule::Garbage
+        | Rule::FragmentFlood
+        | Rule::SynFlood
+        | Rule::Reflection
+        | Rule::Scan => Some(format!("{}.", sentence(&symptom.detail))),
+    }
 }
 
-fn worst_symptom(record: &Record) -> String {
-    let worst = record.symptoms.iter().max_by_key(|symptom| symptom.level);
-    worst.map_or_else(String::new, |symptom| {
-        format!("{}: {}.", sentence(&symptom.title), symptom.detail)
-    })
+/// The most frequent rcode but NOERROR.
+fn error_answers(record: &Record) -> Option<String> {
+    let rcodes = &record.during.rcodes;
+    let all: u64 = rcodes.values().sum();
+    let errors = rcodes.iter().filter(|(rcode, _)| rcode.as_str() != "NOERROR");
+    let (rcode, many) = errors.max_by_key(|(_, many)| **many)?;
+    Some(format!(
+        "{rcode} in {} of {} ({}).",
+        count(*many),
+        counted(all, "answer"),
+        share(*many, all)
+    ))
 }
 
 /// With a capital letter.
@@ -146,8 +169,8 @@ fn answered(record: &Record) -> String {
     let usually = match before.decided() {
         0 => String::new(),
         all => format!(
-            "; in the {} before, {}",
-            seconds(before.seconds),
+            "; in the {} s before, {}",
+            number::plain(before.seconds),
             share(before.answered, all)
         ),
     };
@@ -213,7 +236,7 @@ pub fn verdict(record: &Record) -> Verdict {
     };
     match record.first_cause.as_slice() {
         [] => Verdict {
-            name: "Cause unknown".into(),
+            name: "Cause unknown:".into(),
             text: unknown(record),
             reasons: record
                 .findings
@@ -237,6 +260,8 @@ pub fn verdict(record: &Record) -> Verdict {
                 }
             }
             both.truncate(REASONS);
+            let weights = [*one, *other].map(|cause| words::cause::weight(record, cause));
+            let weights: Vec<String> = weights.iter().flatten().map(|weight| format!("{weight} dB")).collect();
             Verdict {
                 name: format!(
                     "Likely cause: {} or {}",
@@ -244,8 +269,8 @@ pub fn verdict(record: &Record) -> Verdict {
                     words::cause::name(*other)
                 ),
                 text: format!(
-                    "{}: the evidence does not separate them.",
-                    [*one, *other].map(|cause| named(record, cause)).join(", ")
+                    "({}). The evidence does not separate them.",
+                    words::list(&weights)
                 ),
                 reasons: both,
             }
@@ -254,16 +279,16 @@ pub fn verdict(record: &Record) -> Verdict {
 }
 
 fn weight(record: &Record, cause: Cause) -> String {
-    words::cause::weight(record, cause).map_or_else(String::new, |weight| format!("({weight} dB) "))
+    words::cause::weight(record, cause).map_or_else(String::new, |weight| format!("({weight} dB). "))
 }
 
 fn unknown(record: &Record) -> String {
     let best = record.causes.first().filter(|best| best.weight > 0);
     best.map_or_else(
-        || "No known cause matches the evidence.".into(),
+        || "no known cause matches the evidence.".into(),
         |best| {
             format!(
-                "The best match, {}, is below the {LEAST} dB that it takes.",
+                "the best match, {}, is below the {LEAST} dB that it takes.",
                 named(record, best.cause)
             )
         },
@@ -274,11 +299,10 @@ fn unknown(record: &Record) -> String {
 #[must_use]
 pub fn affects(record: &Record) -> String {
     let whom = match &record.affects {
-        Some(common) => contrast::sentence(common),
-        None if record.server.is_none() => on_the_network(record),
-        None => "no single client network, zone or query type sets failed queries apart from answered ones.".into(),
+        Some(common) => format!("{}.", contrast::short(common)),
+        None => of_a_finding(record).unwrap_or_else(|| in_general(record)),
     };
-    if record.clients.addresses == 0 {
+    if record.clients.addresses == 0 || record.server.is_none() {
         return whom;
     }
     format!(
@@ -288,14 +312,28 @@ pub fn affects(record: &Record) -> String {
     )
 }
 
-fn on_the_network(record: &Record) -> String {
-    let whom = record.findings.iter().find_map(|found| match found {
+fn of_a_finding(record: &Record) -> Option<String> {
+    record.findings.iter().find_map(|found| match found {
         Finding::UnaskedAnswers { victim, .. } => Some(format!("{victim} and its link.")),
-        Finding::NoServerAnswers { resolver, .. } => {
-            Some(format!("{resolver} and all clients that use it."))
-        }
+        Finding::LargeAnswers { network } => Some(format!("{network}, which receives the answers.")),
+        Finding::NoServerAnswers { resolver, .. } => Some(format!("{resolver} and all clients that use it.")),
+        Finding::TcpNotAccepted { .. } => Some("clients that need TCP (truncated answers, zone transfers).".into()),
         Finding::LooksAround => Some("no client: the scanned addresses do not answer.".into()),
         _ => None,
-    });
-    whom.unwrap_or_else(|| "the watched network.".into())
+    })
+}
+
+/// Nothing sets those that fail apart.
+fn in_general(record: &Record) -> String {
+    let during = &record.during;
+    let failed = during.errored + during.unanswered;
+    if record.server.is_none() {
+        "the watched network.".into()
+    } else if failed * 100 <= during.decided() {
+        "hardly any client so far: queries are answered.".into()
+    } else if during.answered * 100 <= during.decided() {
+        "all clients alike.".into()
+    } else {
+        "clients and names alike: nothing sets failed queries apart from answered ones.".into()
+    }
 }

@@ -14,7 +14,7 @@ mod questions;
 mod timeline;
 mod weighing;
 
-pub use head::{impact, named, summary};
+pub use head::{impact, named, sentence, summary};
 pub use html::html;
 pub use markdown::markdown;
 pub use weighing::term;

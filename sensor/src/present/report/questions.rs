@@ -137,15 +137,19 @@ fn noticed(record: &Record) -> Vec<Block> {
             symptom.detail
         )
     });
-    vec![
+    let mut blocks = vec![
         Block::Text(format!(
             "By the sensor, {} after the onset, by these symptoms:",
             span(record.detected_ms.saturating_sub(record.onset_ms))
         )),
         Block::Bullets(symptoms.collect()),
-        Block::Text("The course in full:".into()),
-        Block::Bullets(timeline::all(record)),
-    ]
+    ];
+    let course = timeline::all(record);
+    if course.len() > timeline::FIRST {
+        blocks.push(Block::Text("The timeline in full:".into()));
+        blocks.push(Block::Bullets(course));
+    }
+    blocks
 }
 
 fn examined(record: &Record) -> String {
