@@ -89,7 +89,7 @@ pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> Wanted {
     count_header(totals, query.message.flags);
     totals.query_bytes += u64::from(query.message.length);
     if query.question_is_read() {
-        totals.qtype[usize::from(query.qtype).min(QTYPES - 1)] += 1;
+        totals.qtype[S::at_most::<{ QTYPES - 1 }>(usize::from(query.qtype))] += 1;
     } else {
         totals.unread[usize::from(query.question_state) & (QUESTION_STATES - 1)] += 1;
     }
@@ -216,10 +216,9 @@ fn attribute_tcp<A: Address, S: Store<Shared: Rare>>(
 /// Counts an ICMP error.
 #[inline(always)]
 pub fn icmp_error<S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> Wanted {
-    let totals = store.totals();
-    count_icmp_error(totals, error.icmp_type, error.code, error.quoted);
+    count_icmp_error(store, error.icmp_type, error.code, error.quoted);
     if error.verifiable == 0 {
-        totals.unverifiable += 1;
+        store.totals().unverifiable += 1;
     }
     if error.family == FAMILY_V4 {
         attribute_error::<V4, S>(error, store)
@@ -232,11 +231,11 @@ pub fn icmp_error<S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> W
 /// [`IcmpType`] and [`Quoted`]. Where the compiler sees that they come from an enum it drops the masks, which
 /// the verifier needs: the kernel's half hides it.
 #[inline(always)]
-pub fn count_icmp_error(totals: &mut Totals, icmp_type: u8, code: u8, quoted: u8) {
+pub fn count_icmp_error<S: Store>(store: &mut S, icmp_type: u8, code: u8, quoted: u8) {
     let icmp_type = usize::from(icmp_type) & (ICMP_TYPES - 1);
-    let code = usize::from(code).min(ICMP_CODES - 1);
+    let code = S::at_most::<{ ICMP_CODES - 1 }>(usize::from(code));
     let quoted = usize::from(quoted) & (QUOTED - 1);
-    totals.icmp_error[icmp_type][code][quoted] += 1;
+    store.totals().icmp_error[icmp_type][code][quoted] += 1;
 }
 
 #[inline(always)]
@@ -259,7 +258,7 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         }
         entry.error_sender = A::new(error.sender).key();
         let counters = &mut entry.counters;
-        let kind = error.kind();
+        let kind = kind::<S>(error);
         counters.errors[kind] += 1;
         counters.errors_matched[kind] += matched;
         if error.sender == error.server {
@@ -270,7 +269,7 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         }
     } else {
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
-        entry.counters.backscatter[error.kind()] += 1;
+        entry.counters.backscatter[kind::<S>(error)] += 1;
     }
     if error.verifiable == 0 {
         sampling::by_token(&mut shard.sampling, SampleKind::ShortQuote, 0)
@@ -280,14 +279,12 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
     }
 }
 
-impl IcmpError {
-    /// What it says of the path: index of an [`ErrorKind`].
-    #[inline(always)]
-    fn kind(&self) -> usize {
-        let icmp_type = usize::from(self.icmp_type) & (ICMP_TYPES - 1);
-        let code = usize::from(self.code).min(ICMP_CODES - 1);
-        usize::from(KINDS[icmp_type][code]) & (ERROR_KINDS - 1)
-    }
+/// What an error says of the path: index of an [`ErrorKind`].
+#[inline(always)]
+fn kind<S: Store>(error: &IcmpError) -> usize {
+    let icmp_type = usize::from(error.icmp_type) & (ICMP_TYPES - 1);
+    let code = S::at_most::<{ ICMP_CODES - 1 }>(usize::from(error.code));
+    usize::from(KINDS[icmp_type][code]) & (ERROR_KINDS - 1)
 }
 
 /// [`ErrorKind::of`] for each type and code; the last code stands for all above.

@@ -19,6 +19,14 @@ pub trait Store {
     /// What this CPU counts beside totals; `None` for a forwarded packet, which was attributed where it
     /// came in. Asked for only where there is something to count.
     fn state(&mut self) -> Option<(&mut Shard, &mut Self::Shared)>;
+
+    /// `index`, and `LAST` for all above it. The kernel's half has its own: what the compiler makes of
+    /// `min` is refused by verifiers before Linux 6.9.
+    #[inline(always)]
+    #[must_use]
+    fn at_most<const LAST: usize>(index: usize) -> usize {
+        index.min(LAST)
+    }
 }
 
 /// What all CPUs share.

@@ -9,19 +9,33 @@
 //! turn, made by the generator of `kernel/flood.rs` and handed on by a tail call; what the generator
 //! costs by itself is taken off.
 
+#[path = "cost/beside.rs"]
+mod beside;
 mod rig;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use aya::Ebpf;
 use clap::Parser;
-use rig::{Arguments, Format, Hook, Pair, Vary, frame};
+use rig::{Format, Hook, Pair, Vary, frame};
+use sensor::engine::kernel::load::OBJECT;
 use sensor_common::names;
 use serde::Serialize;
 
 /// One transaction in 2^6 is followed where nothing else is said.
 const SHIFT: u32 = 6;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    common: rig::Arguments,
+    /// Measure only the classes with a goal, in turn with another object; fail with --check where one costs more
+    /// than 1 ns over it.
+    #[arg(long, value_name = "OBJECT")]
+    beside: Option<PathBuf>,
+}
 
 /// One measured class.
 #[derive(Serialize)]
@@ -159,16 +173,23 @@ fn main() -> ExitCode {
 
 /// Whether every class met its goal, with a quarter to spare, or nobody asked.
 fn run() -> Result<bool> {
-    let arguments = Arguments::parse();
+    let Arguments {
+        common: arguments,
+        beside,
+    } = Arguments::parse();
     let format = arguments.output;
     let (rounds, repeat) = if arguments.quick {
         (15, 60_000)
     } else {
         (101, 400_000)
     };
+    if let Some(other) = beside {
+        let within = beside::run(&other, format, rounds, repeat)?;
+        return Ok(within || !arguments.check);
+    }
     let mut within = true;
     header(format, "one packet, again and again");
-    let mut ebpf = rig::object(Vary::default())?;
+    let mut ebpf = rig::object(OBJECT, Vary::default())?;
     rig::xdp(&mut ebpf, names::PROGRAM_XDP)?.load()?;
     rig::xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?.load()?;
     rig::tc(&mut ebpf, names::PROGRAM_EGRESS)?.load()?;
@@ -226,7 +247,7 @@ struct Generated {
 impl Generated {
     fn new(vary: Vary) -> Result<Self> {
         let load = |name: &'static str| -> Result<Ebpf> {
-            let mut ebpf = rig::object(vary)?;
+            let mut ebpf = rig::object(OBJECT, vary)?;
             rig::xdp(&mut ebpf, name)?.load()?;
             rig::xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
             rig::next(&mut ebpf, name)?;

@@ -20,6 +20,7 @@ use aya::programs::XdpMode;
 use aya::programs::{TestRun, TestRunAttrs, TestRunOptions};
 use clap::Parser;
 use rig::{Arguments, Format, Vary, frame, xdp};
+use sensor::engine::kernel::load::OBJECT;
 use sensor::stage::namespace::Namespace;
 use sensor_common::names;
 use serde::Serialize;
@@ -178,7 +179,7 @@ impl Lab {
 
     /// The generator needs XDP on its own end too: only then has the device a queue for frames.
     fn load_generator(&self, vary: Vary) -> Result<Ebpf> {
-        let mut ebpf = rig::object(vary)?;
+        let mut ebpf = rig::object(OBJECT, vary)?;
         xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
         let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
         empty.load()?;
@@ -189,7 +190,7 @@ impl Lab {
     }
 
     fn attach_empty(&self) -> Result<Ebpf> {
-        let mut ebpf = rig::object(Vary::default())?;
+        let mut ebpf = rig::object(OBJECT, Vary::default())?;
         let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
         empty.load()?;
         self.watched

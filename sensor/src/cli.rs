@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 use crate::detect::rules::RULES;
-use crate::engine::kernel::attach::HookChoice;
+use crate::engine::kernel::hook::HookChoice;
 use crate::engine::settings::TIMEOUTS;
 use crate::measure::address;
 use crate::measure::sketch::Prefix;
@@ -107,6 +107,7 @@ Examples:
 Examples:
   sensor doctor
   sensor doctor -i eth0 --output json
+  sensor doctor --clean                 after a sensor was killed (SIGKILL, out of memory)
   sensor doctor --cost                  while `sensor watch` runs beside it")]
     Doctor(DoctorArguments),
 }
@@ -121,6 +122,10 @@ pub struct DemoArguments {
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct WatchArguments {
     /// Interface to watch; may be given up to eight times.
     #[arg(short, long = "interface", value_name = "NAME", required = true)]
@@ -133,6 +138,11 @@ pub struct WatchArguments {
     /// Do not count sent packets. Whether a query was answered can then not be known.
     #[arg(long)]
     pub ingress_only: bool,
+
+    /// Take the place of another sensor on the interface. Without TCX (kernel 6.6) there is one place in
+    /// each direction.
+    #[arg(long)]
+    pub take_over: bool,
 
     /// DNS port; may be given up to eight times. 53 if not given.
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
@@ -322,6 +332,11 @@ pub struct RulesArguments {
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 
+    /// Take the place of another sensor on the interface. Without TCX (kernel 6.6) there is one place in
+    /// each direction.
+    #[arg(long, requires = "interfaces")]
+    pub take_over: bool,
+
     /// Seconds between two readings of an interface.
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = seconds,
           allow_negative_numbers = true)]
@@ -344,6 +359,10 @@ pub struct DoctorArguments {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "3",
           value_parser = value_parser!(u32).range(1..=60))]
     pub cost: Option<u32>,
+
+    /// Remove filters that killed sensors have left on interfaces, and do nothing else.
+    #[arg(long, conflicts_with_all = ["cost", "interfaces"])]
+    pub clean: bool,
 
     /// Interface to check; all if not given.
     #[arg(short, long = "interface", value_name = "NAME")]

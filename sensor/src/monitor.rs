@@ -167,6 +167,11 @@ impl Monitor {
         self.detector.set_addresses(addresses);
     }
 
+    /// A hook was lost: what stays away from now on may only be unseen, and is no incident.
+    pub fn lose_sight(&mut self) {
+        self.detector.lose_sight();
+    }
+
     /// Servers that fail, without a flood, and were not asked in the last minute; they are now.
     pub fn to_be_verified(&mut self) -> Vec<SocketAddr> {
         let now = self.now;

@@ -209,6 +209,9 @@ impl<E: Engine> Session<E> {
                 monitor.set_verified(server, answer);
             }
         }
+        if self.engine.status().is_partly_blind() {
+            monitor.lose_sight();
+        }
         let changes = monitor.observe(reading, &self.samples);
         if let Some(host) = &self.host {
             if let Some(reading) = host.take() {

@@ -106,7 +106,7 @@ fn the_journal_gets_an_entry_of_fields() {
         .map(|line| line.split_once('=').expect("a field"))
         .collect();
     for field in [
-        ("MESSAGE", "INCIDENT: 192.0.2.53, warning: service down"),
+        ("MESSAGE", "INCIDENT 192.0.2.53 warning: service down"),
         ("PRIORITY", "4"),
         ("SYSLOG_IDENTIFIER", "sensor"),
         ("SENSOR_CHANGE", "opened"),
@@ -131,9 +131,9 @@ fn a_command_reads_the_record_and_its_environment() {
     });
     alerts.send(alert(Change::Opened));
     alerts.finish();
-    let record: Record = serde_json::from_str(&fs::read_to_string(&path).expect("written"))
-        .expect("the whole record");
-    assert_eq!(record.id, "1700000020500-192-0-2-53");
+    let object: Value = serde_json::from_str(&fs::read_to_string(&path).expect("written"))
+        .expect("the object of the incident");
+    assert_eq!(object["change"], "opened");
     let environment = format!("{}.env", path.display());
     let said = fs::read_to_string(&environment).expect("written");
     assert_eq!(said.trim(), "opened warning service_down");

@@ -367,7 +367,7 @@ fn a_clock_that_goes_back_begins_detection_anew() {
         .filter(|object| object["kind"] == "incident")
         .map(|object| {
             let stage = object["stage"].as_str().expect("a stage").to_string();
-            (object["first_sign_ms"].as_u64().expect("a time"), stage)
+            (object["onset_ms"].as_u64().expect("a time"), stage)
         })
         .collect();
     let unfinished = |at| (at, "unfinished".to_string());
@@ -379,9 +379,9 @@ fn thresholds_that_no_rule_can_compare_with_are_refused() {
     let bytes = pcap(101);
     let capture = file("thresholds.pcap", &bytes);
     for (text, why) in [
-        ("slow_rise = nan", "slow_rise must be a number above 0"),
-        ("slow_rise = -1", "slow_rise must be a number above 0"),
-        ("slow_rize = 1", "did you mean slow_rise?"),
+        ("usual_rise = nan", "usual_rise must be a number above 0"),
+        ("usual_rise = -1", "usual_rise must be a number above 0"),
+        ("usual_rize = 1", "did you mean usual_rise?"),
         ("slow = { warnng = 1 }", "unknown field `warnng`"),
         ("failed_back = 3", "failed_back"),
         ("failed_back = \"1h\"", "failed_back must not be"),
@@ -515,16 +515,16 @@ fn the_recorded_demo_tells_the_same_story() {
     let at = text.find("# DNS incident").expect("a report");
     let (lines, report) = text.split_at(at);
     assert!(
-        lines.contains("INCIDENT: 192.0.2.53, warning: service down"),
+        lines.contains("INCIDENT 192.0.2.53 warning: service down"),
         "{lines}"
     );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "answered 10 of 315 queries in 8 s (95 more had no end yet)",
-        "65 \"udp port 53 unreachable\"; 65 of them from the server's own address",
-        "Likely cause: **service down**",
+        "0 of 305 completed queries answered (0 %), 95 pending",
+        "65 ICMP port unreachable errors about queries came from the server's own address",
+        "**Likely cause: service down**",
         "firewall rejects",
-        "`systemctl status`",
+        "`systemctl --failed`",
     ] {
         assert!(report.contains(fact), "{fact}: {report}");
     }

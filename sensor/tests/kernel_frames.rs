@@ -5,7 +5,6 @@ mod support;
 use std::time::Duration;
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
-use sensor::engine::kernel::load::{LoadOptions, load};
 use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
@@ -14,7 +13,7 @@ use sensor::measure::reading::Snapshot;
 use sensor::measure::window::Window;
 use sensor_common::class::QuestionState;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
-use sensor_common::settings::{Direction, Settings};
+use sensor_common::settings::Direction;
 use sensor_common::totals::QTYPES;
 use sensor_ebpf::parse::Link;
 use support::frames::{Expect, corpus};
@@ -244,32 +243,6 @@ fn servers_with_like_addresses_are_two() {
     let servers = engine.snapshot(Duration::ZERO).servers();
     assert_eq!(servers.len(), 2);
     assert!(servers.values().all(|server| server.queries == 1));
-}
-
-/// The verifier drops what settings switch off, so each setting is another program to it.
-#[test]
-#[ignore = "needs a kernel"]
-fn the_verifier_accepts_every_setting() {
-    let several = for_ports(&[53, 5353]).expect("two ports");
-    for ports in [Box::new(Settings::DEFAULT), several] {
-        for slot_multiplier in [0, 0x9e37_79b1] {
-            for layer3_slots in [0, 0xffff] {
-                for log_level in [None, Some(log::Level::Trace)] {
-                    let settings = Box::new(Settings {
-                        slot_multiplier,
-                        layer3_slots,
-                        lanes: 32,
-                        ..*ports
-                    });
-                    load(LoadOptions {
-                        settings,
-                        log_level,
-                    })
-                    .unwrap_or_else(|error| panic!("{layer3_slots:#x} {log_level:?}: {error}"));
-                }
-            }
-        }
-    }
 }
 
 /// A time for each frame, in steps that make some of the same transaction late and some expired.

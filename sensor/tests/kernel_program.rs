@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
@@ -14,7 +14,7 @@ use sensor::engine::kernel::interface::Interface;
 use sensor::stage::client::query;
 use serde_json::Value;
 use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};
-use support::wait_for;
+use support::{PATIENCE, wait_for};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 
@@ -72,9 +72,15 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
             ],
         );
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        // Queries to a closed port are an incident, too: told in between, after some intervals.
         let mut next = || -> Value {
-            let line = lines.next().expect("a line").expect("text");
-            serde_json::from_str(&line).expect("JSON")
+            loop {
+                let line = lines.next().expect("a line").expect("text");
+                let object: Value = serde_json::from_str(&line).expect("JSON");
+                if object["kind"] != "incident" {
+                    return object;
+                }
+            }
         };
         next();
         assert!(xdp(&pair).is_some());
@@ -92,7 +98,7 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         let mut queries = 0;
         while queries < 30 {
             let object = next();
-            assert_eq!(object["schema"], 1);
+            assert_eq!(object["schema"], 2);
             assert_eq!(object["kind"], "totals");
             assert_eq!(object["engine"], "kernel");
             assert_eq!(object["source"], SERVER_DEVICE);
@@ -295,7 +301,10 @@ fn who_does_not_read_the_output_stops_neither_detection_nor_the_end() {
     let mut text = String::new();
     let mut errors = child.0.stderr.take().expect("piped");
     errors.read_to_string(&mut text).expect("text");
-    assert!(text.contains("the reader of standard output is too slow"), "{text}");
+    assert!(
+        text.contains("the reader of standard output is too slow"),
+        "{text}"
+    );
     drop(reader);
     std::fs::remove_dir_all(&directory).expect("removed");
 }
@@ -393,7 +402,7 @@ fn doctor_measures_what_a_running_sensor_costs() {
         &["watch", "-i", SERVER_DEVICE, "--hook", "xdp"],
     ));
     wait_for("attached", || xdp(&pair).is_some());
-    let doctor = Command::new(SENSOR)
+    let mut doctor = Command::new(SENSOR)
         .args(["doctor", "--cost", "1", "--output", "json"])
         .stdout(Stdio::piped())
         .spawn()
@@ -404,13 +413,15 @@ fn doctor_measures_what_a_running_sensor_costs() {
         .expect("entered")
         .expect("bound");
     let query = query(1, "example.org");
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(2) {
-        client
-            .send_to(&query, dns(addresses(4).server))
-            .or_else(|_| client.send_to(&query, dns(addresses(4).server)))
-            .expect("sent");
-    }
+    wait_for("the end of the measurement", || {
+        for _ in 0..100 {
+            client
+                .send_to(&query, dns(addresses(4).server))
+                .or_else(|_| client.send_to(&query, dns(addresses(4).server)))
+                .expect("sent");
+        }
+        doctor.try_wait().expect("a child").is_some()
+    });
     let output = doctor.wait_with_output().expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}");
@@ -545,16 +556,16 @@ fn the_demo_ends_by_itself_and_tells_what_it_saw() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(start.elapsed() < Duration::from_secs(30));
+    assert!(start.elapsed() < PATIENCE);
     assert!(
         text.contains("native XDP and TC egress"),
         "not live: {text}"
     );
     for fact in [
-        "INCIDENT: 192.0.2.53, warning: service down",
+        "INCIDENT 192.0.2.53 warning: service down",
         "# DNS incident: 192.0.2.53, service down",
-        "udp port 53 unreachable",
-        "nothing listens on the server's address and the DNS port (UDP) of this host",
+        "ICMP port unreachable errors about queries came from the server's own address",
+        "othing listens on",
     ] {
         assert!(text.contains(fact), "{fact}: {text}");
     }

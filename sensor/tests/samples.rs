@@ -49,7 +49,7 @@ fn flood(engine: &mut Clocked, ticks: u32, mut each: impl FnMut(&mut Clocked, Ex
     for _ in 0..ticks {
         for _ in 0..500 {
             number += 1;
-            let mut exchange = exchange(if number % 2 == 0 { 4 } else { 6 });
+            let mut exchange = exchange(if number.is_multiple_of(2) { 4 } else { 6 });
             exchange.client = match exchange.client {
                 IpAddr::V4(_) => Ipv4Addr::from(0x0a00_0000 + number % 7).into(),
                 IpAddr::V6(_) => Ipv6Addr::from(u128::from(number % 7) + 1).into(),
@@ -67,17 +67,17 @@ fn a_transaction_is_sampled_as_a_whole_or_not_at_all(engine: &mut Clocked) {
     let whole = frames(exchange(4)).len();
     // Until the share is found.
     flood(engine, 4, |engine, exchange| {
-        frames(exchange)
-            .iter()
-            .for_each(|frame| engine.count(frame));
+        for frame in &frames(exchange) {
+            engine.count(frame);
+        }
     });
     engine.samples();
     engine.window();
     let mut samples: BTreeMap<u64, Vec<Sample>> = BTreeMap::new();
     flood(engine, 20, |engine, exchange| {
-        frames(exchange)
-            .iter()
-            .for_each(|frame| engine.count(frame));
+        for frame in &frames(exchange) {
+            engine.count(frame);
+        }
         let taken = engine.samples();
         assert!(taken.is_empty() || taken.len() == whole, "{}", taken.len());
         for sample in taken {
@@ -164,7 +164,9 @@ fn errors_with_a_short_quote_are_sampled_by_token(engine: &mut Clocked) {
     assert_eq!(whole.len(), 1, "the query found a token");
     assert_eq!(engine.window().cost.samples_capped, 2 * tokens);
     let mut names = Names::default();
-    samples.iter().for_each(|sample| names.add(sample));
+    for sample in &samples {
+        names.add(sample);
+    }
     // A quote of eight bytes has no name.
     assert_eq!((names.samples, names.questions), (tokens + 1, 1));
     assert_eq!(names.names.top(2).len(), 1);
@@ -208,9 +210,9 @@ fn samples_in_the_kernel_are_those_of_the_host() {
     let mut chosen = [Vec::new(), Vec::new()];
     for (engine, chosen) in [&mut kernel, &mut host].into_iter().zip(&mut chosen) {
         flood(engine, 8, |engine, exchange| {
-            frames(exchange)
-                .iter()
-                .for_each(|frame| engine.count(frame));
+            for frame in &frames(exchange) {
+                engine.count(frame);
+            }
             let samples = engine.samples().into_iter();
             chosen.extend(samples.map(|s| (s.transaction, s.kind, s.shift, s.dns_offset, s.bytes)));
         });

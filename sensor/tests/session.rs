@@ -77,10 +77,12 @@ fn server() -> IpAddr {
     IpAddr::from([192, 0, 2, 53])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several kinds of servers")]
 fn answered(exchange: Exchange) -> Option<Vec<u8>> {
     Some(exchange.response())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several kinds of servers")]
 fn refused(exchange: Exchange) -> Option<Vec<u8>> {
     Some(exchange.error(server(), 50))
 }
@@ -244,7 +246,7 @@ fn time_begins_anew_where_the_clock_of_a_capture_is_set_back() {
     let mut film = Film::new();
     film.seconds(20, answered);
     film.seconds(10, refused);
-    film.now -= Duration::from_secs(3_600);
+    film.now -= Duration::from_hours(1);
     film.seconds(5, answered);
     let mut ticks = Ticks::default();
     run(&mut session(&film.bytes), &mut ticks);

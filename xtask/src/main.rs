@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod bpf;
 mod casebook;
+mod kernels;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
 mod process;
@@ -33,6 +34,8 @@ enum Task {
     Casebook(casebook::Options),
     /// Stage failures and floods on private networks and score what the sensor says. Needs root.
     Scenarios(scenarios::Options),
+    /// Boot the kernels that people have, in qemu, and run the tests that need one on each.
+    Kernels(kernels::Options),
     /// Install what building the BPF object needs, and say so first.
     Setup,
     /// Build the BPF object and its lock from the sources.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Casebook(options) => casebook::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
+        Task::Kernels(options) => kernels::run(&options),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),
@@ -55,6 +59,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
+            if error.is::<kernels::NotHere>() {
+                return ExitCode::from(kernels::NotHere::EXIT);
+            }
             ExitCode::FAILURE
         }
     }

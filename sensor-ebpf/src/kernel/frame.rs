@@ -147,8 +147,8 @@ impl Scratch {
             return None;
         }
         let bytes = store.scratch()?;
-        let length = length.min(SCRATCH_BYTES);
-        if length == 0 || C::load(context, bytes, length as u32) != 0 {
+        let length = at_least_one(length.min(SCRATCH_BYTES));
+        if C::load(context, bytes, length as u32) != 0 {
             return None;
         }
         Some(Self {
@@ -170,6 +170,14 @@ impl Scratch {
         // SAFETY: `at` is within the buffer.
         Some(unsafe { self.bytes.add(at) })
     }
+}
+
+/// The same length, if it is 1 to [`SCRATCH_BYTES`]. That it is not 0 follows from a comparison of two
+/// unknown numbers, of which verifiers before Linux 6.8 learn nothing; and what the compiler has concluded it
+/// no longer checks.
+#[inline(always)]
+fn at_least_one(length: usize) -> usize {
+    (forget(length.wrapping_sub(1)) & (SCRATCH_BYTES - 1)) + 1
 }
 
 /// The same number, if it is below 65,536, of which neither the compiler nor the verifier knows any

@@ -14,15 +14,15 @@ use super::store::{Table, link};
 
 impl Sampled for xdp_md {
     #[inline(always)]
-    fn sample(this: *const Self, _: Direction, dns_offset: u32) {
-        sample_xdp(this.cast_mut(), dns_offset);
+    fn sample(this: *const Self, _: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_xdp(this.cast_mut(), dns_offset, wanted.0);
     }
 }
 
 impl Sampled for __sk_buff {
     #[inline(always)]
-    fn sample(this: *const Self, direction: Direction, dns_offset: u32) {
-        sample_tc(this.cast_mut(), direction as u32, dns_offset);
+    fn sample(this: *const Self, direction: Direction, dns_offset: u32, wanted: Wanted) {
+        sample_tc(this.cast_mut(), direction as u32, dns_offset, wanted.0);
     }
 }
 

@@ -157,7 +157,7 @@ impl<C: Sampled> Sink for Maps<C> {
     #[inline(always)]
     fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
         let (icmp_type, quoted) = (opaque(icmp_type as u8), opaque(quoted as u8));
-        account::count_icmp_error(self.totals, icmp_type, code, quoted);
+        account::count_icmp_error(self, icmp_type, code, quoted);
     }
 
     #[inline(always)]
@@ -206,6 +206,28 @@ impl<C: Context> Store for Maps<C> {
         let shard = SHARDS.get_ptr_mut(self.shard)?;
         // SAFETY: as for the totals.
         Some((unsafe { &mut *shard }, &mut self.table))
+    }
+
+    #[inline(always)]
+    fn at_most<const LAST: usize>(index: usize) -> usize {
+        let mut index = index as u64;
+        // The comparison and the index are one register. Of two reloads of a number on the stack the
+        // compiler compares one and uses the other; only from Linux 6.9 on does the verifier know that
+        // they are the same.
+        // SAFETY: changes that register alone.
+        unsafe {
+            asm!(
+                "if {index} < {last} goto +1",
+                "{index} = {last}",
+                index = inout(reg) index,
+                last = const LAST,
+                options(pure, nomem, nostack),
+            );
+        }
+        let index = index as usize;
+        // SAFETY: that is what the two instructions do.
+        unsafe { core::hint::assert_unchecked(index <= LAST) };
+        index
     }
 }
 

@@ -8,7 +8,6 @@ use aya::maps::{Array, Map, MapData, ProgramArray};
 use aya::programs::{ProgramError, SchedClassifier, TestRun, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
 use clap::{Parser, ValueEnum};
-use sensor::engine::kernel::load::OBJECT;
 use sensor::engine::kernel::maps::MappedArray;
 use sensor_common::names;
 use sensor_common::settings::DIRECTIONS;
@@ -72,8 +71,8 @@ pub const NAME: u32 = 1;
 pub const DESTINATION_PORT: u32 = 2;
 pub const KEEP_TRANSACTION: u32 = 4;
 
-/// Loads the object for all CPUs, without a program.
-pub fn object(vary: Vary) -> Result<Ebpf> {
+/// Loads an object for all CPUs, without a program.
+pub fn object(object: &[u8], vary: Vary) -> Result<Ebpf> {
     let cpus = u32::try_from(aya::util::nr_cpus().map_err(|(_, error)| error)?)?;
     let Vary {
         sources,
@@ -87,7 +86,7 @@ pub fn object(vary: Vary) -> Result<Ebpf> {
         .override_global(aya_log::LEVEL, &0_u8, true)
         .map_max_entries(names::TOTALS, cpus * DIRECTIONS as u32)
         .map_max_entries(names::SHARDS, cpus)
-        .load(OBJECT)?;
+        .load(object)?;
     Ok(ebpf)
 }
 
@@ -167,7 +166,7 @@ pub fn time(
     Ok(u32::try_from(result.duration.as_nanos())?)
 }
 
-/// Two programs in turn, so that both meet the same noise.
+/// Two programs in turn, so that both meet the same noise: ours, and an empty one or another object's.
 #[derive(Clone)]
 pub struct Pair {
     pub ours: Vec<u32>,

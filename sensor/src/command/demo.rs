@@ -12,8 +12,8 @@ use super::stop::Stop;
 use super::{Outcome, detection};
 use crate::cli::{DemoArguments, DetectionArguments};
 use crate::detect::Place;
-use crate::engine::kernel::attach::HookChoice;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
+use crate::engine::kernel::hook::HookChoice;
 use crate::engine::kernel::preflight::Host;
 use crate::engine::replay::capture::Capture;
 use crate::engine::replay::host_engine::HostEngine;
@@ -150,6 +150,7 @@ fn stage() -> Result<(Network, KernelEngine)> {
         settings: for_ports(&[])?,
         log_level: None,
         tc: None,
+        take_over: false,
     };
     let engine = network
         .server
@@ -174,12 +175,7 @@ async fn live(network: &Network, engine: KernelEngine, stop: &mut Stop) -> Resul
     let mut session =
         Session::new(engine, &*for_ports(&[])?, options).with_host(host.context("no thread")?);
     let mut screen = Screen::new()?;
-    // Filters of the clsact kind are found by the index of their device, in the namespace of the thread
-    // that asks.
-    let played = play_live(network, &mut session, &mut screen, stop).await;
-    let (engine, _) = session.into_parts();
-    network.server.enter(|| drop(engine))?;
-    played
+    play_live(network, &mut session, &mut screen, stop).await
 }
 
 /// The outage, on the private network.
@@ -254,7 +250,7 @@ impl Screen {
     }
 
     fn line(&mut self, window: &Window) -> std::io::Result<Reader> {
-        let line = line::interval(self.at, DEVICE, &window.totals(), window);
+        let line = line::interval(self.at, DEVICE, &window.totals(), window, None);
         output::line(&line)
     }
 

@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::Outcome;
 use crate::cli::DoctorArguments;
-use crate::engine::kernel::attach::{AttachOptions, HookChoice, TcFlavour, plan};
+use crate::engine::kernel::attach::plan;
 use crate::engine::kernel::cost::ProgramCost;
+use crate::engine::kernel::hook::{HookChoice, TcFlavour};
 use crate::engine::kernel::interface::{Interface, Kind};
-use crate::engine::kernel::load::{LoadOptions, OBJECT_SHA256, load, map_bytes};
-use crate::engine::kernel::preflight::{Host, NEEDED};
+use crate::engine::kernel::leftover::Leftover;
+use crate::engine::kernel::load::{LoadError, LoadOptions, Loaded, OBJECT_SHA256, load, map_bytes};
+use crate::engine::kernel::preflight::{Host, NEEDED, tried_kernels};
 use crate::engine::status::LinkState;
 use crate::present::details;
 use crate::present::objects::CostObject;
@@ -50,15 +52,29 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
     if let Some(seconds) = arguments.cost {
         return cost(Duration::from_secs(seconds.into()), arguments.output).await;
     }
-    let mut checks = host_checks();
+    if arguments.clean {
+        return clean(arguments.output).await;
+    }
+    // The verdict that counts is the verifier's: load it, attach nothing.
+    let loaded = load(LoadOptions {
+        settings: Box::new(Settings::DEFAULT),
+        log_level: None,
+    });
+    let tc = TcFlavour::probe();
+    let mut checks = host_checks(&loaded, tc);
     let interfaces = if arguments.interfaces.is_empty() {
         Interface::all().await?
     } else {
         Interface::find(&arguments.interfaces).await?
     };
+    let no_xdp = loaded
+        .as_ref()
+        .ok()
+        .and_then(|loaded| loaded.no_xdp.as_deref());
     for interface in &interfaces {
-        checks.push(interface_check(interface));
+        checks.push(interface_check(interface, no_xdp, tc));
     }
+    checks.extend(leftover_checks(&interfaces));
     let mut outcome = Outcome::Fine;
     for check in &checks {
         if !check.ok {
@@ -108,14 +124,10 @@ async fn cost(time: Duration, format: Format) -> Result<Outcome> {
     Ok(Outcome::Fine)
 }
 
-fn host_checks() -> Vec<Check> {
+fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec<Check> {
     let host = Host::look();
     let mut checks = vec![
-        Check::new(
-            "kernel",
-            true,
-            format!("{} with the object {}", host.release, &OBJECT_SHA256[..12]),
-        ),
+        kernel_check(&host, loaded),
         Check::new(
             "privileges",
             host.missing.is_empty(),
@@ -134,11 +146,13 @@ fn host_checks() -> Vec<Check> {
             "off: each packet costs several times more; set net.core.bpf_jit_enable=1",
         ));
     }
-    // The verdict that counts is the verifier's: load it, attach nothing.
-    let loaded = load(LoadOptions {
-        settings: Box::new(Settings::DEFAULT),
-        log_level: None,
-    });
+    if !host.btf {
+        checks.push(Check::new(
+            "btf",
+            true,
+            "this kernel does not describe its types (CONFIG_DEBUG_INFO_BTF): tried without",
+        ));
+    }
     checks.push(match loaded {
         Ok(loaded) => Check::new(
             "load",
@@ -152,26 +166,89 @@ fn host_checks() -> Vec<Check> {
         ),
         Err(error) => Check::new("load", false, error.to_string()),
     });
+    if let Some(reason) = loaded
+        .as_ref()
+        .ok()
+        .and_then(|loaded| loaded.no_xdp.as_ref())
+    {
+        checks.push(Check::new(
+            "xdp",
+            true,
+            format!("none: {reason}; TC serves instead"),
+        ));
+    }
+    checks.extend(tc.map(|tc| {
+        let finding = match tc {
+            TcFlavour::Tcx => "TCX: any number of sensors on an interface",
+            TcFlavour::Clsact => {
+                "clsact, as this kernel has no TCX: one sensor in each direction of an interface"
+            }
+        };
+        Check::new("tc", true, finding)
+    }));
     checks
 }
 
-fn interface_check(interface: &Interface) -> Check {
-    let kernel = Host::look().kernel;
-    let options = AttachOptions {
-        hook: HookChoice::Auto,
-        ingress_only: false,
-        tc: TcFlavour::of(kernel),
-        kernel,
+/// The kernel fails where it is the reason why nothing can be loaded.
+fn kernel_check(host: &Host, loaded: &Result<Loaded, LoadError>) -> Check {
+    let is_tried = !matches!(
+        loaded,
+        Err(LoadError::Preflight(_) | LoadError::Forbidden(_))
+    );
+    let release = &host.release;
+    let object = &OBJECT_SHA256[..12];
+    let tried = tried_kernels();
+    let finding = if host.is_older_than_tried() {
+        format!("{release} with the object {object}: older than those that were tried ({tried})")
+    } else {
+        format!("{release} with the object {object}; tried kernels: {tried}")
     };
-    let (hook, reason) = plan(interface, &options);
+    Check::new("kernel", loaded.is_ok() || !is_tried, finding)
+}
+
+/// Filters of killed sensors.
+fn leftover_checks(interfaces: &[Interface]) -> Vec<Check> {
+    let leftovers = Leftover::all(interfaces).unwrap_or_default();
+    let told = |leftover: &Leftover| {
+        let advice = "`sensor doctor --clean` removes it, and so does the next sensor that starts";
+        Check::new(
+            "leftover",
+            true,
+            format!("{leftover}: of a sensor that was killed; {advice}"),
+        )
+    };
+    leftovers.iter().map(told).collect()
+}
+
+/// Removes filters of killed sensors.
+async fn clean(format: Format) -> Result<Outcome> {
+    let leftovers = Leftover::all(&Interface::all().await?)
+        .context("cannot ask the kernel for filters of killed sensors")?;
+    for leftover in &leftovers {
+        leftover
+            .remove()
+            .with_context(|| format!("cannot remove {leftover}"))?;
+        match format {
+            Format::Json => output::json(&Check::new("removed", true, leftover.to_string()))?,
+            Format::Text => output::line(&format!("removed {leftover}"))?,
+        };
+    }
+    if leftovers.is_empty() && format == Format::Text {
+        output::line("nothing to remove: no filter of a killed sensor on any interface")?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn interface_check(interface: &Interface, no_xdp: Option<&str>, tc: Option<TcFlavour>) -> Check {
+    let (hook, reason) = plan(interface, HookChoice::Auto, no_xdp);
     let ingress = match hook {
         HookChoice::Xdp | HookChoice::Auto => "native XDP, or TC ingress if the driver refuses",
         HookChoice::Tc => "TC ingress",
     };
-    let egress = match (&interface.kind, options.tc) {
+    let egress = match (&interface.kind, tc) {
         (Kind::Loopback, _) => "nothing on egress",
-        (_, TcFlavour::Tcx) => "TC egress",
-        (_, TcFlavour::Clsact) => "TC egress (adds a clsact queueing discipline)",
+        (_, Some(TcFlavour::Clsact)) => "TC egress (adds a clsact queueing discipline)",
+        _ => "TC egress",
     };
     let change = match hook {
         HookChoice::Xdp | HookChoice::Auto => {

@@ -9,9 +9,10 @@ use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 
 use crate::engine::Tick;
+use crate::engine::kernel::clsact;
 use crate::engine::maintenance::TICK;
 use crate::engine::own_cost::Meter;
-use crate::engine::status::{LinkState, Watched};
+use crate::engine::status::{LinkState, Status, Watched};
 use crate::incident::tracker::Shadow;
 use crate::incident::{Change, Record};
 use crate::measure::counters::Counters;
@@ -21,7 +22,9 @@ use crate::measure::samples::Names;
 use crate::measure::window::Window;
 use crate::monitor::Monitor;
 use crate::present::incident::{self, IncidentObject, ShadowObject};
-use crate::present::objects::{Losses, NamesObject, SensorObject, ServerObject, SourcesObject};
+use crate::present::objects::{
+    DetachedObject, Losses, NamesObject, SensorObject, ServerObject, SourcesObject,
+};
 use crate::present::output::{Format, Lines as Output, Reader};
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, line};
@@ -47,6 +50,8 @@ pub struct Lines {
     out: Output,
     /// How the interfaces were.
     watched: Vec<Watched>,
+    /// Lost hooks that were told.
+    lost: usize,
     /// Directory of the incidents, if not the usual one.
     state: Option<PathBuf>,
 }
@@ -64,6 +69,7 @@ impl Lines {
             meter: Meter::new(),
             out,
             watched: Vec::new(),
+            lost: 0,
             state: None,
         }
     }
@@ -126,15 +132,33 @@ impl Lines {
             self.out.json(&SourcesObject::new(&window.sources))?;
             self.out.json(&NamesObject::new(&names, window.names))?;
         }
-        for (at, (interface, totals)) in by_interface(&window.lanes).into_iter().enumerate() {
-            let state = status.state(interface);
+        let mut is_first = true;
+        for (interface, totals) in by_interface(&window.lanes) {
+            let watched = status.interface(interface);
+            let state = watched.map_or(LinkState::Gone, |watched| watched.state);
+            if state == LinkState::Detached {
+                reader = match self.format {
+                    Format::Text => self.out.line(line::detached(now.reading.at, interface)),
+                    Format::Json => {
+                        let at = now.reading.at;
+                        let object = DetachedObject::new(interface, at, window.elapsed);
+                        self.out.json(&object)
+                    }
+                }?;
+                continue;
+            }
+            let detached = watched.and_then(|watched| watched.detached);
+            let detached = detached.filter(|_| state != LinkState::Gone);
+            // What is not of one interface goes with the first that has counters.
+            let with_all = std::mem::take(&mut is_first);
             reader = match self.format {
                 Format::Text => {
                     if self.since_header.is_multiple_of(HEADER_EVERY) {
                         self.out.line(line::HEADER.into())?;
                     }
                     self.since_header += 1;
-                    let mut line = line::interval(now.reading.at, interface, &totals, window);
+                    let mut line =
+                        line::interval(now.reading.at, interface, &totals, window, detached);
                     if state != LinkState::Up {
                         line = format!("{line}  interface is {}", state.words());
                     }
@@ -148,12 +172,13 @@ impl Lines {
                         at_ms: u64::try_from(now.reading.at.as_millis()).ok(),
                         interval_ms: u64::try_from(window.elapsed.as_millis()).ok(),
                         link: Some(state.name()),
+                        detached: detached.map(clsact::name),
                         cut: None,
                         complete: None,
-                        sensor: (at == 0).then(|| {
+                        sensor: with_all.then(|| {
                             SensorObject::new(window, places, status.map_bytes, spent, losses)
                         }),
-                        evicted_servers: (at == 0).then_some(window.evicted),
+                        evicted_servers: with_all.then_some(window.evicted),
                     },
                 ))?,
             };
@@ -187,6 +212,7 @@ impl Lines {
 
 impl Face for Lines {
     fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
+        tell_lost(&mut self.lost, now.status);
         for (change, record) in now.changes {
             self.tell(*change, record)?;
         }
@@ -215,6 +241,11 @@ impl Face for Lines {
             !now.status.is_gone(),
             "nothing is left to watch: the interfaces were deleted or moved away"
         );
+        ensure!(
+            !now.status.is_detached(),
+            "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
+             attach them"
+        );
         Ok(ControlFlow::Continue(()))
     }
 
@@ -234,6 +265,14 @@ impl Face for Lines {
 pub(super) fn ticks(interval: Duration) -> u32 {
     let ticks = interval.as_nanos().div_ceil(TICK.as_nanos());
     u32::try_from(ticks).unwrap_or(u32::MAX)
+}
+
+/// Says which hooks have lost our program, beyond those that were told.
+pub(super) fn tell_lost(told: &mut usize, status: &Status) {
+    for lost in &status.lost[*told..] {
+        eprintln!("{lost}");
+    }
+    *told = status.lost.len();
 }
 
 /// Says which interfaces are no longer as they were.

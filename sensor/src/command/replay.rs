@@ -48,7 +48,7 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
         }
         EngineChoice::Kernel => {
             let counting = TestRunEngine::new(&name, settings.clone())?;
-            replay(arguments, &settings, capture, counting, name).await
+            Box::pin(replay(arguments, &settings, capture, counting, name)).await
         }
     }
 }

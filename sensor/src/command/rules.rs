@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::lines::ticks;
+use super::lines::{tell_lost, ticks};
 use super::stop::Stop;
 use super::{Outcome, detection, replay};
 use crate::cli::RulesArguments;
 use crate::engine::Tick;
-use crate::engine::kernel::attach::HookChoice;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
+use crate::engine::kernel::hook::HookChoice;
 use crate::engine::settings::for_ports;
 use crate::incident::Record;
 use crate::monitor::Monitor;
@@ -50,6 +50,7 @@ async fn live(arguments: &RulesArguments) -> Result<()> {
         settings: for_ports(&arguments.ports)?,
         log_level: None,
         tc: None,
+        take_over: arguments.take_over,
     };
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
     let engine = KernelEngine::watch(&options).await?;
@@ -61,6 +62,7 @@ async fn live(arguments: &RulesArguments) -> Result<()> {
         format: arguments.output,
         ticks: ticks(Duration::from_secs_f64(arguments.interval)),
         passed: 0,
+        lost: 0,
     };
     session.run(&mut table, stop.asked()).await
 }
@@ -70,10 +72,13 @@ struct Table {
     format: Format,
     ticks: u32,
     passed: u32,
+    /// Lost hooks that were told.
+    lost: usize,
 }
 
 impl Face for Table {
     fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
+        tell_lost(&mut self.lost, now.status);
         self.passed += u32::from(now.tick == Tick::Next);
         if now.tick != Tick::Next || !self.passed.is_multiple_of(self.ticks) {
             return Ok(ControlFlow::Continue(()));

@@ -28,6 +28,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         settings,
         log_level: log::max_level().to_level(),
         tc: None,
+        take_over: arguments.take_over,
     };
     let alerts = detection::alerts(&arguments.alerts)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());

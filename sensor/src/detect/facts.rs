@@ -309,7 +309,7 @@ impl<'a> Facts<'a> {
             (Visibility::AnswersOnly, _) => Some("only its answers pass here"),
             (Visibility::Both, _) => None,
             _ if ask_again(self.recent, self.clock.now, self.clock.timeout)
-                || self.clients_are_answered() =>
+                || (!self.place.partly_blind && self.clients_are_answered()) =>
             {
                 None
             }

@@ -149,6 +149,8 @@ pub struct Place {
     pub addresses: BTreeSet<ServerKey>,
     /// Only one direction of the traffic is counted.
     pub one_direction: bool,
+    /// A part of the traffic that was counted no longer is: what stays away may only be unseen.
+    pub partly_blind: bool,
     /// Sources that may ask as much as they like: resolvers, address translators.
     pub trusted: Vec<Prefix>,
 }
@@ -390,6 +392,12 @@ impl Detector {
     /// The addresses of this host have changed.
     pub fn set_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
         self.place.addresses.clone_from(addresses);
+    }
+
+    /// A part of the traffic is no longer counted, from now on.
+    pub fn lose_sight(&mut self) {
+        self.place.one_direction = true;
+        self.place.partly_blind = true;
     }
 
     /// What every rule says now.

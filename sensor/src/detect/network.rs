@@ -203,18 +203,19 @@ impl Fragments {
         let totals = window.totals();
         let later = totals.classes[Class::Fragment.index()];
         if self.ticks.len() == FRAGMENT_TICKS
-            && let Some((first, later, elapsed)) = self.ticks.pop_front() {
-                self.usual_rate.learn(
-                    float(later) / elapsed.as_secs_f64().max(0.01),
-                    elapsed,
-                    SLOW,
-                    false,
-                );
-                if first != 0 {
-                    self.usual_rest
-                        .learn(share(later, first), elapsed, SLOW, false);
-                }
+            && let Some((first, later, elapsed)) = self.ticks.pop_front()
+        {
+            self.usual_rate.learn(
+                float(later) / elapsed.as_secs_f64().max(0.01),
+                elapsed,
+                SLOW,
+                false,
+            );
+            if first != 0 {
+                self.usual_rest
+                    .learn(share(later, first), elapsed, SLOW, false);
             }
+        }
         self.ticks
             .push_back((totals.first_fragment, later, window.elapsed));
     }

@@ -164,9 +164,10 @@ impl ServerState {
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
         if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
-            && self.known.len() < KNOWN {
-                self.known.entry(dossier.client).or_insert(now);
-            }
+            && self.known.len() < KNOWN
+        {
+            self.known.entry(dossier.client).or_insert(now);
+        }
     }
 
     /// ICMP errors of before tell nothing where the server is well again.

@@ -33,7 +33,10 @@ const UNWANTED: f64 = 0.05;
 const HOSTS: usize = 5;
 
 /// What speaks for made-up sources.
-#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Spoof {
     /// ICMP port unreachable about answers, as a share of the answers; 0 where it is as usual.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sensor_common::server::ServerKey;
+use sensor_common::settings::Direction;
 
 /// Whether packets can cross an interface. One that is down or gone counts nothing, and that must not
 /// look like silence.
@@ -17,6 +18,8 @@ pub enum LinkState {
     NoCarrier,
     /// Deleted, or moved to another network namespace.
     Gone,
+    /// There, but none of our programs is at its hook any more: somebody removed or replaced them.
+    Detached,
 }
 
 impl LinkState {
@@ -28,6 +31,7 @@ impl LinkState {
             Self::Down => "down",
             Self::NoCarrier => "no_carrier",
             Self::Gone => "gone",
+            Self::Detached => "detached",
         }
     }
 
@@ -48,6 +52,8 @@ pub struct Watched {
     pub name: String,
     /// As of the last look.
     pub state: LinkState,
+    /// A direction in which nothing is counted any more.
+    pub detached: Option<Direction>,
 }
 
 /// See the module.
@@ -55,6 +61,8 @@ pub struct Watched {
 pub struct Status {
     /// What is watched.
     pub interfaces: Vec<Watched>,
+    /// Hooks that have lost our program, a sentence each, the oldest first.
+    pub lost: Vec<String>,
     /// Addresses of this host, as of the last look; none where they are not known.
     pub addresses: Arc<BTreeSet<ServerKey>>,
     /// Places of the server table, on all CPUs together.
@@ -71,23 +79,37 @@ impl Status {
             interfaces: vec![Watched {
                 name: name.into(),
                 state: LinkState::Up,
+                detached: None,
             }],
             ..Self::default()
         }
     }
 
-    /// How an interface is.
+    /// An interface by its name.
     #[must_use]
-    pub fn state(&self, interface: &str) -> LinkState {
-        let mut all = self.interfaces.iter();
-        all.find(|watched| watched.name == interface)
-            .map_or(LinkState::Gone, |watched| watched.state)
+    pub fn interface(&self, name: &str) -> Option<&Watched> {
+        self.interfaces.iter().find(|watched| watched.name == name)
     }
 
-    /// Whether nothing is left to watch.
+    /// Whether a hook has lost our program: what is not counted may only be unseen.
+    #[must_use]
+    pub fn is_partly_blind(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// Whether nothing is left to watch: all interfaces were deleted or moved away.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let mut all = self.interfaces.iter();
         all.all(|watched| watched.state == LinkState::Gone)
+    }
+
+    /// Whether nothing is left to watch, because our programs were detached from what is still there.
+    #[must_use]
+    pub fn is_detached(&self) -> bool {
+        let mut all = self.interfaces.iter();
+        let blind =
+            |watched: &Watched| matches!(watched.state, LinkState::Gone | LinkState::Detached);
+        !self.is_gone() && all.all(blind)
     }
 }

@@ -35,6 +35,9 @@ impl Question {
     /// The name's last `labels` labels; `None` where it has fewer, or as many.
     #[must_use]
     pub fn zone(&self, labels: usize) -> Option<&str> {
+        if &*self.name == "." {
+            return None;
+        }
         let mut at = self.name.len();
         for _ in 0..labels {
             at = self.name[..at].rfind('.')?;

@@ -314,6 +314,7 @@ impl Window {
             raised: before.raised + now.raised,
             sampled: before.sampled + now.sampled,
             samples_lost: before.samples_lost + now.samples_lost,
+            samples_capped: before.samples_capped + now.samples_capped,
             ..now
         };
     }

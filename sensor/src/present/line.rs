@@ -4,9 +4,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use sensor_common::class::{Class, ErrorKind, IcmpType, Quoted};
+use sensor_common::settings::Direction;
 use sensor_common::totals::{ICMP_CODES, Totals};
 
 use super::{details, names};
+use crate::engine::kernel::clsact;
 use crate::measure::window::Window;
 
 /// Rcodes and ICMP kinds that are named in a line.
@@ -16,19 +18,47 @@ const NAMED: usize = 3;
 pub const HEADER: &str =
     "    time  interface        packets/s   queries/s responses/s  ICMP errors about DNS";
 
-/// An interval of one interface.
+/// An interval of an interface on which nothing is counted any more.
 #[must_use]
-pub fn interval(at: Duration, interface: &str, totals: &Totals, window: &Window) -> String {
+pub fn detached(at: Duration, interface: &str) -> String {
+    format!(
+        "{:>7.1}s  {interface:<15}   detached: nothing is counted",
+        at.as_secs_f64()
+    )
+}
+
+/// An interval of one interface. Where a direction is detached, what was not seen in the other is unknown and
+/// not 0.
+#[must_use]
+pub fn interval(
+    at: Duration,
+    interface: &str,
+    totals: &Totals,
+    window: &Window,
+    detached: Option<Direction>,
+) -> String {
     let classes = &totals.classes;
+    let shown = |count: u64, text: String| match (detached, count) {
+        (Some(_), 0) => "-".into(),
+        _ => text,
+    };
+    let rate = |count| shown(count, format!("{:.1}", window.rate(count)));
+    let errors = errors_about_queries(totals);
     let mut line = format!(
-        "{:>7.1}s  {interface:<15} {:>10.1}  {:>10.1}  {:>10.1}  {:>6}",
+        "{:>7.1}s  {interface:<15} {:>10}  {:>10}  {:>10}  {:>6}",
         at.as_secs_f64(),
-        window.rate(totals.seen),
-        window.rate(classes[Class::DnsQuery.index()]),
-        window.rate(classes[Class::DnsResponse.index()]),
-        errors_about_queries(totals),
+        rate(totals.seen),
+        rate(classes[Class::DnsQuery.index()]),
+        rate(classes[Class::DnsResponse.index()]),
+        shown(errors, errors.to_string()),
     );
     let mut notes = Vec::new();
+    if let Some(direction) = detached {
+        notes.push(format!(
+            "{} is detached and not counted",
+            clsact::name(direction)
+        ));
+    }
     notes.extend(most(&error_kinds(totals)));
     notes.extend(most(&rcodes_of_note(totals)));
     let count = |class: Class| classes[class.index()];

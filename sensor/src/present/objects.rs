@@ -21,6 +21,31 @@ use crate::measure::window::{ServerWindow, Sources, Window};
 /// Names that are told.
 const TOP_NAMES: usize = 10;
 
+/// An interval of an interface on which nothing is counted any more: it stands where the totals stood.
+#[derive(Debug, Serialize)]
+pub struct DetachedObject<'a> {
+    schema: u32,
+    kind: &'static str,
+    source: &'a str,
+    at_ms: u64,
+    interval_ms: u64,
+}
+
+impl<'a> DetachedObject<'a> {
+    /// Of an interval that ended at a time since the beginning of the run.
+    #[must_use]
+    pub fn new(interface: &'a str, at: Duration, interval: Duration) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            schema: SCHEMA,
+            kind: "detached",
+            source: interface,
+            at_ms: ms(at),
+            interval_ms: ms(interval),
+        }
+    }
+}
+
 /// One server in an interval, or in a capture.
 #[derive(Debug, Serialize)]
 pub struct ServerObject {

@@ -31,9 +31,13 @@ pub struct TotalsObject {
     /// Milliseconds of the interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     interval_ms: Option<u64>,
-    /// `up`, `down` or `gone`: of a live interface, at the end of the interval.
+    /// `up`, `down`, `no_carrier` or `gone`: of a live interface, at the end of the interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<&'static str>,
+    /// `ingress` or `egress`, where our program is no longer at its hook: the counters have the other
+    /// direction alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detached: Option<&'static str>,
     seen: u64,
     classes: BTreeMap<&'static str, u64>,
     malformed: ByName,
@@ -80,6 +84,8 @@ pub struct About {
     pub interval_ms: Option<u64>,
     /// State of the interface.
     pub link: Option<&'static str>,
+    /// Direction that is no longer counted.
+    pub detached: Option<&'static str>,
     /// Frames cut by the snapshot length.
     pub cut: Option<u64>,
     /// Whether a capture was read to its end.
@@ -102,6 +108,7 @@ impl TotalsObject {
             at_ms: about.at_ms,
             interval_ms: about.interval_ms,
             link: about.link,
+            detached: about.detached,
             seen: totals.seen,
             classes: Class::ALL
                 .iter()

@@ -56,7 +56,10 @@ fn read(folder: &str, sources: &mut Sources) {
         let path = format!("{folder}/{}", entry.file_name().display());
         if entry.file_type().expect("a type").is_dir() {
             read(&path, sources);
-        } else if path.ends_with(".rs") {
+        } else if Path::new(&path)
+            .extension()
+            .is_some_and(|extension| extension == "rs")
+        {
             let text = fs::read_to_string(entry.path()).expect("readable");
             sources.insert(path.into(), text);
         }

@@ -152,7 +152,11 @@ fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()
     let expect = &situation.expect;
     let score = score::score(&situation.name, expect, &spoken);
     keep(score, scores)?;
-    ensure!(spoken.reports.is_empty(), "its reports: {}", spoken.reports.join("\n"));
+    ensure!(
+        spoken.reports.is_empty(),
+        "its reports: {}",
+        spoken.reports.join("\n")
+    );
     Ok(())
 }
 
@@ -164,14 +168,23 @@ fn print_changes(options: &Options, name: &str, spoken: &Spoken) {
     }
 }
 
+/// Why a situation is not judged right yet, where that is known.
+fn open(name: &str) -> Option<&'static str> {
+    let lines = include_str!("../../casebook/open.txt").lines();
+    let mut rows = lines.filter_map(|line| line.split_once(" | "));
+    rows.find(|(open, _)| *open == name).map(|(_, why)| why)
+}
+
 fn keep(score: Score, scores: &Scores) -> Result<()> {
     let verdict = score.faults.join(", ");
     let is_right = score.is_right();
+    let open = open(&score.name);
     let text = format!("expected {}, said {}", score.expected, score.said);
     let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
     scores.push(score);
-    if !is_right {
-        bail!("{verdict}: {text}");
+    match (is_right, open) {
+        (true, None) | (false, Some(_)) => Ok(()),
+        (true, Some(_)) => bail!("it is right now: take it off sensor/casebook/open.txt"),
+        (false, None) => bail!("{verdict}: {text}"),
     }
-    Ok(())
 }

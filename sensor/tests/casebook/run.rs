@@ -113,7 +113,9 @@ impl Sensor {
 
 fn report_faults(record: &Record) -> impl Iterator<Item = String> {
     let name = format!("{}, {}", record.id, record.stage.name());
-    report::faults(record).into_iter().map(move |fault| format!("{name}: {fault}"))
+    report::faults(record)
+        .into_iter()
+        .map(move |fault| format!("{name}: {fault}"))
 }
 
 fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {

@@ -10,6 +10,7 @@ use sensor::incident::record::Record;
 use sensor::incident::tracker::Shadow;
 use sensor::incident::{Cause, Change};
 use sensor::measure::address;
+use sensor::measure::reading::Snapshot;
 use sensor::measure::window::Window;
 use sensor::present::causes;
 use sensor::present::incident::{IncidentObject, ShadowObject};
@@ -171,7 +172,8 @@ fn objects_of_a_live_sensor_have_known_forms() {
         "objects/program_cost.json",
         &pretty(&CostObject::new(&cost)),
     );
-    let window = Window::empty();
+    let empty = Snapshot::empty(Duration::ZERO);
+    let window = Window::between(&empty, &Snapshot::empty(Duration::from_secs(1)));
     let spent = Spent {
         cpu_percent: 1.25,
         rss_kib: 20_480,

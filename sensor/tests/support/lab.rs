@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sensor::engine::kernel::attach::HookChoice;
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
+use sensor::engine::kernel::hook::{HookChoice, TcFlavour};
 use sensor::engine::settings::for_ports;
 use sensor::stage::namespace::Namespace;
 
@@ -87,7 +87,13 @@ pub fn options(device: &str, hook: HookChoice) -> WatchOptions {
         settings: for_ports(&[]).expect("port 53"),
         log_level: None,
         tc: None,
+        take_over: false,
     }
+}
+
+/// How this kernel attaches TC programs.
+pub fn tc_flavour() -> TcFlavour {
+    TcFlavour::probe().expect("it may be asked")
 }
 
 pub fn watch(namespace: &Namespace, options: &WatchOptions) -> Result<KernelEngine, KernelError> {

@@ -1,14 +1,16 @@
 //! Shared by the integration tests.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod clsact;
+pub mod exchange;
 pub mod frames;
 pub mod lab;
 pub mod traffic;
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for something that must happen: far longer than it takes, also on an emulated machine.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` holds.
 ///

@@ -50,7 +50,7 @@ struct Tally<'a> {
 }
 
 /// The one that gets most, for what it asks with.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Victim> {
     let limits = facts.limits;
     let mut tallies: BTreeMap<Prefix, Tally<'_>> = BTreeMap::new();
@@ -105,7 +105,7 @@ fn add<'a>(tally: &mut Tally<'a>, dossier: &'a Dossier) {
 }
 
 /// See the module. Bytes are from dossiers.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let victim = worst(facts);

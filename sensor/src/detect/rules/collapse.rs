@@ -27,6 +27,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if facts.vantage != Vantage::Server {
         return reading.unknown("only the server's own host can tell");
     }
+    if facts.place.partly_blind {
+        return reading.unknown("part of its traffic is no longer counted");
+    }
     let Some(reference) = reference else {
         return reading.unknown("what is usual is not known yet");
     };

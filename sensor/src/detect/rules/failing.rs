@@ -29,32 +29,32 @@ const OF_ALL: u64 = 2;
 const LATE: f64 = 0.5;
 
 /// ICMP port unreachable (IPv4 3/3, IPv6 1/4).
-#[must_use] 
+#[must_use]
 pub fn port_unreachable(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::PortUnreachable, Some(PORT))
 }
 
 /// ICMP administratively prohibited (IPv4 3/9, 3/10, 3/13; IPv6 1/1, 1/5, 1/6).
-#[must_use] 
+#[must_use]
 pub fn prohibited(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::Prohibited, Some(PROHIBITED))
 }
 
 /// Any other ICMP error but "too big": unreachable (IPv4 3, IPv6 1), time exceeded (11, 3), parameter
 /// problem (12, 4).
-#[must_use] 
+#[must_use]
 pub fn host_unreachable(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::HostUnreachable, Some(UNREACHABLE))
 }
 
 /// Neither an answer nor an error.
-#[must_use] 
+#[must_use]
 pub fn silent(facts: &Facts<'_>) -> Reading {
     read(facts, Rule::Silent, None)
 }
 
 /// The kinds of ICMP errors that say why queries fail.
-#[must_use] 
+#[must_use]
 pub fn told_by(facts: &Facts<'_>) -> Option<&'static [ErrorKind]> {
     let errors = &facts.state.errors;
     let kinds = ALL.into_iter().max_by_key(|kinds| errors.sum(kinds))?;

@@ -30,7 +30,7 @@ pub struct Lost {
 }
 
 /// Of the last ten seconds. Fragments are of the whole network.
-#[must_use] 
+#[must_use]
 pub fn lost(facts: &Facts<'_>) -> Lost {
     let counters = &facts.long.counters;
     let (first, later, _) = facts.network.fragments.lately();
@@ -47,7 +47,7 @@ pub fn lost(facts: &Facts<'_>) -> Lost {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let lost = lost(facts);
     let errors = lost.too_big + lost.not_reassembled;

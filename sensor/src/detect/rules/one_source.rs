@@ -33,7 +33,7 @@ pub struct Source {
 }
 
 /// See there.
-#[must_use] 
+#[must_use]
 pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
     let mut counts: BTreeMap<ServerKey, u64> = BTreeMap::new();
     let mut all = 0;
@@ -61,7 +61,7 @@ pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let (warning, critical) = (limits.source_rate.warning, limits.source_rate.critical);

@@ -20,7 +20,7 @@ struct Fate {
 }
 
 /// Networks that were rejected, with nothing answered since, while others were answered; and how many those are.
-#[must_use] 
+#[must_use]
 pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
     let mut fates: BTreeMap<Prefix, Fate> = BTreeMap::new();
     for dossier in facts.recent {
@@ -53,7 +53,7 @@ pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let (rejected, served) = networks(facts);
     #[expect(clippy::cast_precision_loss, reason = "a few hundred at most")]

@@ -30,7 +30,7 @@ pub struct Cut {
 }
 
 /// The worst.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
     let scanners: Vec<_> = facts
         .askers
@@ -74,7 +74,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let cut = worst(facts);
@@ -89,6 +89,9 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let Some(cut) = cut else {
         return reading;
     };
+    if facts.place.one_direction {
+        return reading.unknown("only one direction of the traffic is seen");
+    }
     let most = if facts.path_lasts {
         Level::Critical
     } else {

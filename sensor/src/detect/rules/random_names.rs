@@ -90,7 +90,7 @@ struct Below<'a> {
 }
 
 /// The worst one, of the last seconds or of ten.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
     let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
     found.max_by(|a, b| a.rate.total_cmp(&b.rate))
@@ -195,7 +195,7 @@ fn fails(facts: &Facts<'_>, dossier: &Dossier) -> Option<bool> {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let zone = worst(facts);

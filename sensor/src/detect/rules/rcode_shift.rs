@@ -40,7 +40,7 @@ pub struct Shift {
 }
 
 /// The rcode that is furthest above what alarms.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     let limits = facts.limits;
     let spans = SPANS.map(|length| facts.state.history.over(length));
@@ -102,7 +102,7 @@ fn answers_instead(facts: &Facts<'_>, span: &Span) -> bool {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let Some(shift) = worst(facts) else {

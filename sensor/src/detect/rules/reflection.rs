@@ -34,7 +34,7 @@ pub struct Unasked {
 }
 
 /// See there. Answers of servers that fail, or failed a moment ago, are late ones.
-#[must_use] 
+#[must_use]
 pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
     let from = facts.now.saturating_sub(SPAN);
     let mut receivers: BTreeMap<_, Vec<&Dossier>> = BTreeMap::new();
@@ -74,7 +74,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
 }
 
 /// See the module.
-#[must_use] 
+#[must_use]
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let limits = facts.limits;
     let unasked = worst(facts);

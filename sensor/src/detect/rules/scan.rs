@@ -11,16 +11,17 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let scanners = facts.askers.scanners(facts.place, limits);
     let widest = scanners.max_by_key(|(_, servers)| *servers);
     let many = widest.map_or(0, |(_, servers)| servers);
-    Reading::new(
+    let reading = Reading::new(
         Rule::Scan,
         Unit::Count,
         float(many as u64),
         float(limits.scan_destinations as u64),
         None,
-    )
-    .graded()
-    .at_most(Level::Warning)
-    .saying(|| {
+    );
+    if facts.place.partly_blind {
+        return reading.unknown("part of the traffic is no longer counted, answers may be in it");
+    }
+    reading.graded().at_most(Level::Warning).saying(|| {
         let source = widest.map_or_else(String::new, |(source, _)| ip(source).to_string());
         format!("{source} asked {many} addresses that never answered")
     })

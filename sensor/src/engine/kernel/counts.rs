@@ -100,7 +100,8 @@ impl Counts {
     pub fn of(loaded: &mut Loaded) -> Result<Self, LoadError> {
         let (cpus, lanes) = (loaded.cpus, loaded.settings.lanes);
         let totals = map_data(&loaded.ebpf, names::TOTALS)?;
-        let totals = MappedArray::new(totals.fd(), cpus * lanes).map_err(|error| unmapped(&error))?;
+        let totals =
+            MappedArray::new(totals.fd(), cpus * lanes).map_err(|error| unmapped(&error))?;
         let shards = map_data(&loaded.ebpf, names::SHARDS)?;
         let memory = MappedArray::new(shards.fd(), cpus).map_err(|error| unmapped(&error))?;
         let mut taken = |name: &'static str| {

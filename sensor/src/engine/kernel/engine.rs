@@ -9,12 +9,14 @@ use sensor_common::server::{SETS, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::attach::{AttachError, AttachOptions, Attached, HookChoice, TcFlavour, attach};
+use super::attach::{Attached, attach};
+use super::clsact::name;
 use super::counts::{Counts, monotonic};
+use super::hook::{AttachError, AttachOptions, HookChoice, TcFlavour};
 use super::interface::{Interface, InterfaceError, Kind};
+use super::leftover::Leftover;
 use super::links::Links;
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes};
-use super::preflight::Host;
 use crate::engine::maintenance::TICK;
 use crate::engine::readings::Readings;
 use crate::engine::settings::{SettingsError, slots};
@@ -59,6 +61,8 @@ pub struct WatchOptions {
     pub log_level: Option<log::Level>,
     /// How TC programs are attached; `None` for what the kernel offers.
     pub tc: Option<TcFlavour>,
+    /// Take the place of another sensor, where there is only one.
+    pub take_over: bool,
 }
 
 /// Interfaces under watch. Dropping it detaches from all of them.
@@ -86,7 +90,8 @@ impl KernelEngine {
             return Err(SettingsError::TooManyInterfaces(given).into());
         }
         let interfaces = Interface::find(&options.interfaces).await?;
-        let ingress = Interface::with_uppers(&interfaces, &Interface::all().await?)?;
+        let all = Interface::all().await?;
+        let ingress = Interface::with_uppers(&interfaces, &all)?;
         let settings = with_interfaces(&options.settings, &interfaces, &ingress)?;
         let mut loaded = load(LoadOptions {
             settings,
@@ -98,12 +103,16 @@ impl KernelEngine {
         if options.ingress_only && !interfaces.iter().all(loopback) {
             counts.see_one_direction();
         }
-        let kernel = Host::look().kernel;
+        Leftover::remove_all(&all);
         let attach_options = AttachOptions {
             hook: options.hook,
             ingress_only: options.ingress_only,
-            tc: options.tc.unwrap_or_else(|| TcFlavour::of(kernel)),
-            kernel,
+            // Where the kernel may not be asked, it refuses to attach too, and says why.
+            tc: options
+                .tc
+                .or_else(TcFlavour::probe)
+                .unwrap_or(TcFlavour::Tcx),
+            take_over: options.take_over,
         };
         let started = Instant::now();
         let attached = interfaces
@@ -117,14 +126,21 @@ impl KernelEngine {
         let watched = attached.iter().map(|attached| Watched {
             name: attached.interface.name.clone(),
             state: attached.interface.state,
+            detached: None,
         });
         let status = Status {
             interfaces: watched.collect(),
+            lost: Vec::new(),
             addresses: Arc::new(Interface::addresses()),
             server_places: SETS * WAYS * loaded.cpus as usize,
             map_bytes: map_bytes(loaded.cpus, loaded.settings.lanes),
         };
-        let links = Links::watch(attached.iter().map(Attached::mark).collect())?;
+        let links = Links::watch(
+            attached
+                .iter()
+                .map(|attached| attached.interface.index)
+                .collect(),
+        )?;
         Ok(Self {
             attached,
             counts,
@@ -173,11 +189,35 @@ impl KernelEngine {
             log.flush();
         }
         if let Some(links) = self.links.news() {
-            let watched = self.status.interfaces.iter_mut();
-            for (watched, state) in watched.zip(links.states) {
-                watched.state = state;
+            let watched = self.status.interfaces.iter_mut().zip(&self.attached);
+            for ((watched, attached), state) in watched.zip(links.states) {
+                watched.state = attached.state(state, links.at);
             }
             self.status.addresses = links.addresses;
+        }
+    }
+
+    /// Looks whether our programs are still at their hooks. Where one is not, nothing can be said of answers
+    /// any more: from then on no query is unanswered, and no response unmatched.
+    pub fn look_at_hooks(&mut self) {
+        let known = self.status.lost.len();
+        for (attached, watched) in self.attached.iter_mut().zip(&mut self.status.interfaces) {
+            for (direction, why) in attached.look() {
+                self.counts.see_one_direction();
+                watched.detached.get_or_insert(direction);
+                self.status.lost.push(format!(
+                    "{}: {} is detached: {why}; {} packets are no longer counted",
+                    attached.interface.name,
+                    name(direction),
+                    match direction {
+                        Direction::Ingress => "received",
+                        Direction::Egress => "sent",
+                    }
+                ));
+            }
+        }
+        if self.status.lost.len() != known {
+            self.links.look();
         }
     }
 
@@ -231,6 +271,8 @@ impl Engine for KernelEngine {
 
     fn reading(&mut self) -> Reading {
         let now = self.snapshot();
+        // Behind the snapshot: where all is still attached, it is whole.
+        self.look_at_hooks();
         self.readings.next(now)
     }
 

@@ -1,14 +1,13 @@
-//! Looks once a second, on a thread of its own, whether the interfaces are still there and up, and for the
-//! addresses of this host: a host may have thousands of interfaces.
+//! Looks once a second, or when asked, on a thread of its own, whether the interfaces are still there and up,
+//! and for the addresses of this host: a host may have thousands of interfaces.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sensor_common::server::ServerKey;
 
-use super::attach::Mark;
 use super::interface::Interface;
 use crate::engine::status::LinkState;
 
@@ -17,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// What was seen.
 pub struct News {
+    /// When the look began.
+    pub at: Instant,
     /// Of the interfaces, in their order.
     pub states: Vec<LinkState>,
     /// Of this host.
@@ -26,24 +27,25 @@ pub struct News {
 /// The thread. It ends when this is dropped.
 pub struct Links {
     news: Receiver<News>,
-    _end: Sender<()>,
+    /// Asks for a look; closed, it ends the thread.
+    asks: Sender<()>,
 }
 
 impl Links {
-    /// Begins to look, in the network namespace of the thread that calls this.
+    /// Begins to look for the interfaces with these indexes, in the network namespace of the thread that calls this.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn watch(marks: Vec<Mark>) -> std::io::Result<Self> {
+    pub fn watch(indexes: Vec<u32>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let (send, news) = sync_channel(1);
-        let (end, ended) = channel();
+        let (asks, asked) = channel();
         let looking = move || {
             let mut told = false;
-            while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                if let Err(error) = runtime.block_on(look(&marks, &send))
+            while asked.recv_timeout(EVERY) != Err(RecvTimeoutError::Disconnected) {
+                if let Err(error) = runtime.block_on(look(&indexes, &send))
                     && !std::mem::replace(&mut told, true)
                 {
                     log::warn!("whether the interfaces are still up is not known: {error}");
@@ -53,7 +55,13 @@ impl Links {
         std::thread::Builder::new()
             .name("links".into())
             .spawn(looking)?;
-        Ok(Self { news, _end: end })
+        Ok(Self { news, asks })
+    }
+
+    /// Looks now, and not only when the second is over.
+    pub fn look(&self) {
+        // Where the thread has died, the interfaces stay as they were.
+        let _ = self.asks.send(());
     }
 
     /// What was seen last, if it was not taken yet.
@@ -63,12 +71,18 @@ impl Links {
 }
 
 async fn look(
-    marks: &[Mark],
+    indexes: &[u32],
     send: &SyncSender<News>,
 ) -> Result<(), super::interface::InterfaceError> {
+    let at = Instant::now();
     let all = Interface::all().await?;
+    let state = |index| {
+        let found = all.iter().find(|interface| interface.index == index);
+        found.map_or(LinkState::Gone, |interface| interface.state)
+    };
     let news = News {
-        states: marks.iter().map(|mark| mark.state(&all)).collect(),
+        at,
+        states: indexes.iter().copied().map(state).collect(),
         addresses: Arc::new(Interface::addresses()),
     };
     // Where the last news was not taken yet, the next is as good.

@@ -11,15 +11,13 @@ use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, TUPLES};
 use sensor_common::{ABI_VERSION, names};
 
-use super::preflight::{Host, PreflightError, XDP_KERNEL};
+use super::preflight::{Host, PreflightError};
+use super::refusal::{Refusal, verdict};
 
 /// The compiled kernel half.
 pub static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/sensor.bpf.o"));
 /// SHA-256 of [`OBJECT`], in hexadecimal.
 pub const OBJECT_SHA256: &str = env!("SENSOR_BPF_SHA256");
-
-/// Lines of the verifier's log that are shown.
-const LOG_LINES: usize = 25;
 
 /// Why the program could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -49,19 +47,9 @@ pub enum LoadError {
         /// In this loader.
         wanted: usize,
     },
-    /// The kernel refused a program.
-    #[error(
-        "the kernel's verifier refused {program}: {reason}\n{log}\nThis is a bug of sensor; please \
-         report it with these lines and `uname -r`"
-    )]
-    Refused {
-        /// Name of the program.
-        program: &'static str,
-        /// From the system.
-        reason: String,
-        /// The end of the verifier's log.
-        log: String,
-    },
+    /// The verifier refused a program.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The kernel's permission is missing although the capabilities are there.
     #[error(
         "the kernel does not permit to load BPF programs ({0}): a lockdown, a container's seccomp \
@@ -101,6 +89,8 @@ pub struct Loaded {
     pub cpus: u32,
     /// As loaded.
     pub settings: Box<Settings>,
+    /// Why this kernel runs no XDP program of ours, if so. TC serves without it.
+    pub no_xdp: Option<String>,
 }
 
 /// Loads every program that this kernel can run.
@@ -134,21 +124,20 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         .map_err(|error| LoadError::Other(chain(&error)))?;
     check_size(&mut ebpf, names::TOTALS, size_of::<Totals>())?;
     check_size(&mut ebpf, names::SHARDS, size_of::<Shard>())?;
-    if host.kernel >= XDP_KERNEL {
-        let program: &mut Xdp = program(&mut ebpf, names::PROGRAM_XDP)?;
-        program
-            .load()
-            .map_err(|error| refused(names::PROGRAM_XDP, error))?;
-    }
+    // First those without which nothing works.
     for name in [names::PROGRAM_INGRESS, names::PROGRAM_EGRESS] {
         let program: &mut SchedClassifier = program(&mut ebpf, name)?;
-        program.load().map_err(|error| refused(name, error))?;
+        program
+            .load()
+            .map_err(|error| refused(name, error, &host))?;
     }
+    let no_xdp = load_xdp(&mut ebpf, &host)?;
     log::info!("loaded BPF object {OBJECT_SHA256} for {cpus} CPUs");
     Ok(Loaded {
         ebpf,
         cpus,
         settings: options.settings,
+        no_xdp,
     })
 }
 
@@ -157,6 +146,23 @@ fn ring_bytes(cpus: u32) -> usize {
     let wanted = RING_BYTES_PER_CPU.saturating_mul(cpus as usize);
     let wanted = wanted.checked_next_power_of_two().unwrap_or(MAX_RING_BYTES);
     wanted.clamp(MIN_RING_BYTES, MAX_RING_BYTES)
+}
+
+/// Loads the XDP program. Returns why this kernel refuses it, if so: it may lack multi-buffer frames or one of
+/// the helpers.
+fn load_xdp(ebpf: &mut Ebpf, host: &Host) -> Result<Option<String>, LoadError> {
+    let program: &mut Xdp = program(ebpf, names::PROGRAM_XDP)?;
+    let refusal = match program.load() {
+        Ok(()) => return Ok(None),
+        Err(error) => refused(names::PROGRAM_XDP, error, host),
+    };
+    match refusal {
+        LoadError::Refused(refusal) => Ok(Some(format!(
+            "kernel {} refuses {} ({})",
+            refusal.release, refusal.program, refusal.verdict
+        ))),
+        other => Err(other),
+    }
 }
 
 /// A program of the object by its name.
@@ -229,7 +235,7 @@ pub(super) fn map_data<'e>(ebpf: &'e Ebpf, name: &'static str) -> Result<&'e Map
     }
 }
 
-fn refused(program: &'static str, error: ProgramError) -> LoadError {
+fn refused(program: &'static str, error: ProgramError, host: &Host) -> LoadError {
     match error {
         ProgramError::LoadError {
             io_error,
@@ -239,13 +245,14 @@ fn refused(program: &'static str, error: ProgramError) -> LoadError {
             if log.trim().is_empty() && io_error.raw_os_error() == Some(libc::EPERM) {
                 return LoadError::Forbidden(io_error.to_string());
             }
-            let lines: Vec<&str> = log.lines().collect();
-            let from = lines.len().saturating_sub(LOG_LINES);
-            LoadError::Refused {
+            log::debug!("the verifier's log of {program}:\n{log}");
+            LoadError::Refused(Refusal {
                 program,
-                reason: io_error.to_string(),
-                log: lines[from..].join("\n"),
-            }
+                release: host.release.clone(),
+                older: host.is_older_than_tried(),
+                btf: host.btf,
+                verdict: verdict(&log).map_or_else(|| io_error.to_string(), Into::into),
+            })
         }
         other => LoadError::Other(chain(&other)),
     }

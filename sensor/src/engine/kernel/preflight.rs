@@ -34,12 +34,17 @@ pub const NEEDED: [Capability; 3] = [
 
 const SYS_ADMIN: u32 = 21;
 
-/// Oldest kernel with all that the program needs: global functions that take records by address.
-pub const OLDEST_KERNEL: (u32, u32) = (5, 13);
-/// Kernel with multi-buffer XDP programs (torvalds/linux f45d5b6ce2e8).
-pub const XDP_KERNEL: (u32, u32) = (5, 18);
-/// Kernel with TCX (torvalds/linux e420bed02507).
-pub const TCX_KERNEL: (u32, u32) = (6, 6);
+/// Kernels on which all of this was tried, the oldest first. Others are not refused for their number: what
+/// they lack shows when the programs are loaded.
+pub const TRIED_KERNELS: [(u32, u32); 3] = [(6, 1), (6, 12), (6, 18)];
+
+/// [`TRIED_KERNELS`] as people read them.
+#[must_use]
+pub fn tried_kernels() -> String {
+    TRIED_KERNELS
+        .map(|(major, minor)| format!("{major}.{minor}"))
+        .join(", ")
+}
 
 /// Why nothing can be loaded here.
 #[derive(Debug, thiserror::Error)]
@@ -51,21 +56,6 @@ pub enum PreflightError {
         grant(.0)
     )]
     Capabilities(Vec<Capability>),
-    /// Too old.
-    #[error(
-        "kernel {found} is too old: {}.{} or later is needed",
-        OLDEST_KERNEL.0,
-        OLDEST_KERNEL.1
-    )]
-    Kernel {
-        /// As the kernel says.
-        found: String,
-    },
-    /// Built without BTF.
-    #[error(
-        "this kernel has no BTF (/sys/kernel/btf/vmlinux): it was built without CONFIG_DEBUG_INFO_BTF"
-    )]
-    Btf,
 }
 
 fn list(missing: &[Capability]) -> String {
@@ -119,24 +109,22 @@ impl Host {
         }
     }
 
-    /// Whether the program can be loaded.
+    /// Whether this process may load the program. Whether the kernel can run it is for the load to find out.
     ///
     /// # Errors
-    /// What stands in the way.
+    /// What is missing.
     pub fn check(&self) -> Result<(), PreflightError> {
-        // What a kernel cannot do, no capability mends.
-        if self.kernel < OLDEST_KERNEL {
-            return Err(PreflightError::Kernel {
-                found: self.release.clone(),
-            });
+        if self.missing.is_empty() {
+            Ok(())
+        } else {
+            Err(PreflightError::Capabilities(self.missing.clone()))
         }
-        if !self.missing.is_empty() {
-            return Err(PreflightError::Capabilities(self.missing.clone()));
-        }
-        if !self.btf {
-            return Err(PreflightError::Btf);
-        }
-        Ok(())
+    }
+
+    /// Whether the kernel is older than all of [`TRIED_KERNELS`].
+    #[must_use]
+    pub fn is_older_than_tried(&self) -> bool {
+        self.kernel < TRIED_KERNELS[0]
     }
 }
 
@@ -214,19 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn an_old_kernel_and_one_without_btf_are_refused() {
-        assert!(host().check().is_ok());
-        let old = Host {
-            kernel: (5, 4),
-            release: "5.4.0".into(),
-            ..host()
-        };
-        let text = old.check().expect_err("too old").to_string();
-        assert!(text.contains("5.4.0") && text.contains("5.13"), "{text}");
-        let bare = Host {
-            btf: false,
-            ..host()
-        };
-        assert!(matches!(bare.check(), Err(PreflightError::Btf)));
+    fn no_kernel_is_refused_for_its_number() {
+        for (release, older) in [
+            ("5.10.0", true),
+            ("6.1.0-13-amd64", false),
+            ("6.8.0", false),
+        ] {
+            let host = Host {
+                release: release.into(),
+                kernel: version(release),
+                btf: false,
+                ..host()
+            };
+            assert!(host.check().is_ok(), "{release}");
+            assert_eq!(host.is_older_than_tried(), older, "{release}");
+        }
     }
 }

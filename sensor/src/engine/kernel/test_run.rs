@@ -46,6 +46,10 @@ impl TestRunEngine {
             settings: settings.clone(),
             log_level: None,
         })?;
+        if let Some(reason) = &loaded.no_xdp {
+            let text = format!("{reason}; `--engine host` reads captures too");
+            return Err(LoadError::Other(text));
+        }
         Ok(Self {
             counts: Counts::of(&mut loaded)?,
             loaded,

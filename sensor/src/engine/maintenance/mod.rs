@@ -28,16 +28,13 @@ use crate::measure::sketch::Counts;
 use epochs::Epochs;
 use following::FollowingRate;
 use outcomes::Outcomes;
-use sampling::SamplingRate;
+use sampling::{SAMPLING, SamplingRate};
 pub use servers::Servers;
 pub use state::State;
 use state::{record, sum};
 
 /// Where the counters of following lie in a shard.
 const FOLLOWING: usize = offset_of!(Shard, following);
-
-/// And those of samples.
-const SAMPLING: usize = offset_of!(Shard, sampling);
 
 /// Time between two ticks.
 pub const TICK: Duration = Duration::from_millis(250);

@@ -5,10 +5,13 @@ use std::mem::offset_of;
 
 use sensor_common::class::SampleKind;
 use sensor_common::sample::SAMPLES_PER_TICK;
-use sensor_common::shard::Sampling;
+use sensor_common::shard::{Sampling, Shard};
 use sensor_common::transactions::MAX_SHIFT;
 
-use super::{SAMPLING, State, record};
+use super::state::{State, record};
+
+/// Where the counters of samples lie in a shard.
+pub(super) const SAMPLING: usize = offset_of!(Shard, sampling);
 
 /// Kept for a CPU in a tick: what some 64 transactions have in packets. The busiest CPU counts.
 const TARGET: u64 = 128;

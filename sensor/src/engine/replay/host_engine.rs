@@ -75,7 +75,7 @@ impl Sink for Memory {
     }
 
     fn icmp_error_of_other(&mut self, icmp_type: IcmpType, code: u8, quoted: Quoted) {
-        account::count_icmp_error(&mut self.totals, icmp_type as u8, code, quoted as u8);
+        account::count_icmp_error(self, icmp_type as u8, code, quoted as u8);
     }
 
     fn icmp_error<P: Packet>(&mut self, error: &IcmpError, udp: P) {

@@ -14,7 +14,9 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::NetworkUnreachable { errors: _, from }
         | Finding::TimeExceeded { errors: _, from }
         | Finding::OtherUnreachable { errors: _, from } => {
-            from.iter_mut().for_each(|from| masks.address(from));
+            if let Some(from) = from {
+                masks.address(from);
+            }
         }
         Finding::WrongSource { answers: _, from } => masks.address(from),
         Finding::OneSource { source, share: _ } => masks.address(source),
@@ -26,7 +28,9 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
             servers: _,
         } => masks.address(resolver),
         Finding::SeveralServers { servers } | Finding::UpstreamFails { upstreams: servers } => {
-            servers.iter_mut().for_each(|server| masks.address(server));
+            for server in servers {
+                masks.address(server);
+            }
         }
         Finding::Contrast(common) => contrast::mask(common, masks),
         Finding::NotUnderstood { share: _, rcode: _ }

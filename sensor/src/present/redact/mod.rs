@@ -58,20 +58,24 @@ pub fn redact(record: &Record) -> Record {
     for name in names {
         masks.name(&mut name.who);
     }
-    findings
-        .iter_mut()
-        .for_each(|found| finding::mask(found, &mut masks));
-    affects
-        .iter_mut()
-        .for_each(|common| contrast::mask(common, &mut masks));
-    also.iter_mut().for_each(|server| masks.address(server));
+    for found in findings {
+        finding::mask(found, &mut masks);
+    }
+    if let Some(common) = affects {
+        contrast::mask(common, &mut masks);
+    }
+    for server in also {
+        masks.address(server);
+    }
     clients_of(clients, &mut masks);
     parties(icmp_senders, &mut masks);
-    verified
-        .iter_mut()
-        .for_each(|verified| probe(verified, &mut masks));
+    if let Some(verified) = verified {
+        probe(verified, &mut masks);
+    }
     // A capture may be named after its customer.
-    watched.iter_mut().for_each(|watched| masks.text(watched));
+    for watched in watched {
+        masks.text(watched);
+    }
     // Last, when all names are known.
     for SymptomRecord {
         rule: _,
@@ -99,9 +103,9 @@ fn clients_of(clients: &mut Clients, masks: &mut Masks) {
         rate: _,
         distinct_names: _,
     } = clients;
-    rejected
-        .iter_mut()
-        .for_each(|network| masks.address(network));
+    for network in rejected {
+        masks.address(network);
+    }
     parties(heaviest, masks);
     parties(sources, masks);
 }

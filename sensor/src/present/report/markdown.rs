@@ -1,4 +1,4 @@
-//! The report as Markdown (CommonMark with tables).
+//! The report as Markdown (`CommonMark` with tables).
 
 use std::fmt::Write;
 use std::path::Path;

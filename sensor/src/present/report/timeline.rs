@@ -22,7 +22,7 @@ pub fn all(record: &Record) -> Vec<String> {
     match (record.stage, record.ended_ms) {
         (Stage::Closed, Some(at)) => events.push((at, 4, "incident closed".into())),
         (Stage::Stale, Some(at)) => {
-            events.push((at, 4, "incident stale: nothing more was seen".into()))
+            events.push((at, 4, "incident stale: nothing more was seen".into()));
         }
         (Stage::Unfinished, _) => {
             events.push((

@@ -16,6 +16,7 @@ const SERVED: f64 = 0.8;
 
 /// A finding of an incident.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one sentence for each finding")]
 pub fn sentence(finding: &Finding, record: &Record) -> String {
     let server = subject(record);
     let (before, during) = (&record.before, &record.during);
@@ -69,7 +70,9 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             failures(during, *failed, *decided),
             icmp::unexplained(record)
         ),
-        Finding::PartFails { share } => part_fails(during, *share, ""),
+        Finding::PartFails { share } | Finding::PartBeginsToFail { share } => {
+            part_fails(during, *share, "")
+        }
         Finding::PartFailsHere { share } => part_fails(during, *share, "Queries arrive on this host: "),
         Finding::SecondCopiesAnswered { copies } => format!(
             "{} answered at once although an earlier copy was not: packets are lost on the way.",
@@ -87,7 +90,6 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "It ended by itself after {}: too soon for a repair.",
             span(*seconds * 1_000)
         ),
-        Finding::PartBeginsToFail { share } => part_fails(during, *share, ""),
         Finding::FastAsEver => {
             "The answers that come are as fast as usual: the server itself is not slow.".into()
         }

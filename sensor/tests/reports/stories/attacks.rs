@@ -6,9 +6,7 @@ use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Range, Record, Stage, Summary};
 
-use crate::records::{
-    LASTS, ONSET, SECONDS, asked, denied, over, party, record, symptom, weighed,
-};
+use crate::records::{LASTS, ONSET, SECONDS, asked, denied, over, party, record, symptom, weighed};
 
 fn flood(record: &mut Record, rate: u32, answered: u64) {
     let all = u64::from(rate) * LASTS;

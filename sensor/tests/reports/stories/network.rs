@@ -9,6 +9,7 @@ use sensor::incident::record::Record;
 
 use crate::records::{ONSET, asked, contrast, icmp, over, record, symptom, weighed};
 
+#[expect(clippy::unnecessary_wraps, reason = "fields that may be absent")]
 fn text(text: &str) -> Option<String> {
     Some(text.into())
 }
