@@ -60,7 +60,11 @@ fn what_programs_get_reads_back_as_the_record() {
             assert!(!symptom[field].is_null(), "{field}: {symptom}");
         }
         let read: Record = serde_json::from_str(&json).expect("a record");
-        assert!(read == record, "{} reads back as another record", cause.code());
+        assert!(
+            read == record,
+            "{} reads back as another record",
+            cause.code()
+        );
     }
 }
 
@@ -173,7 +177,10 @@ fn objects_of_a_live_sensor_have_known_forms() {
         &pretty(&CostObject::new(&cost)),
     );
     let second = Duration::from_secs(1);
-    golden::holds("objects/detached.json", &pretty(&DetachedObject::new("eth0", 5 * second, second)));
+    golden::holds(
+        "objects/detached.json",
+        &pretty(&DetachedObject::new("eth0", 5 * second, second)),
+    );
     let empty = Snapshot::empty(Duration::ZERO);
     let window = Window::between(&empty, &Snapshot::empty(Duration::from_secs(1)));
     let spent = Spent {

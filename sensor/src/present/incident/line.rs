@@ -101,7 +101,8 @@ fn reason(record: &Record) -> Option<String> {
         let found = record.findings.get(*ranked.reasons.first()?)?;
         Some(finding::sentence(found, record))
     });
-    let newest = || (!record.symptoms.is_empty()).then(|| format!("{}.", report::sentence(&newest(record))));
+    let newest =
+        || (!record.symptoms.is_empty()).then(|| format!("{}.", report::sentence(&newest(record))));
     first.or_else(newest)
 }
 

@@ -11,8 +11,8 @@ use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
 use crate::incident::Counts;
 use crate::incident::diagnosis::rank::{LEAST, MARGIN};
-use crate::incident::series::Point;
 use crate::incident::record::{Party, Range, Record, Summary};
+use crate::incident::series::Point;
 
 /// Clients, names and senders that are listed.
 const PARTIES: usize = 5;
@@ -30,11 +30,14 @@ pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
         });
     }
     if record.server.is_some() {
-        blocks.push(Block::Text("Queries, by the time at which they were asked:".into()));
+        blocks.push(Block::Text(
+            "Queries, by the time at which they were asked:".into(),
+        ));
         blocks.push(Block::Table(cohort(record)));
     }
     blocks.push(Block::Text(
-        "Packets, by the time at which they passed (at the onset they may fall on the other side):".into(),
+        "Packets, by the time at which they passed (at the onset they may fall on the other side):"
+            .into(),
     ));
     blocks.push(Block::Table(packets_seen(record)));
     let mut lines = parties(record);
@@ -104,8 +107,16 @@ fn cohort(record: &Record) -> Vec<Vec<String>> {
         share(during.answered, during.decided()),
     ]);
     for (what, a, b) in [
-        ("median latency (usual, worst)", before.p50_ms, during.p50_ms),
-        ("95th percentile latency (usual, worst)", before.p95_ms, during.p95_ms),
+        (
+            "median latency (usual, worst)",
+            before.p50_ms,
+            during.p50_ms,
+        ),
+        (
+            "95th percentile latency (usual, worst)",
+            before.p95_ms,
+            during.p95_ms,
+        ),
     ] {
         if a.is_some() || b.is_some() {
             let of = |ms: Option<f64>| ms.map_or_else(|| "-".into(), milliseconds);
@@ -125,9 +136,12 @@ fn packets_seen(record: &Record) -> Vec<Vec<String>> {
             rows.push(vec![what.into(), count(a), count(b)]);
         }
     }
-    by_code(&mut rows, &before.icmp_errors, &during.icmp_errors, |kind| {
-        format!("ICMP {}", icmp::kind(kind))
-    });
+    by_code(
+        &mut rows,
+        &before.icmp_errors,
+        &during.icmp_errors,
+        |kind| format!("ICMP {}", icmp::kind(kind)),
+    );
     by_code(&mut rows, &before.rcodes, &during.rcodes, |rcode| {
         format!("answers with {rcode}")
     });
@@ -198,8 +212,14 @@ fn parties(record: &Record) -> Vec<String> {
         }
     }
     if let Some(ms) = record.slowest_icmp_ms {
-        let within = if ms == 0 { "less than 1 ms".into() } else { format!("at most {} ms", count(ms)) };
-        lines.push(format!("Sampled ICMP errors came {within} after their query."));
+        let within = if ms == 0 {
+            "less than 1 ms".into()
+        } else {
+            format!("at most {} ms", count(ms))
+        };
+        lines.push(format!(
+            "Sampled ICMP errors came {within} after their query."
+        ));
     }
     if !clients.rejected.is_empty() {
         lines.push(format!(

@@ -25,7 +25,7 @@ pub fn status(record: &Record) -> Status {
     let from = calendar::date(record.onset_ms);
     let so_far = span(record.updated_ms.saturating_sub(record.onset_ms));
     let lasted = span(record.last_symptom_ms.saturating_sub(record.onset_ms));
-    let last = calendar::clock(record.last_symptom_ms);
+    let last = calendar::until(record.onset_ms, record.last_symptom_ms);
     let (word, is_ongoing, time) = match record.stage {
         Stage::Open => (
             format!("ONGOING, {level}"),
@@ -44,7 +44,7 @@ pub fn status(record: &Record) -> Status {
         Stage::Closed => (
             format!("OVER, was {level}"),
             false,
-            format!("from {from} to {} UTC ({lasted}).", calendar::until(record.onset_ms, record.last_symptom_ms)),
+            format!("from {from} to {last} UTC ({lasted})."),
         ),
         Stage::Stale => (
             format!("STALE, was {level}"),
@@ -81,11 +81,16 @@ fn quiet(record: &Record) -> String {
 pub fn impact(record: &Record) -> String {
     if record.server.is_none() {
         let worst = record.symptoms.iter().max_by_key(|symptom| symptom.level);
-        return worst.map_or_else(String::new, |symptom| format!("{}.", sentence(&symptom.detail)));
+        return worst.map_or_else(String::new, |symptom| {
+            format!("{}.", sentence(&symptom.detail))
+        });
     }
     let mut parts = vec![answered(record)];
     for spec in &RULES {
-        let fired = record.symptoms.iter().find(|symptom| symptom.rule == spec.name);
+        let fired = record
+            .symptoms
+            .iter()
+            .find(|symptom| symptom.rule == spec.name);
         if let Some(text) = fired.and_then(|symptom| beside(spec.rule, symptom, record))
             && !parts.contains(&text)
         {
@@ -108,15 +113,25 @@ fn beside(rule: Rule, symptom: &SymptomRecord, record: &Record) -> Option<String
         Rule::RcodeShift => error_answers(record),
         Rule::Slow => {
             let p95 = record.during.p95_ms?;
-            Some(format!("95th percentile latency up to {}.", milliseconds(p95)))
+            Some(format!(
+                "95th percentile latency up to {}.",
+                milliseconds(p95)
+            ))
         }
-        Rule::QueryFlood | Rule::OneSource | Rule::RandomNames | Rule::Amplification | Rule::Spoofed => {
+        Rule::QueryFlood
+        | Rule::OneSource
+        | Rule::RandomNames
+        | Rule::Amplification
+        | Rule::Spoofed => {
             let range = &record.clients.rate;
             let usual = range.usual.map_or_else(
                 || "no baseline yet".into(),
                 |usual| format!("usually {}", rate(usual)),
             );
-            Some(format!("Peak {} queries/s ({usual}).", number::plain(range.worst)))
+            Some(format!(
+                "Peak {} queries/s ({usual}).",
+                number::plain(range.worst)
+            ))
         }
         Rule::Collapse
         | Rule::Truncation
@@ -134,7 +149,9 @@ fn beside(rule: Rule, symptom: &SymptomRecord, record: &Record) -> Option<String
 fn error_answers(record: &Record) -> Option<String> {
     let rcodes = &record.during.rcodes;
     let all: u64 = rcodes.values().sum();
-    let errors = rcodes.iter().filter(|(rcode, _)| rcode.as_str() != "NOERROR");
+    let errors = rcodes
+        .iter()
+        .filter(|(rcode, _)| rcode.as_str() != "NOERROR");
     let (rcode, many) = errors.max_by_key(|(_, many)| **many)?;
     Some(format!(
         "{rcode} in {} of {} ({}).",
@@ -261,7 +278,11 @@ pub fn verdict(record: &Record) -> Verdict {
             }
             both.truncate(REASONS);
             let weights = [*one, *other].map(|cause| words::cause::weight(record, cause));
-            let weights: Vec<String> = weights.iter().flatten().map(|weight| format!("{weight} dB")).collect();
+            let weights: Vec<String> = weights
+                .iter()
+                .flatten()
+                .map(|weight| format!("{weight} dB"))
+                .collect();
             Verdict {
                 name: format!(
                     "Likely cause: {} or {}",
@@ -279,7 +300,8 @@ pub fn verdict(record: &Record) -> Verdict {
 }
 
 fn weight(record: &Record, cause: Cause) -> String {
-    words::cause::weight(record, cause).map_or_else(String::new, |weight| format!("({weight} dB). "))
+    words::cause::weight(record, cause)
+        .map_or_else(String::new, |weight| format!("({weight} dB). "))
 }
 
 fn unknown(record: &Record) -> String {
@@ -315,9 +337,15 @@ pub fn affects(record: &Record) -> String {
 fn of_a_finding(record: &Record) -> Option<String> {
     record.findings.iter().find_map(|found| match found {
         Finding::UnaskedAnswers { victim, .. } => Some(format!("{victim} and its link.")),
-        Finding::LargeAnswers { network } => Some(format!("{network}, which receives the answers.")),
-        Finding::NoServerAnswers { resolver, .. } => Some(format!("{resolver} and all clients that use it.")),
-        Finding::TcpNotAccepted { .. } => Some("clients that need TCP (truncated answers, zone transfers).".into()),
+        Finding::LargeAnswers { network } => {
+            Some(format!("{network}, which receives the answers."))
+        }
+        Finding::NoServerAnswers { resolver, .. } => {
+            Some(format!("{resolver} and all clients that use it."))
+        }
+        Finding::TcpNotAccepted { .. } => {
+            Some("clients that need TCP (truncated answers, zone transfers).".into())
+        }
         Finding::LooksAround => Some("no client: the scanned addresses do not answer.".into()),
         _ => None,
     })

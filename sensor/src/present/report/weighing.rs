@@ -27,10 +27,20 @@ pub fn lines(record: &Record) -> Vec<String> {
         lines.push("Nothing speaks against it.".into());
     }
     let others = record.causes.iter().filter(|ranked| !is_first(ranked));
-    let (likely, weaker): (Vec<&Ranked>, Vec<&Ranked>) = others.partition(|ranked| ranked.weight >= LEAST);
-    lines.extend(likely.iter().take(OTHERS).map(|ranked| other(record, ranked)));
+    let (likely, weaker): (Vec<&Ranked>, Vec<&Ranked>) =
+        others.partition(|ranked| ranked.weight >= LEAST);
+    lines.extend(
+        likely
+            .iter()
+            .take(OTHERS)
+            .map(|ranked| other(record, ranked)),
+    );
     let rest = likely.len().saturating_sub(OTHERS) + weaker.len();
-    let which = if likely.is_empty() { "other cause" } else { "more cause" };
+    let which = if likely.is_empty() {
+        "other cause"
+    } else {
+        "more cause"
+    };
     lines.push(match rest {
         0 if likely.is_empty() => "No other cause has evidence for it.".into(),
         0 => format!("All weights: `sensor causes {}`.", record.id),
@@ -62,8 +72,13 @@ fn other(record: &Record, ranked: &Ranked) -> String {
         let found = record.findings.get(*side.first()?)?;
         Some(finding::sentence(found, record))
     };
-    let leading = record.causes.iter().filter(|first| record.first_cause.contains(&first.cause));
-    let is_known = leading.into_iter().any(|first| ranked.reasons.iter().all(|at| first.reasons.contains(at)));
+    let leading = record
+        .causes
+        .iter()
+        .filter(|first| record.first_cause.contains(&first.cause));
+    let is_known = leading
+        .into_iter()
+        .any(|first| ranked.reasons.iter().all(|at| first.reasons.contains(at)));
     let reason = if is_known {
         "on a part of the same evidence.".into()
     } else {
