@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::number::{bytes, count, counted, milliseconds, plain, share};
 use super::super::words::{self, icmp};
 use super::document::Block;
-use super::head::seconds;
+use super::impact::seconds;
 use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
 use crate::incident::Counts;

@@ -4,7 +4,8 @@ use super::super::calendar::{clock, time};
 use super::super::number::{count, counted, share, span};
 use super::super::words::{self, finding, icmp};
 use super::document::{Block, Section};
-use super::head::{impact, in_a_sentence, seconds};
+use super::head::in_a_sentence;
+use super::impact::{impact, seconds};
 use super::timeline;
 use crate::incident::record::{Record, Stage, Summary};
 
