@@ -14,7 +14,7 @@ use sensor::measure::reading::Snapshot;
 use sensor::measure::window::Window;
 use sensor::present::causes;
 use sensor::present::incident::{IncidentObject, ShadowObject};
-use sensor::present::objects::{CostObject, Losses, SensorObject};
+use sensor::present::objects::{CostObject, DetachedObject, Losses, SensorObject};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -60,7 +60,11 @@ fn what_programs_get_reads_back_as_the_record() {
             assert!(!symptom[field].is_null(), "{field}: {symptom}");
         }
         let read: Record = serde_json::from_str(&json).expect("a record");
-        assert_eq!(read, record);
+        assert!(
+            read == record,
+            "{} reads back as another record",
+            cause.code()
+        );
     }
 }
 
@@ -171,6 +175,11 @@ fn objects_of_a_live_sensor_have_known_forms() {
     golden::holds(
         "objects/program_cost.json",
         &pretty(&CostObject::new(&cost)),
+    );
+    let second = Duration::from_secs(1);
+    golden::holds(
+        "objects/detached.json",
+        &pretty(&DetachedObject::new("eth0", 5 * second, second)),
     );
     let empty = Snapshot::empty(Duration::ZERO);
     let window = Window::between(&empty, &Snapshot::empty(Duration::from_secs(1)));

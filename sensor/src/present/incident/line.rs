@@ -68,16 +68,14 @@ pub fn change(change: Change, record: &Record) -> String {
 
 /// The cause, its strongest reason, and whom it hits.
 fn why(record: &Record) -> String {
-    let reason = reason(record).map(|reason| format!("; {reason}"));
+    let reason = reason(record).map(|reason| format!(". {reason}"));
     // Once is enough, where that is the reason.
     let is_new = |common: &&Contrast| {
-        let said = contrast::sentence(common);
-        reason
-            .as_ref()
-            .is_none_or(|reason| !said.starts_with(reason.trim_start_matches("; ")))
+        let said = format!(". {}", contrast::sentence(common));
+        reason.as_ref() != Some(&said)
     };
     let affects = record.affects.as_ref().filter(is_new);
-    let affects = affects.map(|common| format!("; affects {}", contrast::short(common)));
+    let affects = affects.map(|common| format!(" Affects {}.", contrast::short(common)));
     format!(
         "{}{}{}",
         cause(record),
@@ -103,8 +101,9 @@ fn reason(record: &Record) -> Option<String> {
         let found = record.findings.get(*ranked.reasons.first()?)?;
         Some(finding::sentence(found, record))
     });
-    let text = first.or_else(|| (!record.symptoms.is_empty()).then(|| newest(record)))?;
-    Some(text.trim_end_matches('.').into())
+    let newest =
+        || (!record.symptoms.is_empty()).then(|| format!("{}.", report::sentence(&newest(record))));
+    first.or_else(newest)
 }
 
 fn newest(record: &Record) -> String {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::{advice, words};
 use super::document::{Block, Document, Section};
-use super::{evidence, head, questions, timeline, weighing};
+use super::{affects, evidence, head, questions, timeline, weighing};
 use crate::incident::record::Record;
 
 /// A report. `packets` is the file with the sampled packets, where there is one.
@@ -31,7 +31,7 @@ pub fn document(record: &Record, packets: Option<&Path>) -> Document {
         ),
         status: head::status(record),
         verdict: head::verdict(record),
-        affects: head::affects(record),
+        affects: affects::affects(record),
         first: vec![
             section(&next, vec![Block::Steps(advice::steps(record))]),
             section(

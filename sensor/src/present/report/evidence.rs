@@ -1,15 +1,18 @@
 //! What was counted, before and during, and how.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::number::{bytes, count, counted, milliseconds, plain, share};
 use super::super::words::{self, icmp};
 use super::document::Block;
-use super::head::seconds;
+use super::impact::seconds;
 use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
+use crate::incident::Counts;
 use crate::incident::diagnosis::rank::{LEAST, MARGIN};
 use crate::incident::record::{Party, Range, Record, Summary};
+use crate::incident::series::Point;
 
 /// Clients, names and senders that are listed.
 const PARTIES: usize = 5;
@@ -18,14 +21,25 @@ const PARTIES: usize = 5;
 #[must_use]
 pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
     let mut blocks = Vec::new();
-    if !record.series.points.is_empty() {
+    let is_empty = |point: &Point| (point.queries, point.failed, point.icmp_errors) == (0, 0, 0);
+    if !record.series.points.iter().all(is_empty) {
         blocks.push(Block::Series {
             step_ms: record.series.step_ms,
             points: record.series.points.clone(),
             marks: [record.onset_ms, record.last_symptom_ms],
         });
     }
-    blocks.push(Block::Table(counts(record)));
+    if record.server.is_some() {
+        blocks.push(Block::Text(
+            "Queries, by the time at which they were asked:".into(),
+        ));
+        blocks.push(Block::Table(cohort(record)));
+    }
+    blocks.push(Block::Text(
+        "Packets, by the time at which they passed (at the onset they may fall on the other side):"
+            .into(),
+    ));
+    blocks.push(Block::Table(packets_seen(record)));
     let mut lines = parties(record);
     lines.extend(record.host.as_ref().map(|host| on_host(host, record)));
     lines.extend(probe(record));
@@ -72,61 +86,26 @@ const PACKETS: [Row; 12] = [
     ("TCP connections refused (RST)", |s| s.tcp[2]),
 ];
 
-fn counts(record: &Record) -> Vec<Vec<String>> {
-    let (before, during) = (&record.before, &record.during);
-    let mut rows = vec![vec![
+fn head(record: &Record) -> Vec<String> {
+    vec![
         "count".into(),
-        format!("before ({})", seconds(before.seconds)),
-        format!("during ({})", seconds(during.seconds)),
-    ]];
-    let mut put = |what: String, a: String, b: String| rows.push(vec![what, a, b]);
+        format!("before ({})", seconds(record.before.seconds)),
+        format!("during ({})", seconds(record.during.seconds)),
+    ]
+}
+
+/// What became of the queries.
+fn cohort(record: &Record) -> Vec<Vec<String>> {
+    let (before, during) = (&record.before, &record.during);
+    let mut rows = vec![head(record)];
     for (what, of) in COHORT {
-        put(what.into(), count(of(before)), count(of(during)));
+        rows.push(vec![what.into(), count(of(before)), count(of(during))]);
     }
-    put(
+    rows.push(vec![
         "success rate (completed queries)".into(),
         share(before.answered, before.decided()),
         share(during.answered, during.decided()),
-    );
-    for (what, of) in PACKETS {
-        let (a, b) = (of(before), of(during));
-        if a != 0 || b != 0 {
-            put(what.into(), count(a), count(b));
-        }
-    }
-    let kinds: std::collections::BTreeSet<&String> = before
-        .icmp_errors
-        .keys()
-        .chain(during.icmp_errors.keys())
-        .collect();
-    let of = |summary: &Summary, kind: &String| summary.icmp_errors.get(kind).copied().unwrap_or(0);
-    for kind in kinds {
-        put(
-            format!("ICMP {}", icmp::kind(kind)),
-            count(of(before, kind)),
-            count(of(during, kind)),
-        );
-    }
-    let rcodes: std::collections::BTreeSet<&String> =
-        before.rcodes.keys().chain(during.rcodes.keys()).collect();
-    let of = |summary: &Summary, rcode: &String| summary.rcodes.get(rcode).copied().unwrap_or(0);
-    for rcode in rcodes {
-        put(
-            format!("answers with {rcode}"),
-            count(of(before, rcode)),
-            count(of(during, rcode)),
-        );
-    }
-    put(
-        "bytes of queries".into(),
-        bytes(before.query_bytes),
-        bytes(during.query_bytes),
-    );
-    put(
-        "bytes of responses".into(),
-        bytes(before.response_bytes),
-        bytes(during.response_bytes),
-    );
+    ]);
     for (what, a, b) in [
         (
             "median latency (usual, worst)",
@@ -141,10 +120,56 @@ fn counts(record: &Record) -> Vec<Vec<String>> {
     ] {
         if a.is_some() || b.is_some() {
             let of = |ms: Option<f64>| ms.map_or_else(|| "-".into(), milliseconds);
-            put(what.into(), of(a), of(b));
+            rows.push(vec![what.into(), of(a), of(b)]);
         }
     }
     rows
+}
+
+/// Packets and what they say.
+fn packets_seen(record: &Record) -> Vec<Vec<String>> {
+    let (before, during) = (&record.before, &record.during);
+    let mut rows = vec![head(record)];
+    for (what, of) in PACKETS {
+        let (a, b) = (of(before), of(during));
+        if a != 0 || b != 0 {
+            rows.push(vec![what.into(), count(a), count(b)]);
+        }
+    }
+    by_code(
+        &mut rows,
+        &before.icmp_errors,
+        &during.icmp_errors,
+        |kind| format!("ICMP {}", icmp::kind(kind)),
+    );
+    by_code(&mut rows, &before.rcodes, &during.rcodes, |rcode| {
+        format!("answers with {rcode}")
+    });
+    rows.push(vec![
+        "bytes of queries".into(),
+        bytes(before.query_bytes),
+        bytes(during.query_bytes),
+    ]);
+    rows.push(vec![
+        "bytes of responses".into(),
+        bytes(before.response_bytes),
+        bytes(during.response_bytes),
+    ]);
+    rows
+}
+
+/// A row for each code that either has.
+fn by_code(
+    rows: &mut Vec<Vec<String>>,
+    before: &Counts<String>,
+    during: &Counts<String>,
+    name: impl Fn(&str) -> String,
+) {
+    let codes: BTreeSet<&String> = before.keys().chain(during.keys()).collect();
+    for code in codes {
+        let of = |counts: &Counts<String>| count(counts.get(code).copied().unwrap_or(0));
+        rows.push(vec![name(code), of(before), of(during)]);
+    }
 }
 
 fn parties(record: &Record) -> Vec<String> {
@@ -187,9 +212,13 @@ fn parties(record: &Record) -> Vec<String> {
         }
     }
     if let Some(ms) = record.slowest_icmp_ms {
+        let within = if ms == 0 {
+            "less than 1 ms".into()
+        } else {
+            format!("at most {} ms", count(ms))
+        };
         lines.push(format!(
-            "Sampled ICMP errors came at most {} ms after their query.",
-            count(ms)
+            "Sampled ICMP errors came {within} after their query."
         ));
     }
     if !clients.rejected.is_empty() {
@@ -290,10 +319,14 @@ pub fn measurement(record: &Record) -> Vec<Block> {
             record.watched.join(", "),
             words::ports(record),
         )),
+        Block::Text(
+            "Hosts and routers rate-limit ICMP errors: fewer errors than failed queries are normal. How many queries fail \
+             is counted from the queries."
+                .into(),
+        ),
         Block::Text(format!(
-            "Outcomes are counted by the time of the query, packets and the series by the time at which they passed, \
-             so the two may differ at the edges. Weights are decibans: 10 dB are odds of 10 to 1. A cause is named from \
-             {LEAST} dB on, alone if the next is {MARGIN} dB behind."
+            "Weights are decibans: 10 dB are odds of 10 to 1. A cause is named from {LEAST} dB on, alone if the next is \
+             {MARGIN} dB behind."
         )),
     ]
 }

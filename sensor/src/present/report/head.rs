@@ -1,12 +1,12 @@
-//! What is read first: how far it is and how bad, the likely cause, whom it hits.
+//! What is read first: how far it is, and the likely cause.
 
-use super::super::number::{count, counted, milliseconds, rate, share, span};
-use super::super::words::{self, contrast, finding};
-use super::super::{calendar, number};
+use super::super::calendar;
+use super::super::number::span;
+use super::super::words::{self, finding};
 use super::document::{Status, Verdict};
-use crate::detect::{Level, Rule};
+use super::impact::impact;
+use crate::detect::Level;
 use crate::incident::Cause;
-use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::rank::LEAST;
 use crate::incident::record::{Record, Stage};
 
@@ -24,7 +24,7 @@ pub fn status(record: &Record) -> Status {
     let from = calendar::date(record.onset_ms);
     let so_far = span(record.updated_ms.saturating_sub(record.onset_ms));
     let lasted = span(record.last_symptom_ms.saturating_sub(record.onset_ms));
-    let last = calendar::clock(record.last_symptom_ms);
+    let last = calendar::until(record.onset_ms, record.last_symptom_ms);
     let (word, is_ongoing, time) = match record.stage {
         Stage::Open => (
             format!("ONGOING, {level}"),
@@ -75,97 +75,6 @@ fn quiet(record: &Record) -> String {
     }
 }
 
-/// How bad it is, in one or two sentences.
-#[must_use]
-pub fn impact(record: &Record) -> String {
-    if record.server.is_none() {
-        return worst_symptom(record);
-    }
-    let mut parts = vec![answered(record)];
-    let fired = |is: &dyn Fn(Rule) -> bool| {
-        let rules = crate::detect::rules::RULES.iter().map(|spec| spec.rule);
-        let mut fired = rules.filter(|rule| {
-            record
-                .symptoms
-                .iter()
-                .any(|symptom| symptom.rule == rule.name())
-        });
-        fired.any(is)
-    };
-    let range = &record.clients.rate;
-    if fired(&|rule| rule.is_flood()) {
-        parts.push(match range.usual {
-            Some(usual) => format!("Peak {} (usually {}).", queries(range.worst), rate(usual)),
-            None => format!("Peak {} (no baseline yet).", queries(range.worst)),
-        });
-    }
-    if fired(&|rule| rule == Rule::Slow)
-        && let Some(p95) = record.during.p95_ms
-    {
-        parts.push(format!(
-            "95th percentile latency up to {}.",
-            milliseconds(p95)
-        ));
-    }
-    parts.join(" ")
-}
-
-fn queries(per_second: f64) -> String {
-    format!("{} queries/s", number::plain(per_second))
-}
-
-fn worst_symptom(record: &Record) -> String {
-    let worst = record.symptoms.iter().max_by_key(|symptom| symptom.level);
-    worst.map_or_else(String::new, |symptom| {
-        format!("{}: {}.", sentence(&symptom.title), symptom.detail)
-    })
-}
-
-/// With a capital letter.
-#[must_use]
-pub fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
-}
-
-fn answered(record: &Record) -> String {
-    let (before, during) = (&record.before, &record.during);
-    let decided = during.decided();
-    if decided == 0 {
-        return format!(
-            "{} received, none completed yet.",
-            counted(during.queries, "query packet")
-        );
-    }
-    let pending = match during.waiting {
-        0 => String::new(),
-        waiting => format!(", {} pending", count(waiting)),
-    };
-    let usually = match before.decided() {
-        0 => String::new(),
-        all => format!(
-            "; in the {} before, {}",
-            seconds(before.seconds),
-            share(before.answered, all)
-        ),
-    };
-    format!(
-        "{} of {} completed queries answered ({}){pending}{usually}.",
-        count(during.answered),
-        count(decided),
-        share(during.answered, decided)
-    )
-}
-
-/// Seconds of a summary.
-#[must_use]
-pub fn seconds(seconds: f64) -> String {
-    #[expect(clippy::cast_sign_loss, reason = "a length of time")]
-    span((seconds * 1e3) as u64)
-}
-
 /// The whole incident in two sentences.
 #[must_use]
 pub fn summary(record: &Record) -> String {
@@ -213,7 +122,7 @@ pub fn verdict(record: &Record) -> Verdict {
     };
     match record.first_cause.as_slice() {
         [] => Verdict {
-            name: "Cause unknown".into(),
+            name: "Cause unknown:".into(),
             text: unknown(record),
             reasons: record
                 .findings
@@ -237,6 +146,12 @@ pub fn verdict(record: &Record) -> Verdict {
                 }
             }
             both.truncate(REASONS);
+            let weights = [*one, *other].map(|cause| words::cause::weight(record, cause));
+            let weights: Vec<String> = weights
+                .iter()
+                .flatten()
+                .map(|weight| format!("{weight} dB"))
+                .collect();
             Verdict {
                 name: format!(
                     "Likely cause: {} or {}",
@@ -244,8 +159,8 @@ pub fn verdict(record: &Record) -> Verdict {
                     words::cause::name(*other)
                 ),
                 text: format!(
-                    "{}: the evidence does not separate them.",
-                    [*one, *other].map(|cause| named(record, cause)).join(", ")
+                    "({}). The evidence does not separate them.",
+                    words::list(&weights)
                 ),
                 reasons: both,
             }
@@ -254,48 +169,19 @@ pub fn verdict(record: &Record) -> Verdict {
 }
 
 fn weight(record: &Record, cause: Cause) -> String {
-    words::cause::weight(record, cause).map_or_else(String::new, |weight| format!("({weight} dB) "))
+    words::cause::weight(record, cause)
+        .map_or_else(String::new, |weight| format!("({weight} dB). "))
 }
 
 fn unknown(record: &Record) -> String {
     let best = record.causes.first().filter(|best| best.weight > 0);
     best.map_or_else(
-        || "No known cause matches the evidence.".into(),
+        || "no known cause matches the evidence.".into(),
         |best| {
             format!(
-                "The best match, {}, is below the {LEAST} dB that it takes.",
+                "the best match, {}, is below the {LEAST} dB that it takes.",
                 named(record, best.cause)
             )
         },
     )
-}
-
-/// Whom it hits.
-#[must_use]
-pub fn affects(record: &Record) -> String {
-    let whom = match &record.affects {
-        Some(common) => contrast::sentence(common),
-        None if record.server.is_none() => on_the_network(record),
-        None => "no single client network, zone or query type sets failed queries apart from answered ones.".into(),
-    };
-    if record.clients.addresses == 0 {
-        return whom;
-    }
-    format!(
-        "{whom} Sampled clients: {}, in {}.",
-        count(record.clients.addresses as u64),
-        counted(record.clients.networks as u64, "network")
-    )
-}
-
-fn on_the_network(record: &Record) -> String {
-    let whom = record.findings.iter().find_map(|found| match found {
-        Finding::UnaskedAnswers { victim, .. } => Some(format!("{victim} and its link.")),
-        Finding::NoServerAnswers { resolver, .. } => {
-            Some(format!("{resolver} and all clients that use it."))
-        }
-        Finding::LooksAround => Some("no client: the scanned addresses do not answer.".into()),
-        _ => None,
-    });
-    whom.unwrap_or_else(|| "the watched network.".into())
 }

@@ -3,18 +3,21 @@
 //!
 //! The reader is on call and holds a phone: what it is, why, whom it hits and what to do come first, on one screen.
 
+mod affects;
 mod assemble;
 mod document;
 mod evidence;
 mod head;
 mod html;
+mod impact;
 mod markdown;
 mod plot;
 mod questions;
 mod timeline;
 mod weighing;
 
-pub use head::{impact, named, summary};
+pub use head::{named, summary};
 pub use html::html;
+pub use impact::{impact, sentence};
 pub use markdown::markdown;
 pub use weighing::term;

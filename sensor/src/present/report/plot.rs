@@ -6,10 +6,11 @@ use super::super::calendar::clock;
 use super::super::number::{plain, span};
 use crate::incident::series::Point;
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 300.0;
+/// Of a phone: text keeps its size there.
+const WIDTH: f64 = 420.0;
+const HEIGHT: f64 = 280.0;
 /// Room for labels: left, right, top and bottom.
-const EDGES: [f64; 4] = [56.0, 12.0, 44.0, 28.0];
+const EDGES: [f64; 4] = [52.0, 8.0, 62.0, 26.0];
 /// What is shown of a long incident, counted from its onset.
 const BEFORE_MS: u64 = 60_000;
 const AFTER_MS: u64 = 540_000;
@@ -86,8 +87,9 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
          second around the onset\">"
     );
     axes(&mut svg, &scale);
-    for (label, at_ms) in [("onset", marks[0]), ("last symptom", marks[1])] {
-        mark(&mut svg, &scale, label, at_ms);
+    // One above and one below the upper edge: they may be close together.
+    for (label, at_ms, beside) in [("onset", marks[0], -6.0), ("last symptom", marks[1], 14.0)] {
+        mark(&mut svg, &scale, label, at_ms, EDGES[2] + beside);
     }
     for (class, _, of) in CURVES {
         let steps: Vec<String> = steps(&points, &scale, of);
@@ -174,7 +176,7 @@ fn axes(svg: &mut String, scale: &Scale) {
     }
 }
 
-fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64) {
+fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64, y: f64) {
     if at_ms < scale.from_ms || at_ms > scale.to_ms {
         return;
     }
@@ -185,20 +187,25 @@ fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64) {
     let _ = writeln!(svg, "<path class=\"mark\" d=\"M{x:.1} {top}V{bottom}\"/>");
     let _ = writeln!(
         svg,
-        "<text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{label}</text>",
-        top - 6.0
+        "<text x=\"{beside:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{label}</text>"
     );
 }
 
+/// Two rows of two.
 fn legend(svg: &mut String) {
-    let mut x = EDGES[0];
-    for (class, label, _) in CURVES {
+    for (at, (class, label, _)) in CURVES.iter().enumerate() {
+        let x = if at % 2 == 0 {
+            EDGES[0]
+        } else {
+            EDGES[0] + 180.0
+        };
+        let y = if at < 2 { 14.0 } else { 34.0 };
         let _ = writeln!(
             svg,
-            "<path class=\"curve {class}\" d=\"M{x} 14h28\"/><text x=\"{}\" y=\"18\">{label}</text>",
-            x + 34.0
+            "<path class=\"curve {class}\" d=\"M{x} {y}h28\"/><text x=\"{}\" y=\"{}\">{label}</text>",
+            x + 34.0,
+            y + 4.0
         );
-        x += 150.0;
     }
 }
 

@@ -4,7 +4,8 @@ use super::super::calendar::{clock, time};
 use super::super::number::{count, counted, share, span};
 use super::super::words::{self, finding, icmp};
 use super::document::{Block, Section};
-use super::head::{impact, in_a_sentence, seconds};
+use super::head::in_a_sentence;
+use super::impact::{impact, seconds};
 use super::timeline;
 use crate::incident::record::{Record, Stage, Summary};
 
@@ -137,15 +138,19 @@ fn noticed(record: &Record) -> Vec<Block> {
             symptom.detail
         )
     });
-    vec![
+    let mut blocks = vec![
         Block::Text(format!(
             "By the sensor, {} after the onset, by these symptoms:",
             span(record.detected_ms.saturating_sub(record.onset_ms))
         )),
         Block::Bullets(symptoms.collect()),
-        Block::Text("The course in full:".into()),
-        Block::Bullets(timeline::all(record)),
-    ]
+    ];
+    let course = timeline::all(record);
+    if course.len() > timeline::FIRST {
+        blocks.push(Block::Text("The timeline in full:".into()));
+        blocks.push(Block::Bullets(course));
+    }
+    blocks
 }
 
 fn examined(record: &Record) -> String {

@@ -5,7 +5,7 @@ use super::super::number::span;
 use crate::incident::record::{Record, Stage, SymptomRecord};
 
 /// Lines on the first screen.
-const FIRST: usize = 8;
+pub const FIRST: usize = 8;
 
 /// All that happened, in its order.
 #[must_use]

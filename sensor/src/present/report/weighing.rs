@@ -3,6 +3,7 @@
 use super::super::words::{self, finding};
 use super::head::named;
 use crate::incident::Cause;
+use crate::incident::diagnosis::rank::LEAST;
 use crate::incident::diagnosis::{Ranked, weights};
 use crate::incident::record::Record;
 
@@ -15,36 +16,37 @@ const OTHERS: usize = 2;
 #[must_use]
 pub fn lines(record: &Record) -> Vec<String> {
     let is_first = |ranked: &&Ranked| record.first_cause.contains(&ranked.cause);
-    let mut lines = Vec::new();
-    for ranked in record.causes.iter().filter(is_first) {
-        lines.extend(against(record, ranked));
-    }
+    let mut lines: Vec<String> = record
+        .causes
+        .iter()
+        .filter(is_first)
+        .flat_map(|ranked| against(record, ranked))
+        .take(AGAINST)
+        .collect();
     if lines.is_empty() && !record.first_cause.is_empty() {
         lines.push("Nothing speaks against it.".into());
     }
-    lines.truncate(AGAINST);
-    let others: Vec<&Ranked> = record
-        .causes
-        .iter()
-        .filter(|ranked| !is_first(ranked))
-        .collect();
-    let (likely, unlikely): (Vec<&Ranked>, Vec<&Ranked>) =
-        others.iter().partition(|ranked| ranked.weight > 0);
+    let others = record.causes.iter().filter(|ranked| !is_first(ranked));
+    let (likely, weaker): (Vec<&Ranked>, Vec<&Ranked>) =
+        others.partition(|ranked| ranked.weight >= LEAST);
     lines.extend(
         likely
             .iter()
             .take(OTHERS)
             .map(|ranked| other(record, ranked)),
     );
-    let rest = likely.len().saturating_sub(OTHERS) + unlikely.len();
-    if rest != 0 {
-        lines.push(format!(
-            "{rest} more with some evidence, outweighed or weaker: `sensor causes {}`.",
-            record.id
-        ));
-    } else if likely.is_empty() {
-        lines.push("No other cause has evidence for it.".into());
-    }
+    let rest = likely.len().saturating_sub(OTHERS) + weaker.len();
+    let which = if likely.is_empty() {
+        "other cause"
+    } else {
+        "more cause"
+    };
+    lines.push(match rest {
+        0 if likely.is_empty() => "No other cause has evidence for it.".into(),
+        0 => format!("All weights: `sensor causes {}`.", record.id),
+        1 => format!("1 {which} is weaker: `sensor causes {}`.", record.id),
+        rest => format!("{rest} {which}s are weaker: `sensor causes {}`.", record.id),
+    });
     lines
 }
 
@@ -70,7 +72,18 @@ fn other(record: &Record, ranked: &Ranked) -> String {
         let found = record.findings.get(*side.first()?)?;
         Some(finding::sentence(found, record))
     };
-    let reason = strongest(&ranked.reasons).unwrap_or_default();
+    let leading = record
+        .causes
+        .iter()
+        .filter(|first| record.first_cause.contains(&first.cause));
+    let is_known = leading
+        .into_iter()
+        .any(|first| ranked.reasons.iter().all(|at| first.reasons.contains(at)));
+    let reason = if is_known {
+        "on a part of the same evidence.".into()
+    } else {
+        strongest(&ranked.reasons).unwrap_or_default()
+    };
     let against =
         strongest(&ranked.against).map_or_else(String::new, |against| format!(" But: {against}"));
     format!("{}: {reason}{against}", named(record, ranked.cause))

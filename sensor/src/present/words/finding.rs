@@ -22,7 +22,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
     let (before, during) = (&record.before, &record.during);
     match finding {
         Finding::PortUnreachable { errors } => format!(
-            "{} about queries came from the server's own address: the host is up and rejects them.",
+            "{} about queries came from the server's own address: its host is up, and the port is closed or rejected.",
             counted(*errors, "ICMP port unreachable error")
         ),
         Finding::PortUnreachableElsewhere { errors, from } => format!(

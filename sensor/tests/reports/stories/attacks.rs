@@ -11,7 +11,7 @@ use crate::records::{LASTS, ONSET, SECONDS, asked, denied, over, party, record, 
 fn flood(record: &mut Record, rate: u32, answered: u64) {
     let all = u64::from(rate) * LASTS;
     asked(record, all, [answered, 0, all - answered, 0]);
-    record.clients.rate.worst = f64::from(rate) * 1.1;
+    record.clients.rate.worst = f64::from(rate) + 40.0;
     record.sampling.shift = 6;
 }
 
