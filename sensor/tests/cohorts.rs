@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::{for_ports, set_timeout};
-use sensor::measure::reading::Snapshot;
-use sensor::measure::window::{CohortChange, Window};
+use sensor::measure::window::CohortChange;
+use sensor_common::server::WAYS;
 use sensor_common::settings::Settings;
 use sensor_common::transactions::{CELLS, MAX_SHIFT};
 use sensor_ebpf::address::{Address, V4};
@@ -103,7 +104,6 @@ struct Run {
     settings: Box<Settings>,
     begin: Duration,
     now: Duration,
-    then: Snapshot,
     unused: std::vec::IntoIter<Exchange>,
     /// With the time of their query.
     open: Vec<(Exchange, Duration)>,
@@ -120,8 +120,8 @@ impl Run {
         let mut engine = HostEngine::with_cpus("test", settings.clone(), CPUS);
         let begin = Duration::from_millis(1_234_567);
         engine.set_time(begin);
+        engine.reading(Duration::ZERO);
         Self {
-            then: engine.snapshot(Duration::ZERO),
             engine,
             settings,
             begin,
@@ -133,7 +133,7 @@ impl Run {
         }
     }
 
-    /// Now, on the time line of the snapshots.
+    /// Now, on the time line of the readings.
     fn at(&self) -> Duration {
         self.now.saturating_sub(self.begin)
     }
@@ -190,9 +190,7 @@ impl Run {
 
     /// A window: each server's cohorts sum to its counters. Whether there was a gap.
     fn read(&mut self) -> bool {
-        let now = self.engine.snapshot(self.at());
-        let window = Window::between(&self.then, &now);
-        self.then = now;
+        let window = self.engine.reading(self.at()).window;
         assert!(window.servers.len() <= SERVERS);
         let servers = window.servers.values();
         let servers = servers.map(|server| (&server.cohorts, server.counters.transactions));
@@ -216,7 +214,7 @@ impl Run {
         window.gap
     }
 
-    /// When the slot began that is running, on the time line of the snapshots.
+    /// When the slot began that is running, on the time line of the readings.
     fn begin_of_slot(&self) -> Duration {
         let length = 1 << (self.settings.tick_bits + 10);
         let into = self.now.as_nanos() as u64 % length;
@@ -267,11 +265,11 @@ fn servers_lose_their_places_in_these_runs() {
     for step in 0..200 {
         run.step(step % CPUS, &Step::Query);
     }
-    let snapshot = run.engine.snapshot(Duration::ZERO);
-    assert!(snapshot.evicted > 10 && snapshot.refused > 10);
-    assert_eq!(snapshot.cost.followed, 200);
-    let places: BTreeSet<u32> = snapshot.places.keys().map(|(cpu, _)| *cpu).collect();
-    assert_eq!(places.len(), CPUS);
+    let window = run.engine.reading(Duration::ZERO).window;
+    assert!(window.evicted > 10 && window.refused > 10);
+    assert_eq!(window.cost.followed, 200);
+    // Both CPUs have given away all places of the set.
+    assert_eq!(window.cost.places, CPUS * WAYS);
 }
 
 /// A reading after two seconds may belong to a slot or to the one before in its place.
@@ -282,13 +280,11 @@ fn a_long_time_between_two_readings_is_a_gap() {
         let asked = run.now;
         run.step(0, &Step::Query);
         run.step(0, &Step::Wait(ms));
-        let now = run.engine.snapshot(run.at());
-        let window = Window::between(&run.then, &now);
+        let window = run.engine.reading(run.at()).window;
         assert_eq!(window.gap, gap, "{ms} ms");
         let cohorts = window.servers.values().flat_map(|server| &server.cohorts);
         let slots: Vec<u64> = cohorts.map(|change| change.slot).collect();
         let told = if gap { run.now } else { asked };
         assert_eq!(slots, [run.slot(told)], "{ms} ms");
-        run.then = now;
     }
 }

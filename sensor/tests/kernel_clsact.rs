@@ -54,7 +54,7 @@ fn clsact_counts_both_directions_and_leaves_nothing_behind() {
         "it is told at the start: {reason}"
     );
     exchange(&pair);
-    assert_eq!(counted(&engine), (QUERIES, QUERIES));
+    assert_eq!(counted(&mut engine), (QUERIES, QUERIES));
     look(&mut engine, LinkState::Up);
     assert_eq!(engine.status().lost, [""; 0]);
     // Also from a thread in another namespace: this one.
@@ -102,7 +102,7 @@ fn a_second_sensor_is_refused_with_who_holds_the_interface() {
         // The first has lost nothing.
         assert_eq!(filters(&pair.server), filters_of_first);
         exchange(&pair);
-        assert_eq!(counted(&first), (QUERIES, QUERIES), "{first_hook:?}");
+        assert_eq!(counted(&mut first), (QUERIES, QUERIES), "{first_hook:?}");
         look(&mut first, LinkState::Up);
         assert_eq!(detached(&first), []);
     }
@@ -119,7 +119,7 @@ fn taking_over_is_told_to_the_one_that_loses_its_place() {
     };
     let mut second = watch(&pair.server, &take_over).expect("the second");
     exchange(&pair);
-    assert_eq!(counted(&second), (QUERIES, QUERIES));
+    assert_eq!(counted(&mut second), (QUERIES, QUERIES));
     look(&mut first, LinkState::Detached);
     assert_eq!(detached(&first), [Direction::Ingress, Direction::Egress]);
     let lost = first.status().lost.clone();
@@ -136,7 +136,7 @@ fn taking_over_is_told_to_the_one_that_loses_its_place() {
     // And it does not remove what is no longer its own.
     drop(first);
     exchange(&pair);
-    assert_eq!(counted(&second), (2 * QUERIES, 2 * QUERIES));
+    assert_eq!(counted(&mut second), (2 * QUERIES, 2 * QUERIES));
     look(&mut second, LinkState::Up);
     assert_eq!(detached(&second), []);
     drop(second);
@@ -164,7 +164,7 @@ fn a_take_over_that_cannot_be_whole_takes_nothing() {
     look(&mut first, LinkState::Up);
     assert_eq!(detached(&first), []);
     exchange(&pair);
-    assert_eq!(counted(&first), (QUERIES, QUERIES));
+    assert_eq!(counted(&mut first), (QUERIES, QUERIES));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_filter_that_was_removed_is_told_in_its_direction_alone() {
             Direction::Ingress => (0, QUERIES),
             Direction::Egress => (QUERIES, 0),
         };
-        assert_eq!(counted(&engine), expected, "{hook:?}");
+        assert_eq!(counted(&mut engine), expected, "{hook:?}");
     }
 }
 
@@ -377,9 +377,9 @@ fn what_a_killed_sensor_leaves_is_removed() {
 
     // By the next sensor on that interface.
     kill_a_sensor(&pair);
-    let engine = watch(&pair.server, &clsact(HookChoice::Tc)).expect("its place is free");
+    let mut engine = watch(&pair.server, &clsact(HookChoice::Tc)).expect("its place is free");
     exchange(&pair);
-    assert_eq!(counted(&engine), (QUERIES, QUERIES));
+    assert_eq!(counted(&mut engine), (QUERIES, QUERIES));
     assert_eq!(filters(&pair.server), 2);
     drop(engine);
     assert!(!has_clsact(&pair.server));

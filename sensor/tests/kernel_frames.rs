@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::measure::counters::Counters;
-use sensor::measure::reading::Snapshot;
 use sensor::measure::window::Window;
 use sensor_common::class::QuestionState;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
@@ -23,9 +23,9 @@ const TC_ACT_UNSPEC: i32 = -1;
 
 /// Counts one frame with the host engine, and checks that it landed where it must.
 fn host(engine: &mut HostEngine, name: &str, frame: &[u8], expect: Expect) -> Window {
-    let then = engine.snapshot(Duration::ZERO);
+    engine.reading(Duration::ZERO);
     engine.count(frame, Link::Ethernet);
-    let window = Window::between(&then, &engine.snapshot(Duration::ZERO));
+    let window = engine.reading(Duration::ZERO).window;
     let totals = window.totals();
     assert_eq!(totals.seen, 1, "{name}");
     assert_eq!(
@@ -105,13 +105,20 @@ fn xdp_counts_as_the_host_does() {
     for (named, time) in corpus().into_iter().zip(times()) {
         kernel.set_time(time);
         host_engine.set_time(time);
-        let then = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        kernel.reading(Duration::ZERO);
         let verdict = kernel.count(&named.frame).expect(&named.name);
         assert_eq!(verdict, XDP_PASS, "{}", named.name);
-        let now = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        let counted = of(&mut kernel, Direction::Ingress);
         let host = host(&mut host_engine, &named.name, &named.frame, named.expect);
-        assert_same(&named.name, &host, &Window::between(&then, &now));
+        assert_same(&named.name, &host, &counted);
     }
+}
+
+/// What was counted in one direction since this was last asked.
+fn of(kernel: &mut TestRunEngine, direction: Direction) -> Window {
+    let mut window = kernel.reading(Duration::ZERO).window;
+    window.lanes.retain(|lane| lane.direction == direction);
+    window
 }
 
 #[test]
@@ -126,12 +133,12 @@ fn tc_counts_as_the_host_does() {
         for (named, time) in taken.zip(times()) {
             kernel.set_time(time);
             host_engine.set_time(time);
-            let then = kernel.snapshot(Duration::ZERO, direction);
+            kernel.reading(Duration::ZERO);
             let verdict = run_tc(&mut kernel, program, &named.frame);
             assert_eq!(verdict, TC_ACT_UNSPEC, "{program}: {}", named.name);
-            let now = kernel.snapshot(Duration::ZERO, direction);
+            let counted = of(&mut kernel, direction);
             let host = host(&mut host_engine, &named.name, &named.frame, named.expect);
-            assert_same(&named.name, &host, &Window::between(&then, &now));
+            assert_same(&named.name, &host, &counted);
         }
     }
 }
@@ -148,9 +155,9 @@ fn a_jumbo_frame_in_several_buffers_is_counted_by_xdp() {
             support::frames::IPV4,
             support::frames::v4(17, support::frames::udp(40_000, 53, payload)),
         );
-        let then = kernel.snapshot(Duration::ZERO, Direction::Ingress);
+        kernel.reading(Duration::ZERO);
         assert_eq!(kernel.count(&frame).expect("a jumbo frame"), XDP_PASS);
-        let window = Window::between(&then, &kernel.snapshot(Duration::ZERO, Direction::Ingress));
+        let window = of(&mut kernel, Direction::Ingress);
         assert_eq!(window.totals().qtype[1], 1, "{length} bytes");
         // The message alone: the datagram without its UDP header.
         assert_eq!(window.totals().query_bytes, length as u64);
@@ -173,8 +180,8 @@ fn eight_ports_are_watched_and_a_ninth_is_not() {
         kernel.count(&frame).expect("a frame");
         host.count(&frame, Link::Ethernet);
     }
-    let kernel = kernel.snapshot(Duration::ZERO, Direction::Ingress).totals();
-    let host = host.snapshot(Duration::ZERO).totals();
+    let kernel = kernel.reading(Duration::ZERO).window.totals();
+    let host = host.reading(Duration::ZERO).window.totals();
     assert_eq!(kernel.qtype[1], 8);
     assert_eq!(kernel.classes[0], 3);
     assert!(kernel.as_words() == host.as_words());
@@ -197,23 +204,19 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
         kernel.count(&frame).expect("a frame");
         host.count(&frame, Link::Ethernet);
     }
-    let check = |snapshot: &Snapshot| {
-        let kept: u64 = snapshot.servers().values().map(|s| s.queries).sum();
-        assert_eq!(kept + snapshot.other.queries, u64::from(servers));
+    let check = |window: &Window| {
+        let kept: u64 = window.servers.values().map(|s| s.counters.queries).sum();
+        assert_eq!(kept + window.other.queries, u64::from(servers));
         // Of four newcomers to a full set one takes a place and three are refused.
         assert_eq!(
-            snapshot.other.queries,
-            snapshot.evicted + snapshot.refused / 4 * 3 + snapshot.refused % 4
+            window.other.queries,
+            window.evicted + window.refused / 4 * 3 + window.refused % 4
         );
-        assert_eq!(snapshot.evicted, snapshot.refused / 4);
-        assert!(snapshot.evicted > 0 && kept > 1_000, "{kept} kept");
+        assert_eq!(window.evicted, window.refused / 4);
+        assert!(window.evicted > 0 && kept > 1_000, "{kept} kept");
     };
-    let (kernel, host) = (
-        kernel.snapshot(Duration::ZERO, Direction::Ingress),
-        host.snapshot(Duration::ZERO),
-    );
-    check(&kernel);
-    check(&host);
+    check(&kernel.reading(Duration::ZERO).window);
+    check(&host.reading(Duration::ZERO).window);
 }
 
 /// The object holds the benchmark's generator too; the loader must leave it alone.
@@ -243,9 +246,9 @@ fn servers_with_like_addresses_are_two() {
     other[38 + 8] ^= 0x80;
     engine.count(&query.frame, Link::Ethernet);
     engine.count(&other, Link::Ethernet);
-    let servers = engine.snapshot(Duration::ZERO).servers();
+    let servers = engine.reading(Duration::ZERO).window.servers;
     assert_eq!(servers.len(), 2);
-    assert!(servers.values().all(|server| server.queries == 1));
+    assert!(servers.values().all(|server| server.counters.queries == 1));
 }
 
 /// A time for each frame, in steps that make some of the same transaction late and some expired.

@@ -6,12 +6,14 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
+use sensor::engine::Engine;
 use sensor::engine::kernel::attach::attach;
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour};
 use sensor::engine::kernel::interface::{Interface, InterfaceError, Kind};
 use sensor::engine::kernel::load::{LoadOptions, load};
 use sensor::engine::settings::for_ports;
+use sensor::measure::interval::Interval;
 use sensor::measure::reading::Lane;
 use sensor::stage::client::query;
 use sensor::stage::namespace::Namespace;
@@ -33,20 +35,21 @@ const QUERIES: usize = 40;
 /// Hooks of a veth device.
 const HOOKS: [HookChoice; 2] = [HookChoice::Xdp, HookChoice::Tc];
 
-fn totals(engine: &KernelEngine, device: &str, direction: Direction) -> Totals {
+fn totals(engine: &mut KernelEngine, device: &str, direction: Direction) -> Totals {
+    engine.reading();
     let is = |lane: &&Lane| lane.interface == device && lane.direction == direction;
-    let lanes = engine.snapshot().lanes;
-    lanes.iter().find(is).expect("a lane").totals
+    engine.lanes().find(is).expect("a lane").totals
 }
 
-fn class(engine: &KernelEngine, device: &str, direction: Direction, class: Class) -> usize {
+fn class(engine: &mut KernelEngine, device: &str, direction: Direction, class: Class) -> usize {
     let count = totals(engine, device, direction).classes[class.index()];
     usize::try_from(count).expect("a count")
 }
 
-fn server(engine: &KernelEngine, address: IpAddr) -> ServerCounters {
-    let servers = engine.snapshot().servers();
-    *servers.get(&key(address)).expect("the server is known")
+fn server(engine: &mut KernelEngine, address: IpAddr) -> ServerCounters {
+    engine.reading();
+    let server = engine.ledger().server(&key(address));
+    server.expect("the server is known").counters
 }
 
 fn key(address: IpAddr) -> ServerKey {
@@ -104,20 +107,20 @@ fn query_and_answer_are_counted_on_both_sides() {
     for family in [4, 6] {
         for hook in HOOKS {
             let pair = Pair::new();
-            let at_server =
+            let mut at_server =
                 watch(&pair.server, &options(SERVER_DEVICE, hook)).expect("watching the server");
-            let at_client =
+            let mut at_client =
                 watch(&pair.client, &options(CLIENT_DEVICE, hook)).expect("watching the client");
             exchange(&pair, family);
             for (engine, device, query_side, response_side) in [
                 (
-                    &at_server,
+                    &mut at_server,
                     SERVER_DEVICE,
                     Direction::Ingress,
                     Direction::Egress,
                 ),
                 (
-                    &at_client,
+                    &mut at_client,
                     CLIENT_DEVICE,
                     Direction::Egress,
                     Direction::Ingress,
@@ -184,10 +187,12 @@ fn banks_go_round_under_traffic_and_lose_nothing() {
         }
     });
     let mut ticks = 0;
+    let mut interval = Interval::of(u32::MAX);
     // A bank is read a tick after it was left, when no program writes to it any more.
     let mut tick = |engine: &mut KernelEngine| {
         std::thread::sleep(std::time::Duration::from_millis(1));
         engine.maintain();
+        interval.add(&engine.reading());
         ticks += 1;
     };
     while !sender.is_finished() {
@@ -195,19 +200,21 @@ fn banks_go_round_under_traffic_and_lose_nothing() {
     }
     sender.join().expect("it sent all");
     wait_for("all queries", || {
-        class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery) == SENT
+        class(
+            &mut engine,
+            SERVER_DEVICE,
+            Direction::Ingress,
+            Class::DnsQuery,
+        ) == SENT
     });
     // A second has four, and one more reads its bank.
     (0..5).for_each(|_| tick(&mut engine));
-    let snapshot = engine.snapshot();
     assert!(ticks > 20, "{ticks} ticks");
-    assert_eq!(snapshot.addresses.total(), SENT as u64);
-    assert_eq!(snapshot.prefixes.total(), SENT as u64);
-    assert_eq!(server(&engine, addresses.server).queries, SENT as u64);
-    let (names, sources) = (
-        snapshot.all_names.estimate(),
-        snapshot.all_sources.estimate(),
-    );
+    let window = interval.end();
+    assert_eq!(window.sources.queries, SENT as u64);
+    assert_eq!(window.sources.networks[0].at_most, SENT as u64);
+    assert_eq!(server(&mut engine, addresses.server).queries, SENT as u64);
+    let (names, sources) = (window.names, window.sources.distinct);
     assert!(
         names.abs_diff(SENT as u64) * 100 < 3 * SENT as u64,
         "{names} names"
@@ -222,19 +229,24 @@ fn a_closed_port_is_counted_with_every_error() {
         for hook in HOOKS {
             let pair = Pair::new();
             let addresses = addresses(family);
-            let engine = watch(&pair.client, &options(CLIENT_DEVICE, hook)).expect("watching");
+            let mut engine = watch(&pair.client, &options(CLIENT_DEVICE, hook)).expect("watching");
             ask(&pair.client, addresses.client, addresses.server, QUERIES);
             wait_for("all errors", || {
-                class(&engine, CLIENT_DEVICE, Direction::Ingress, Class::IcmpError) == QUERIES
+                class(
+                    &mut engine,
+                    CLIENT_DEVICE,
+                    Direction::Ingress,
+                    Class::IcmpError,
+                ) == QUERIES
             });
             let (icmp_type, code) = match family {
                 4 => (IcmpType::V4Unreachable, 3),
                 _ => (IcmpType::V6Unreachable, 4),
             };
-            let totals = totals(&engine, CLIENT_DEVICE, Direction::Ingress);
+            let totals = totals(&mut engine, CLIENT_DEVICE, Direction::Ingress);
             let counts = totals.icmp_error[icmp_type.index()][code];
             assert_eq!(counts[Quoted::Query.index()], 40, "IPv{family}, {hook:?}");
-            let server = server(&engine, addresses.server);
+            let server = server(&mut engine, addresses.server);
             assert_eq!(server.queries, 40);
             assert_eq!(server.errors[ErrorKind::Port.index()], 40);
             assert_eq!(server.errors_from_server, 40);
@@ -350,7 +362,7 @@ fn routes_that_refuse_are_told_apart() {
                 .router
                 .route(server_address, prefix, action)
                 .expect("a route");
-            let engine = watch(&routed.client, &options("c0", hook)).expect("watching");
+            let mut engine = watch(&routed.client, &options("c0", hook)).expect("watching");
             ask(
                 &routed.client,
                 address(client_address),
@@ -359,35 +371,29 @@ fn routes_that_refuse_are_told_apart() {
             );
             // The router's own closed port answers last: then all others are through.
             ask(&routed.client, address(client_address), address(sender), 1);
+            let last_sender = std::cell::Cell::new(None);
             wait_for(&what, || {
-                let servers = engine.snapshot().servers();
-                servers
-                    .get(&key(address(sender)))
-                    .is_some_and(|router| router.errors[ErrorKind::Port.index()] == 1)
+                let window = engine.reading().window;
+                if let Some(server) = window.servers.get(&key(server_address)) {
+                    last_sender.set(server.error_sender);
+                }
+                let router = engine.ledger().server(&key(address(sender)));
+                router.is_some_and(|router| router.counters.errors[ErrorKind::Port.index()] == 1)
             });
             let sent = unreachables_sent(&routed.router, family) - 1;
-            let counters = server(&engine, server_address);
+            let counters = server(&mut engine, server_address);
             assert_eq!(counters.queries, 40, "{what}");
             // Linux limits the errors of IPv4 routes host-wide, so it says itself how many it sent.
             assert_eq!(counters.errors.iter().sum::<u64>(), sent, "{what}");
             assert_eq!(sent != 0, error.is_some(), "{what}");
             if let Some((icmp_type, code, kind)) = error {
-                let totals = totals(&engine, "c0", Direction::Ingress);
+                let totals = totals(&mut engine, "c0", Direction::Ingress);
                 let counts = totals.icmp_error[icmp_type.index()][code];
                 assert_eq!(counts[Quoted::Query.index()], sent, "{what}");
                 assert_eq!(counters.errors[kind.index()], sent, "{what}");
                 // The sender is the router, kept beside the server that was asked.
                 assert_eq!(counters.errors_from_server, 0, "{what}");
-                let places = engine.snapshot().places;
-                let senders: Vec<_> = places
-                    .iter()
-                    .filter(|((_, k), place)| {
-                        *k == key(server_address) && place.error_sender.family != 0
-                    })
-                    .map(|(_, place)| place.error_sender)
-                    .collect();
-                assert!(!senders.is_empty(), "{what}");
-                assert!(senders.iter().all(|s| *s == key(address(sender))), "{what}");
+                assert_eq!(last_sender.get(), Some(key(address(sender))), "{what}");
             }
         }
     }
@@ -420,7 +426,7 @@ fn unreachables_sent(namespace: &Namespace, family: u8) -> u64 {
 fn a_forwarding_host_attributes_each_packet_once() {
     for hook in HOOKS {
         let routed = Routed::new();
-        let engine = watch(
+        let mut engine = watch(
             &routed.router,
             &WatchOptions {
                 interfaces: vec!["r0".into(), "r1".into()],
@@ -440,9 +446,13 @@ fn a_forwarding_host_attributes_each_packet_once() {
             );
             let server_address = address(server_address);
             wait_for("all errors come back", || {
-                server(&engine, server_address).errors.iter().sum::<u64>() == 40
+                server(&mut engine, server_address)
+                    .errors
+                    .iter()
+                    .sum::<u64>()
+                    == 40
             });
-            let counted = server(&engine, server_address);
+            let counted = server(&mut engine, server_address);
             assert_eq!(counted.queries, 40, "{hook:?}");
             // Two interfaces and four crossings, and each query is one transaction, ended once. IPv6
             // first looks for duplicate addresses, and that may take longer than the time-out.
@@ -466,12 +476,15 @@ fn a_forwarding_host_attributes_each_packet_once() {
             ("r0", Direction::Egress, Class::IcmpError),
         ] {
             assert_eq!(
-                class(&engine, device, direction, counted),
+                class(&mut engine, device, direction, counted),
                 80,
                 "{device} {direction:?}"
             );
         }
-        assert_eq!(class(&engine, "r0", Direction::Egress, Class::DnsQuery), 0);
+        assert_eq!(
+            class(&mut engine, "r0", Direction::Egress, Class::DnsQuery),
+            0
+        );
     }
 }
 
@@ -489,16 +502,21 @@ fn tagged_frames_are_counted_by_every_hook() {
     let twice = frames::ethernet(0x88a8, tag(0x8100, tag(frames::IPV4, message())));
     for hook in HOOKS {
         let pair = Pair::new();
-        let engine = watch(&pair.server, &options(SERVER_DEVICE, hook)).expect("watching");
+        let mut engine = watch(&pair.server, &options(SERVER_DEVICE, hook)).expect("watching");
         let sender = PacketSocket::open(&pair.client, CLIENT_DEVICE).expect("a packet socket");
         for _ in 0..QUERIES {
             sender.send(&once).expect("sent");
             sender.send(&twice).expect("sent");
         }
         wait_for("all frames", || {
-            class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery) == 2 * QUERIES
+            class(
+                &mut engine,
+                SERVER_DEVICE,
+                Direction::Ingress,
+                Class::DnsQuery,
+            ) == 2 * QUERIES
         });
-        let totals = totals(&engine, SERVER_DEVICE, Direction::Ingress);
+        let totals = totals(&mut engine, SERVER_DEVICE, Direction::Ingress);
         assert_eq!(totals.vlan, 80, "{hook:?}");
     }
 }
@@ -534,7 +552,7 @@ fn others_beside_us_and_the_stack_see_every_packet() {
         exchange(&pair, family);
     }
     engines.push(third);
-    for engine in &engines {
+    for engine in &mut engines {
         let both = [
             (Direction::Ingress, Class::DnsQuery),
             (Direction::Egress, Class::DnsResponse),
@@ -553,13 +571,19 @@ fn others_beside_us_and_the_stack_see_every_packet() {
 #[ignore = "needs a kernel"]
 fn auto_takes_tc_on_veth_and_says_why() {
     let pair = Pair::new();
-    let engine = watch(&pair.server, &options(SERVER_DEVICE, HookChoice::Auto)).expect("watching");
+    let mut engine =
+        watch(&pair.server, &options(SERVER_DEVICE, HookChoice::Auto)).expect("watching");
     let attached = &engine.attached()[0];
     assert_eq!(attached.hook, Hook::Tc);
     assert!(attached.reason.contains("veth"), "{}", attached.reason);
     exchange(&pair, 4);
     assert_eq!(
-        class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery),
+        class(
+            &mut engine,
+            SERVER_DEVICE,
+            Direction::Ingress,
+            Class::DnsQuery
+        ),
         QUERIES
     );
 }
@@ -569,7 +593,7 @@ fn auto_takes_tc_on_veth_and_says_why() {
 fn a_driver_without_native_xdp_gets_generic_with_the_reason() {
     let pair = Pair::new();
     pair.server.up("lo").expect("loopback");
-    let engine = watch(&pair.server, &options("lo", HookChoice::Xdp)).expect("watching");
+    let mut engine = watch(&pair.server, &options("lo", HookChoice::Xdp)).expect("watching");
     let attached = &engine.attached()[0];
     assert_eq!(attached.hook, Hook::XdpGeneric);
     assert!(
@@ -581,13 +605,13 @@ fn a_driver_without_native_xdp_gets_generic_with_the_reason() {
     let loopback = address("127.0.0.1");
     ask(&pair.server, loopback, loopback, QUERIES);
     wait_for("queries and errors", || {
-        class(&engine, "lo", Direction::Ingress, Class::IcmpError) == QUERIES
+        class(&mut engine, "lo", Direction::Ingress, Class::IcmpError) == QUERIES
     });
     assert_eq!(
-        class(&engine, "lo", Direction::Ingress, Class::DnsQuery),
+        class(&mut engine, "lo", Direction::Ingress, Class::DnsQuery),
         QUERIES
     );
-    assert_eq!(server(&engine, loopback).queries, 40);
+    assert_eq!(server(&mut engine, loopback).queries, 40);
 }
 
 #[test]
@@ -632,7 +656,7 @@ fn auto_falls_back_to_tc_where_the_driver_refuses() {
 #[ignore = "needs a kernel"]
 fn ingress_only_leaves_egress_alone() {
     let pair = Pair::new();
-    let engine = watch(
+    let mut engine = watch(
         &pair.server,
         &WatchOptions {
             ingress_only: true,
@@ -641,8 +665,8 @@ fn ingress_only_leaves_egress_alone() {
     )
     .expect("watching");
     exchange(&pair, 4);
-    assert_eq!(engine.snapshot().lanes.len(), 1);
-    let server = server(&engine, addresses(4).server);
+    assert_eq!(engine.lanes().count(), 1);
+    let server = server(&mut engine, addresses(4).server);
     assert_eq!((server.queries, server.responses), (40, 0));
 }
 
@@ -650,7 +674,7 @@ fn ingress_only_leaves_egress_alone() {
 #[ignore = "needs a kernel"]
 fn another_port_is_watched_instead_of_53() {
     let pair = Pair::new();
-    let engine = watch(
+    let mut engine = watch(
         &pair.server,
         &WatchOptions {
             settings: for_ports(&[5353, 8053]).expect("two ports"),
@@ -666,13 +690,23 @@ fn another_port_is_watched_instead_of_53() {
             .expect("sent");
     }
     wait_for("two queries", || {
-        class(&engine, SERVER_DEVICE, Direction::Ingress, Class::DnsQuery) == 2
+        class(
+            &mut engine,
+            SERVER_DEVICE,
+            Direction::Ingress,
+            Class::DnsQuery,
+        ) == 2
     });
     // The error about port 53 quotes no DNS, by these ports.
     wait_for("three errors", || {
-        class(&engine, SERVER_DEVICE, Direction::Egress, Class::IcmpError) == 3
+        class(
+            &mut engine,
+            SERVER_DEVICE,
+            Direction::Egress,
+            Class::IcmpError,
+        ) == 3
     });
-    let server = server(&engine, addresses.server);
+    let server = server(&mut engine, addresses.server);
     assert_eq!(server.errors[ErrorKind::Port.index()], 2);
 }
 
@@ -722,15 +756,20 @@ fn a_message_in_pieces_is_counted_wherever_it_is_split() {
     for copied in [0, 5, 12, 20, query.len() - 3] {
         let pair = Pair::new();
         let addresses = addresses(4);
-        let engine =
+        let mut engine =
             watch(&pair.client, &options(CLIENT_DEVICE, HookChoice::Tc)).expect("watching");
         let client = socket(&pair.client, addresses.client, 0);
         client.connect(dns(addresses.server)).expect("connected");
         send_in_pieces(&client, &query, copied);
         wait_for("the query", || {
-            class(&engine, CLIENT_DEVICE, Direction::Egress, Class::DnsQuery) == 1
+            class(
+                &mut engine,
+                CLIENT_DEVICE,
+                Direction::Egress,
+                Class::DnsQuery,
+            ) == 1
         });
-        let totals = totals(&engine, CLIENT_DEVICE, Direction::Egress);
+        let totals = totals(&mut engine, CLIENT_DEVICE, Direction::Egress);
         assert_eq!(totals.copied, 1, "split at {copied}: it was in one piece");
         assert_eq!(totals.qtype[1], 1, "split at {copied}");
         assert_eq!(totals.malformed, [0; 16], "split at {copied}");
@@ -751,7 +790,7 @@ fn a_device_without_ethernet_header_is_read_from_its_ip_header() {
     namespace
         .address("tun0", address("2001:db8::53"), 64)
         .expect("an address");
-    let engine = watch(&namespace, &options("tun0", HookChoice::Auto)).expect("watching");
+    let mut engine = watch(&namespace, &options("tun0", HookChoice::Auto)).expect("watching");
     assert_eq!(engine.attached()[0].hook, Hook::Tc);
     // From the peer to the server's address; the port is closed, so the kernel sends an error out.
     let mut packet = frames::v4(17, frames::udp(40_000, 53, query(1, "example.org")));
@@ -760,13 +799,13 @@ fn a_device_without_ethernet_header_is_read_from_its_ip_header() {
     packet[10..12].copy_from_slice(&checksum.to_be_bytes());
     nix::unistd::write(&tun, &packet).expect("written");
     wait_for("query and error", || {
-        class(&engine, "tun0", Direction::Egress, Class::IcmpError) == 1
+        class(&mut engine, "tun0", Direction::Egress, Class::IcmpError) == 1
     });
     assert_eq!(
-        class(&engine, "tun0", Direction::Ingress, Class::DnsQuery),
+        class(&mut engine, "tun0", Direction::Ingress, Class::DnsQuery),
         1
     );
-    let server = server(&engine, address("192.0.2.53"));
+    let server = server(&mut engine, address("192.0.2.53"));
     assert_eq!((server.queries, server.errors_from_server), (1, 1));
 }
 

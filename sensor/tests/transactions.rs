@@ -4,9 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use sensor::measure::counters::Counters;
-use sensor::measure::reading::{Place, Snapshot};
-use sensor::measure::window::Window;
+use sensor::engine::ledger::ServerTotals;
 use sensor_common::class::ErrorKind;
 use sensor_common::transactions::TransactionCounters;
 use support::traffic::{Clocked, exchange};
@@ -119,7 +117,7 @@ fn time_outs_are_exact_while_others_are_answered(engine: &mut Clocked) {
         (transactions.sent, transactions.answered),
         (2 * rounds, rounds)
     );
-    assert_eq!(place.unanswered, rounds.cast_signed());
+    assert_eq!(place.unanswered, rounds);
 }
 
 /// The same tuple and id again, before there is an answer.
@@ -291,11 +289,10 @@ fn a_flood_is_sampled_without_false_alarms(engine: &mut Clocked) {
             }
             engine.wait(Duration::from_secs(1) / rate);
         }
-        highest = highest.max(engine.snapshot().cost.shift);
+        highest = highest.max(engine.shift());
     }
-    let snapshot = engine.snapshot();
     assert!((2..=6).contains(&highest), "1 in 2^{highest}");
-    assert_eq!(snapshot.cost.shift, 0, "it recovers");
+    assert_eq!(engine.shift(), 0, "it recovers");
     let place = engine.only_server();
     let transactions = place.counters.transactions;
     assert_eq!(place.counters.queries, sent);
@@ -329,7 +326,7 @@ fn a_flood_of_unanswered_queries_fills_nothing(engine: &mut Clocked) {
     let total = u64::from(rate * seconds);
     let all = transactions.sent + transactions.untracked;
     assert!(all.abs_diff(total) < total / 20, "{transactions:?}");
-    assert_eq!(place.unanswered, transactions.sent.cast_signed());
+    assert_eq!(place.unanswered, transactions.sent);
     assert!(transactions.untracked < total / 20, "{transactions:?}");
     // An error for the last one is matched all the same, sampled or not.
     engine.count(&exchange.error(exchange.server, 8));
@@ -379,7 +376,7 @@ fn one_query_over_and_over_lowers_the_rate(engine: &mut Clocked) {
     assert!(window.cost.followed <= 20_000, "{:?}", window.cost);
 }
 
-/// Between a tick and a snapshot the server loses its place and gets another: what an earlier window has
+/// Between a tick and a reading the server loses its place and gets another: what an earlier window has
 /// told is not told again, and what the evicted ones left unanswered is not lost.
 #[test]
 fn a_server_that_comes_back_brings_no_old_news() {
@@ -413,18 +410,19 @@ fn a_server_that_comes_back_brings_no_old_news() {
     );
     engine.wait_seconds(5);
     let window = engine.window();
-    let sent: u64 = engine
-        .snapshot()
-        .places
-        .values()
-        .map(|place| place.counters.transactions.sent)
-        .sum();
-    let sent = sent + engine.snapshot().other.transactions.sent - told;
-    assert_eq!(window.unanswered(), sent);
+    let ledger = engine.ledger();
+    let servers = ledger.servers().map(|(_, totals)| totals);
+    let all: Vec<_> = servers.chain([ledger.other()]).copied().collect();
+    let sent: u64 = all.iter().map(|t| t.counters.transactions.sent).sum();
+    assert_eq!(window.unanswered(), sent - told);
     assert!(window.other_unanswered > 0);
     // From the beginning everything is told once too.
-    let all = Window::between(&Snapshot::empty(Duration::ZERO), &engine.snapshot());
-    assert_eq!(all.unanswered(), sent + told);
+    let unanswered: u64 = all.iter().map(|totals| totals.unanswered).sum();
+    assert_eq!(unanswered, sent);
+    // What is known of a server only grows, also where it lost its place and came back.
+    let again = engine.ledger().server(&support::traffic::key(server));
+    let again = again.expect("it is known").counters.transactions.sent;
+    assert!(again >= told, "{again} of {told}");
 }
 
 /// A response that was stamped a little before its query, and a packet from the future.
@@ -471,28 +469,24 @@ fn any_time_out_is_exact() {
         }
         // Two ticks of half a second, and one of the loader.
         engine.wait(milliseconds(timeout) + milliseconds(1_350));
-        let place = engine.only_server();
-        assert_eq!(place.counters.transactions.answered, 200, "{timeout} ms");
-        assert_eq!(place.unanswered, 200, "{timeout} ms");
-        assert_eq!(place.waiting.since(0), 0, "{timeout} ms");
+        let totals = engine.only_server();
+        assert_eq!(totals.counters.transactions.answered, 200, "{timeout} ms");
+        assert_eq!(totals.unanswered, 200, "{timeout} ms");
+        let server = engine.server();
+        assert_eq!(server.waiting.since(0), 0, "{timeout} ms");
     }
 }
 
 impl Clocked {
-    /// All that was ever counted of the only server, on all CPUs.
-    fn only_server(&self) -> Place {
-        let mut places = self.snapshot().places.into_values();
-        let first = places.next().expect("a server");
-        places.fold(first, |mut sum, place| {
-            sum.counters.add(&place.counters);
-            sum.unanswered += place.unanswered;
-            sum
-        })
+    /// All that was ever counted of the only server.
+    fn only_server(&mut self) -> ServerTotals {
+        let mut servers = self.ledger().servers();
+        let (_, totals) = servers.next().expect("a server");
+        *totals
     }
 
-    fn server_unanswered(&self) -> i64 {
-        let snapshot = self.snapshot();
-        snapshot.places.values().map(|place| place.unanswered).sum()
+    fn server_unanswered(&mut self) -> u64 {
+        self.only_server().unanswered
     }
 }
 

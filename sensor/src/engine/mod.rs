@@ -4,12 +4,15 @@ use sensor_common::sample::Sample;
 
 use crate::measure::clock::WallClock;
 use crate::measure::window::Reading;
+use ledger::Ledger;
 use status::Status;
 
+mod books;
 pub mod kernel;
+mod lanes;
+pub mod ledger;
 pub mod maintenance;
 pub mod own_cost;
-mod readings;
 pub mod replay;
 pub mod settings;
 pub mod status;
@@ -37,6 +40,9 @@ pub trait Engine {
 
     /// What was counted since this was last asked.
     fn reading(&mut self) -> Reading;
+
+    /// What each server has counted, as of the last reading.
+    fn ledger(&self) -> &Ledger;
 
     /// How it stands.
     fn status(&self) -> &Status;

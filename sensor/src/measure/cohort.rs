@@ -1,6 +1,6 @@
 //! Transactions by the time at which they were asked.
 //!
-//! The packet program counts them in a ring of slots. Where two snapshots are close enough together, it is
+//! The packet program counts them in a ring of slots. Where two readings are close enough together, it is
 //! clear which slot of time each change belongs to.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sensor_common::server::{Cohort, Cohorts};
 use sensor_common::settings::Settings;
 use sensor_common::transactions::RING;
 
-/// What became known between two snapshots of the transactions asked in one slot of time; weighted, as all
+/// What became known between two readings of the transactions asked in one slot of time; weighted, as all
 /// transactions. A part may be negative: a query and its answer may be counted on two CPUs, which are read one
 /// after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub struct CohortChange {
     pub errored: i64,
 }
 
-/// Where a snapshot lies among the slots: the time of a query on the engine's clock, in nanoseconds, without its
+/// Where a reading lies among the slots: the time of a query on the engine's clock, in nanoseconds, without its
 /// lowest bits, is the number of its slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// As [`super::reading::Snapshot::at`].
+    /// As [`crate::measure::window::Reading::at`].
     pub at: Duration,
     /// The engine's clock at that time, when the reading began.
     pub began: u64,
@@ -65,7 +65,7 @@ impl Slots {
         Duration::from_nanos(1 << self.bits)
     }
 
-    /// When a slot ends, on the time line of the snapshots; 0 for what ended before that begins.
+    /// When a slot ends, on the time line of the readings; 0 for what ended before that begins.
     #[must_use]
     pub fn end(&self, slot: u64) -> Duration {
         let end = slot.saturating_add(1).saturating_mul(1 << self.bits);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_ends_on_the_time_line_of_snapshots() {
+    fn a_slot_ends_on_the_time_line_of_readings() {
         let now = slots((50 << BITS) + 7);
         let into = Duration::from_nanos(7);
         assert_eq!(now.end(49) + into, now.at);

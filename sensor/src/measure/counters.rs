@@ -17,6 +17,15 @@ pub trait Counters: Pod {
         }
     }
 
+    /// Adds what was counted from `then` to `now`.
+    fn add_since(&mut self, now: &Self, then: &Self) {
+        let words: &mut [u64] = cast_slice_mut(std::slice::from_mut(self));
+        let counted = now.as_words().iter().zip(then.as_words());
+        for (sum, (now, then)) in words.iter_mut().zip(counted) {
+            *sum = sum.wrapping_add(now.wrapping_sub(*then));
+        }
+    }
+
     /// What was counted since `earlier`. A counter that wrapped counts on; one that was reset
     /// (`earlier` is of a record that has since begun anew) must be told apart by the caller.
     #[must_use]
@@ -29,15 +38,21 @@ pub trait Counters: Pod {
         difference
     }
 
-    /// As [`Counters::since`], but never below 0: for sums that may lag behind for one reading.
+    /// What was counted since `told`, which is brought up to date. A sum may lag behind for one reading: what is
+    /// below what was told is told later.
     #[must_use]
-    fn since_at_least_zero(&self, earlier: &Self) -> Self {
-        let mut difference = *self;
-        let words: &mut [u64] = cast_slice_mut(std::slice::from_mut(&mut difference));
-        for (word, earlier) in words.iter_mut().zip(earlier.as_words()) {
-            *word = word.saturating_sub(*earlier);
+    fn grown(&self, told: &mut Self) -> Self {
+        let mut grown = Self::zeroed();
+        let words: &mut [u64] = cast_slice_mut(std::slice::from_mut(&mut grown));
+        let all: &mut [u64] = cast_slice_mut(std::slice::from_mut(told));
+        for ((word, told), now) in words.iter_mut().zip(all).zip(self.as_words()) {
+            let difference = now.wrapping_sub(*told);
+            if difference.cast_signed() > 0 {
+                *word = difference;
+                *told = *now;
+            }
         }
-        difference
+        grown
     }
 
     /// Whether a counter went down, which only a new beginning explains: a counter that wraps comes

@@ -9,7 +9,8 @@ pub struct Interval {
     ticks: u32,
     passed: u32,
     window: Window,
-    seconds: Seconds,
+    /// Those that ended in it.
+    seconds: Option<Seconds>,
     /// Who asked in the last interval in which a second ended.
     shown: Seconds,
 }
@@ -22,7 +23,7 @@ impl Interval {
             ticks: ticks.max(1),
             passed: 0,
             window: Window::empty(),
-            seconds: Seconds::default(),
+            seconds: None,
             shown: Seconds::default(),
         }
     }
@@ -31,7 +32,7 @@ impl Interval {
     pub fn add(&mut self, reading: &Reading) {
         self.window.add(&reading.window);
         if let Some(second) = &reading.second {
-            self.seconds.add(second);
+            self.seconds.get_or_insert_default().add(second);
         }
     }
 
@@ -52,9 +53,8 @@ impl Interval {
     pub fn end(&mut self) -> Window {
         self.passed = 0;
         let mut window = std::mem::replace(&mut self.window, Window::empty());
-        let seconds = std::mem::take(&mut self.seconds);
         // An interval shorter than a second shows the sources of the last second.
-        if !seconds.elapsed.is_zero() {
+        if let Some(seconds) = self.seconds.take() {
             self.shown = seconds;
         }
         window.set_sources(&self.shown);

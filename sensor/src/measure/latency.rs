@@ -9,7 +9,8 @@ use sensor_common::latency::{BUCKETS, FINE_PER_COARSE, floor_ns};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
     /// By the buckets of [`sensor_common::latency`]: fine ones, an eighth of an octave wide, or, in
-    /// every sixteenth place, coarse ones of two octaves.
+    /// every sixteenth place, coarse ones of two octaves. Empty where there was no answer: most servers of a
+    /// tick had none.
     buckets: Box<[u64]>,
     /// Buckets of `buckets` in one of its own.
     width: usize,
@@ -20,9 +21,16 @@ impl Latency {
     #[must_use]
     pub fn fine() -> Self {
         Self {
-            buckets: vec![0; BUCKETS].into(),
+            buckets: Box::default(),
             width: 1,
         }
+    }
+
+    fn buckets(&mut self) -> &mut [u64] {
+        if self.buckets.is_empty() {
+            self.buckets = vec![0; BUCKETS].into();
+        }
+        &mut self.buckets
     }
 
     /// From the coarse histogram that each server has.
@@ -32,8 +40,9 @@ impl Latency {
             width: FINE_PER_COARSE,
             ..Self::fine()
         };
-        for (at, count) in buckets.iter().enumerate() {
-            if let Some(bucket) = latency.buckets.get_mut(at * FINE_PER_COARSE) {
+        if buckets.iter().any(|count| *count != 0) {
+            let all = latency.buckets().iter_mut().step_by(FINE_PER_COARSE);
+            for (bucket, count) in all.zip(buckets) {
                 *bucket = *count;
             }
         }
@@ -42,7 +51,7 @@ impl Latency {
 
     /// Adds fine buckets.
     pub fn add(&mut self, buckets: impl IntoIterator<Item = u32>) {
-        for (sum, count) in self.buckets.iter_mut().zip(buckets) {
+        for (sum, count) in self.buckets().iter_mut().zip(buckets) {
             *sum += u64::from(count);
         }
     }
@@ -50,8 +59,10 @@ impl Latency {
     /// Adds those of another. The sum is as coarse as the coarser of both.
     pub fn merge(&mut self, other: &Self) {
         self.width = self.width.max(other.width);
-        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
-            *sum += count;
+        if !other.buckets.is_empty() {
+            for (sum, count) in self.buckets().iter_mut().zip(&other.buckets) {
+                *sum += count;
+            }
         }
     }
 

@@ -1,12 +1,10 @@
 //! What the sketches say of a second, and of any number of seconds together.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use crate::measure::reading::Epoch;
 use crate::measure::sketch::{Counts, Distinct, Heavy, Prefix};
 
 /// Sources that may be among the heaviest of a sum; beyond twice as many, the lightest are dropped.
@@ -34,14 +32,30 @@ pub struct Sources {
 pub struct Second {
     /// How long it was.
     pub elapsed: Duration,
-    /// Different sources and names, and candidates for the heaviest.
-    pub epoch: Arc<Epoch>,
+    /// Different sources of queries.
+    pub sources: Distinct,
+    /// Different names in questions.
+    pub names: Distinct,
+    /// Sources that may be among the heaviest.
+    pub candidates: BTreeSet<ServerKey>,
     /// Queries by source address.
     pub addresses: Counts,
     /// Queries by source prefix.
     pub prefixes: Counts,
     /// Of the hashes; to look sources up in the counts.
     pub secret: u64,
+}
+
+impl Second {
+    /// Adds the one that follows.
+    pub fn add(&mut self, next: &Self) {
+        self.elapsed += next.elapsed;
+        self.sources.merge(&next.sources);
+        self.names.merge(&next.names);
+        self.candidates.extend(&next.candidates);
+        self.addresses.merge(&next.addresses);
+        self.prefixes.merge(&next.prefixes);
+    }
 }
 
 /// Any number of seconds.
@@ -64,9 +78,9 @@ impl Seconds {
         self.addresses.merge(&second.addresses);
         self.prefixes.merge(&second.prefixes);
         self.secret = second.secret;
-        self.sources.merge(&second.epoch.sources);
-        self.names.merge(&second.epoch.names);
-        self.candidates.extend(&second.epoch.candidates);
+        self.sources.merge(&second.sources);
+        self.names.merge(&second.names);
+        self.candidates.extend(&second.candidates);
         if self.candidates.len() > 2 * CANDIDATES {
             self.drop_the_lightest();
         }
@@ -108,7 +122,7 @@ mod tests {
     const SECRET: u64 = 7;
 
     /// Who asked how often.
-    fn second(number: u64, queries: &[([u8; 4], u32)]) -> Second {
+    fn second(queries: &[([u8; 4], u32)]) -> Second {
         let (mut addresses, mut prefixes) = (Counts::default(), Counts::default());
         let mut candidates = BTreeSet::new();
         for (address, count) in queries {
@@ -119,12 +133,9 @@ mod tests {
         }
         Second {
             elapsed: Duration::from_secs(1),
-            epoch: Arc::new(Epoch {
-                number,
-                sources: Distinct::default(),
-                names: Distinct::default(),
-                candidates,
-            }),
+            sources: Distinct::default(),
+            names: Distinct::default(),
+            candidates,
             addresses,
             prefixes,
             secret: SECRET,
@@ -134,9 +145,9 @@ mod tests {
     #[test]
     fn the_heaviest_of_a_sum_may_be_of_any_of_its_seconds() {
         let mut seconds = Seconds::default();
-        seconds.add(&second(1, &[([192, 0, 2, 1], 900)]));
-        for number in 2..60 {
-            seconds.add(&second(number, &[([192, 0, 2, 2], 5)]));
+        seconds.add(&second(&[([192, 0, 2, 1], 900)]));
+        for _ in 2..60 {
+            seconds.add(&second(&[([192, 0, 2, 2], 5)]));
         }
         let sources = seconds.sources();
         assert_eq!(sources.queries, 900 + 58 * 5);
@@ -150,7 +161,7 @@ mod tests {
     #[test]
     fn candidates_are_bounded_and_the_heaviest_stay() {
         let mut seconds = Seconds::default();
-        seconds.add(&second(1, &[([192, 0, 2, 1], 5_000)]));
+        seconds.add(&second(&[([192, 0, 2, 1], 5_000)]));
         for number in 0..40_u16 {
             let [high, low] = number.to_be_bytes();
             let many: Vec<_> = (0..1_000_u16)
@@ -159,7 +170,7 @@ mod tests {
                     ([10 + high, low, a, b], 1)
                 })
                 .collect();
-            seconds.add(&second(number.into(), &many));
+            seconds.add(&second(&many));
         }
         assert!(seconds.candidates.len() <= 2 * CANDIDATES);
         assert_eq!(seconds.sources().addresses[0].at_most / 100, 50);

@@ -26,7 +26,15 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    /// Adds the registers of one CPU.
+    /// From the registers of all CPUs together.
+    #[must_use]
+    pub fn of(highest: &[u16]) -> Self {
+        let mut distinct = Self::default();
+        distinct.add_registers(highest);
+        distinct
+    }
+
+    /// Adds registers.
     pub fn add_registers(&mut self, highest: &[u16]) {
         for (rank, highest) in self.ranks.iter_mut().zip(highest) {
             if *highest != 0 {

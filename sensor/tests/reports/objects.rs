@@ -10,7 +10,6 @@ use sensor::incident::record::Record;
 use sensor::incident::tracker::Shadow;
 use sensor::incident::{Cause, Change};
 use sensor::measure::address;
-use sensor::measure::reading::Snapshot;
 use sensor::measure::window::Window;
 use sensor::present::causes;
 use sensor::present::incident::{IncidentObject, ShadowObject};
@@ -181,8 +180,8 @@ fn objects_of_a_live_sensor_have_known_forms() {
         "objects/detached.json",
         &pretty(&DetachedObject::new("eth0", 5 * second, second)),
     );
-    let empty = Snapshot::empty(Duration::ZERO);
-    let window = Window::between(&empty, &Snapshot::empty(Duration::from_secs(1)));
+    let mut window = Window::empty();
+    window.elapsed = Duration::from_secs(1);
     let spent = Spent {
         cpu_percent: 1.25,
         rss_kib: 20_480,

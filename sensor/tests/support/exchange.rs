@@ -44,11 +44,11 @@ pub fn exchange(pair: &Pair) {
 }
 
 /// Queries that came in at the server's device, and responses that went out, since the beginning.
-pub fn counted(engine: &KernelEngine) -> (usize, usize) {
-    let lanes = engine.snapshot().lanes;
+pub fn counted(engine: &mut KernelEngine) -> (usize, usize) {
+    engine.reading();
     let count = |direction: Direction, class: Class| {
-        let lane = lanes
-            .iter()
+        let lane = engine
+            .lanes()
             .find(|lane| lane.interface == SERVER_DEVICE && lane.direction == direction);
         let count = lane.expect("a lane").totals.classes[class.index()];
         usize::try_from(count).expect("a count")

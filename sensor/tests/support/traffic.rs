@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
+use sensor::engine::ledger::Ledger;
 use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::measure::interval::Interval;
-use sensor::measure::reading::Snapshot;
 use sensor::measure::window::{ServerWindow, Window};
 use sensor::stage::client::query;
 use sensor_common::server::ServerKey;
-use sensor_common::settings::{Direction, Settings};
+use sensor_common::settings::Settings;
 use sensor_common::transactions::TransactionCounters;
 use sensor_ebpf::parse::Link;
 
@@ -209,20 +209,32 @@ impl Clocked {
         }
     }
 
-    pub fn snapshot(&self) -> Snapshot {
-        match &self.engine {
-            Either::Host(engine) => engine.snapshot(self.now),
-            Either::Kernel(engine) => engine.snapshot(self.now, Direction::Ingress),
-        }
-    }
-
-    /// What happened since this was last asked.
-    pub fn window(&mut self) -> Window {
+    fn read(&mut self) -> u32 {
         let reading = match &mut self.engine {
             Either::Host(engine) => engine.reading(self.now),
             Either::Kernel(engine) => engine.reading(self.now),
         };
         self.interval.add(&reading);
+        reading.window.cost.shift
+    }
+
+    /// One in 2^shift transactions is followed now.
+    pub fn shift(&mut self) -> u32 {
+        self.read()
+    }
+
+    /// What each server has counted since it is known.
+    pub fn ledger(&mut self) -> &Ledger {
+        self.read();
+        match &self.engine {
+            Either::Host(engine) => engine.ledger(),
+            Either::Kernel(engine) => engine.ledger(),
+        }
+    }
+
+    /// What happened since this was last asked.
+    pub fn window(&mut self) -> Window {
+        self.read();
         std::mem::replace(&mut self.interval, Interval::of(u32::MAX)).end()
     }
 

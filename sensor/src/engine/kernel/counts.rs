@@ -1,5 +1,6 @@
 //! Counters of loaded programs.
 
+use std::mem::offset_of;
 use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
@@ -12,25 +13,52 @@ use sensor_common::transactions::Control;
 
 use super::load::{LoadError, Loaded, chain, map_data};
 use super::maps::MappedArray;
-use crate::engine::maintenance::{Servers, State, Upkeep};
-use crate::measure::counters::Counters;
-use crate::measure::reading::Snapshot;
+use crate::engine::books::Books;
+use crate::engine::lanes::Hooks;
+use crate::engine::ledger::Ledger;
+use crate::engine::maintenance::State;
+use crate::measure::reading::Lane;
+use crate::measure::window::Reading;
 
 /// Counters of loaded programs.
 pub struct Counts {
-    totals: MappedArray<Totals>,
     shards: Shards,
-    upkeep: Upkeep,
+    books: Books,
     samples: RingBuf<MapData>,
-    cpus: u32,
-    lanes: u32,
 }
 
 /// The shards, and what the programs share.
 struct Shards {
     memory: MappedArray<Shard>,
+    /// Of each CPU at each hook.
+    totals: MappedArray<Totals>,
     control: Array<MapData, PodControl>,
     cpus: u32,
+    /// Hooks that each CPU has room for.
+    hooks: u32,
+}
+
+impl Hooks for Shards {
+    fn hook_cpus(&self) -> u32 {
+        self.cpus
+    }
+
+    fn seen(&self, hook: u32, cpu: u32) -> u64 {
+        let mut word = [0];
+        let at = cpu * self.hooks + hook;
+        self.totals.read(at, offset_of!(Totals, seen), &mut word);
+        word[0]
+    }
+
+    fn read_totals(&self, hook: u32, cpu: u32, totals: &mut Totals) {
+        let words = bytemuck::cast_slice_mut(std::slice::from_mut(totals));
+        self.totals.read(cpu * self.hooks + hook, 0, words);
+    }
+}
+
+/// Number of a hook: of an interface's slot, in one direction.
+pub(super) fn hook(slot: u32, direction: Direction) -> u32 {
+    slot * DIRECTIONS as u32 + direction as u32
 }
 
 /// `Control` as aya wants it.
@@ -54,8 +82,8 @@ impl State for Shards {
         self.memory.write(cpu, offset, words);
     }
 
-    fn servers(&self, cpu: u32) -> Servers {
-        self.memory.servers(cpu)
+    fn write_byte(&mut self, cpu: u32, offset: usize, byte: u8) {
+        self.memory.write_byte(cpu, offset, byte);
     }
 
     fn control(&self) -> Control {
@@ -110,34 +138,54 @@ impl Counts {
         };
         let wrong = |error: aya::maps::MapError| LoadError::Other(chain(&error));
         let mut counts = Self {
-            totals,
             shards: Shards {
                 memory,
+                totals,
+                hooks: lanes,
                 control: taken(names::CONTROL)?.try_into().map_err(wrong)?,
                 cpus,
             },
-            upkeep: Upkeep::new(&loaded.settings),
+            books: Books::new(&loaded.settings, cpus),
             samples: taken(names::SAMPLES)?.try_into().map_err(wrong)?,
-            cpus,
-            lanes,
         };
-        counts.tick();
+        counts.maintain();
         Ok(counts)
     }
 
-    /// See [`Upkeep::see_one_direction`].
+    /// Tells totals of an interface's slot in one direction, too.
+    pub fn add_lane(&mut self, slot: u32, interface: &str, direction: Direction) {
+        self.books
+            .add_lane(hook(slot, direction), interface, direction);
+    }
+
+    /// Only one direction is seen.
     pub fn see_one_direction(&mut self) {
-        self.upkeep.see_one_direction();
+        self.books.see_one_direction();
     }
 
     /// Does what is to be done every [`crate::engine::maintenance::TICK`].
-    pub fn tick(&mut self) {
-        self.upkeep.tick(&mut self.shards);
+    pub fn maintain(&mut self) {
+        self.books.maintain(&mut self.shards);
     }
 
     /// Ends the second that is running.
     pub fn flush(&mut self) {
-        self.upkeep.flush(&mut self.shards);
+        self.books.flush(&mut self.shards);
+    }
+
+    /// What was counted since this was last asked.
+    pub fn reading(&mut self, at: Duration) -> Reading {
+        self.books.read(&mut self.shards, at)
+    }
+
+    /// What each server has counted.
+    pub fn ledger(&self) -> &Ledger {
+        self.books.ledger()
+    }
+
+    /// What each hook has counted since the programs were loaded.
+    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.books.totals()
     }
 
     /// The time that the programs take for now; they have the kernel's clock until this is called.
@@ -153,21 +201,5 @@ impl Counts {
             let item = self.samples.next()?;
             bytemuck::try_pod_read_unaligned(&item).ok()
         })
-    }
-
-    /// Totals of one lane, over all CPUs.
-    #[must_use]
-    pub fn lane(&self, slot: u32, direction: Direction) -> Totals {
-        let lane = slot * DIRECTIONS as u32 + direction as u32;
-        let mut sum: Totals = bytemuck::Zeroable::zeroed();
-        for cpu in 0..self.cpus {
-            sum.add(&self.totals.get(cpu * self.lanes + lane));
-        }
-        sum
-    }
-
-    /// Adds all that is not of one lane to a snapshot.
-    pub fn read(&self, snapshot: &mut Snapshot) {
-        self.upkeep.read(&self.shards, snapshot);
     }
 }

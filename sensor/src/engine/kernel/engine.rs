@@ -17,13 +17,13 @@ use super::interface::{Interface, InterfaceError, Kind};
 use super::leftover::Leftover;
 use super::links::Links;
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, map_bytes};
+use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::TICK;
-use crate::engine::readings::Readings;
 use crate::engine::settings::{SettingsError, slots};
 use crate::engine::status::{Status, Watched};
 use crate::engine::{Engine, Tick};
 use crate::measure::clock::WallClock;
-use crate::measure::reading::{Lane, Snapshot};
+use crate::measure::reading::Lane;
 use crate::measure::window::Reading;
 
 /// Why interfaces cannot be watched.
@@ -73,7 +73,6 @@ pub struct KernelEngine {
     loaded: Loaded,
     links: Links,
     status: Status,
-    readings: Readings,
     /// None before the first tick: timers belong to the runtime that waits for them.
     ticks: Option<Interval>,
     log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -119,6 +118,14 @@ impl KernelEngine {
             .into_iter()
             .map(|interface| attach(&mut loaded, interface, &attach_options))
             .collect::<Result<Vec<_>, _>>()?;
+        for attached in &attached {
+            let slot = Settings::slot(loaded.settings.slot_multiplier, attached.interface.index);
+            let name = &attached.interface.name;
+            counts.add_lane(slot, name, Direction::Ingress);
+            if attached.egress {
+                counts.add_lane(slot, name, Direction::Egress);
+            }
+        }
         let log = match options.log_level {
             Some(level) if level >= log::Level::Debug => Some(kernel_log(&mut loaded)?),
             _ => None,
@@ -148,7 +155,6 @@ impl KernelEngine {
             loaded,
             links,
             status,
-            readings: Readings::new(),
             ticks: None,
             log,
         })
@@ -184,7 +190,7 @@ impl KernelEngine {
 
     /// Does what is to be done every [`TICK`].
     pub fn maintain(&mut self) {
-        self.counts.tick();
+        self.counts.maintain();
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -221,32 +227,14 @@ impl KernelEngine {
         }
     }
 
-    /// Ends the second that is running, so that the next snapshot has all that was seen.
+    /// Ends the second that is running, so that the next reading has all that was seen.
     pub fn flush(&mut self) {
         self.counts.flush();
     }
 
-    /// All counters now.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::empty(self.started.elapsed());
-        let multiplier = self.loaded.settings.slot_multiplier;
-        for attached in &self.attached {
-            let slot = Settings::slot(multiplier, attached.interface.index);
-            let mut lane = |direction| {
-                snapshot.lanes.push(Lane {
-                    interface: attached.interface.name.clone(),
-                    direction,
-                    totals: self.counts.lane(slot, direction),
-                });
-            };
-            lane(Direction::Ingress);
-            if attached.egress {
-                lane(Direction::Egress);
-            }
-        }
-        self.counts.read(&mut snapshot);
-        snapshot
+    /// What each hook has counted since it was attached, as of the last reading.
+    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.counts.lanes()
     }
 }
 
@@ -270,10 +258,14 @@ impl Engine for KernelEngine {
     }
 
     fn reading(&mut self) -> Reading {
-        let now = self.snapshot();
-        // Behind the snapshot: where all is still attached, it is whole.
+        let reading = self.counts.reading(self.started.elapsed());
+        // Behind the reading: where all is still attached, it is whole.
         self.look_at_hooks();
-        self.readings.next(now)
+        reading
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.counts.ledger()
     }
 
     fn status(&self) -> &Status {

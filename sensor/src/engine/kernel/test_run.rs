@@ -10,12 +10,12 @@ use sensor_ebpf::parse::Link;
 
 use super::counts::Counts;
 use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
-use crate::engine::readings::Readings;
+use crate::engine::ledger::Ledger;
 use crate::engine::replay::clock::{PacketClock, nanoseconds};
 use crate::engine::replay::counting::Counting;
 use crate::engine::replay::host_engine::HostEngine;
 use crate::measure::counters::Counters;
-use crate::measure::reading::{Lane, Snapshot};
+use crate::measure::reading::Lane;
 use crate::measure::window::Reading;
 
 /// The kernel refuses test frames shorter than an Ethernet header.
@@ -26,13 +26,11 @@ pub const XDP_PASS: u32 = 2;
 
 /// Counts frames in the kernel.
 pub struct TestRunEngine {
-    name: String,
     loaded: Loaded,
     counts: Counts,
     clock: PacketClock,
     /// Takes the frames that the kernel refuses. They can only be malformed.
     refused: HostEngine,
-    readings: Readings,
 }
 
 impl TestRunEngine {
@@ -50,13 +48,14 @@ impl TestRunEngine {
             let text = format!("{reason}; `--engine host` reads captures too");
             return Err(LoadError::Other(text));
         }
+        let mut counts = Counts::of(&mut loaded)?;
+        counts.add_lane(0, &name, Direction::Ingress);
+        counts.add_lane(0, &name, Direction::Egress);
         Ok(Self {
-            counts: Counts::of(&mut loaded)?,
+            counts,
             loaded,
             clock: PacketClock::default(),
-            refused: HostEngine::new(name.clone(), settings),
-            name,
-            readings: Readings::new(),
+            refused: HostEngine::new(name, settings),
         })
     }
 
@@ -110,20 +109,10 @@ impl TestRunEngine {
         &mut self.loaded
     }
 
-    /// All counters of one direction. `at` is the time of the capture.
-    #[must_use]
-    pub fn snapshot(&self, at: Duration, direction: Direction) -> Snapshot {
-        // A frame that the kernel refuses is malformed and adds to totals alone.
-        let mut snapshot = Snapshot::empty(at);
-        let mut totals = self.counts.lane(0, direction);
-        totals.add(&self.refused.snapshot(at).totals());
-        snapshot.lanes = vec![Lane {
-            interface: self.name.clone(),
-            direction,
-            totals,
-        }];
-        self.counts.read(&mut snapshot);
-        snapshot
+    /// What each direction has counted, as of the last reading: received, and sent, which only other programs
+    /// than XDP count.
+    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        self.counts.lanes()
     }
 }
 
@@ -132,7 +121,7 @@ impl Counting for TestRunEngine {
 
     fn maintain(&mut self, at: Duration) {
         self.set_clock(at);
-        self.counts.tick();
+        self.counts.maintain();
     }
 
     fn set_clock(&mut self, now: Duration) {
@@ -152,7 +141,16 @@ impl Counting for TestRunEngine {
     }
 
     fn reading(&mut self, at: Duration) -> Reading {
-        let now = self.snapshot(at, Direction::Ingress);
-        self.readings.next(now)
+        // A frame that the kernel refuses is malformed and adds to totals alone.
+        let refused = self.refused.reading(at).window.totals();
+        let mut reading = self.counts.reading(at);
+        if let Some(lane) = reading.window.lanes.first_mut() {
+            lane.totals.add(&refused);
+        }
+        reading
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.counts.ledger()
     }
 }

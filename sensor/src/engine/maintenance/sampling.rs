@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::mem::offset_of;
 
+use bytemuck::Zeroable;
 use sensor_common::class::SampleKind;
 use sensor_common::sample::SAMPLES_PER_TICK;
 use sensor_common::shard::{Sampling, Shard};
 use sensor_common::transactions::MAX_SHIFT;
 
-use super::state::{State, record};
+use super::state::{State, read};
 
 /// Where the counters of samples lie in a shard.
 pub(super) const SAMPLING: usize = offset_of!(Shard, sampling);
@@ -39,8 +40,8 @@ impl SamplingRate {
             .zip(&mut self.capped)
             .map(|(cpu, before)| {
                 let of = SampleKind::Transaction.index();
-                let sampling: Box<Sampling> =
-                    record(state, cpu, SAMPLING + offset_of!(Sampling, tokens));
+                let mut sampling = Sampling::zeroed();
+                read(state, cpu, SAMPLING, &mut sampling);
                 let taken = SAMPLES_PER_TICK[of].saturating_sub(sampling.tokens[of]);
                 let capped = sampling.capped[of].wrapping_sub(*before);
                 *before = sampling.capped[of];

@@ -1,9 +1,7 @@
 //! The memory that the packet program counts in, as the loader sees it.
 
-use bytemuck::{Pod, cast_slice_mut, zeroed_box};
+use bytemuck::{Pod, cast_slice_mut};
 use sensor_common::transactions::Control;
-
-use super::servers::Servers;
 
 /// The memory of an engine's shards: maps of the kernel, or plain memory.
 pub trait State {
@@ -16,8 +14,17 @@ pub trait State {
     /// Writes words of a shard.
     fn write(&mut self, cpu: u32, offset: usize, words: &[u64]);
 
-    /// What is in the server table of a CPU.
-    fn servers(&self, cpu: u32) -> Servers;
+    /// Writes one byte of a shard: the programs write those beside it meanwhile.
+    fn write_byte(&mut self, cpu: u32, offset: usize, byte: u8);
+
+    /// Writes zeros over so many words of a shard.
+    fn clear(&mut self, cpu: u32, offset: usize, words: usize) {
+        let zeros = [0; 512];
+        for at in (0..words).step_by(zeros.len()) {
+            let zeros = &zeros[..zeros.len().min(words - at)];
+            self.write(cpu, offset + at * 8, zeros);
+        }
+    }
 
     /// As the programs see it now.
     fn control(&self) -> Control;
@@ -29,16 +36,9 @@ pub trait State {
     fn clock(&self) -> u64;
 }
 
-/// A record of a shard. Boxed, because it may be larger than a stack should hold.
-#[expect(clippy::unnecessary_box_returns, reason = "see above")]
-pub(super) fn record<T: Pod>(state: &impl State, cpu: u32, offset: usize) -> Box<T> {
-    let mut record: Box<T> = zeroed_box();
-    state.read(
-        cpu,
-        offset,
-        cast_slice_mut(std::slice::from_mut(&mut *record)),
-    );
-    record
+/// Copies a record of a shard.
+pub(super) fn read<T: Pod>(state: &impl State, cpu: u32, offset: usize, record: &mut T) {
+    state.read(cpu, offset, cast_slice_mut(std::slice::from_mut(record)));
 }
 
 /// A counter of all shards together.

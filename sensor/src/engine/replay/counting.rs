@@ -5,6 +5,7 @@ use std::time::Duration;
 use sensor_common::sample::Sample;
 
 use crate::engine::kernel::load::LoadError;
+use crate::engine::ledger::Ledger;
 use crate::measure::window::Reading;
 
 /// Counts frames by a clock that is set: in this process, or in the kernel.
@@ -32,4 +33,7 @@ pub trait Counting {
 
     /// What was counted since this was last asked. `at` is the time of the capture.
     fn reading(&mut self, at: Duration) -> Reading;
+
+    /// What each server has counted, as of the last reading.
+    fn ledger(&self) -> &Ledger;
 }

@@ -19,10 +19,11 @@ use sensor_ebpf::store::{Shared, Store};
 
 use super::clock::{PacketClock, nanoseconds};
 use super::counting::Counting;
+use crate::engine::books::Books;
 use crate::engine::kernel::load::LoadError;
-use crate::engine::maintenance::{Servers, State, Upkeep};
-use crate::engine::readings::Readings;
-use crate::measure::reading::{Lane, Snapshot};
+use crate::engine::lanes::Hooks;
+use crate::engine::ledger::Ledger;
+use crate::engine::maintenance::State;
 use crate::measure::window::Reading;
 
 /// Samples that wait to be read, as many as the kernel's smallest buffer holds.
@@ -180,8 +181,16 @@ impl State for Memory {
         shard[offset / 8..][..words.len()].copy_from_slice(words);
     }
 
-    fn servers(&self, cpu: u32) -> Servers {
-        Servers::of(&self.shards[cpu as usize].servers)
+    fn write_byte(&mut self, cpu: u32, offset: usize, byte: u8) {
+        let shard = std::slice::from_mut(&mut *self.shards[cpu as usize]);
+        let bytes: &mut [u8] = cast_slice_mut(shard);
+        bytes[offset] = byte;
+    }
+
+    fn clear(&mut self, cpu: u32, offset: usize, words: usize) {
+        let shard = std::slice::from_mut(&mut *self.shards[cpu as usize]);
+        let shard: &mut [u64] = cast_slice_mut(shard);
+        shard[offset / 8..][..words].fill(0);
     }
 
     fn control(&self) -> Control {
@@ -197,14 +206,27 @@ impl State for Memory {
     }
 }
 
+impl Hooks for Memory {
+    /// The one hook counts for all of them.
+    fn hook_cpus(&self) -> u32 {
+        1
+    }
+
+    fn seen(&self, _: u32, _: u32) -> u64 {
+        self.totals.seen
+    }
+
+    fn read_totals(&self, _: u32, _: u32, totals: &mut Totals) {
+        *totals = *self.totals;
+    }
+}
+
 /// Counts packets without a kernel.
 pub struct HostEngine {
-    name: String,
     memory: Memory,
-    upkeep: Upkeep,
+    books: Books,
     clock: PacketClock,
     samples: VecDeque<Sample>,
-    readings: Readings,
 }
 
 impl HostEngine {
@@ -217,9 +239,10 @@ impl HostEngine {
     /// The same, as it would be on a host with so many CPUs.
     #[must_use]
     pub fn with_cpus(name: impl Into<String>, settings: Box<Settings>, cpus: usize) -> Self {
+        let mut books = Books::new(&settings, cpus as u32);
+        books.add_lane(0, &name.into(), Direction::Ingress);
         Self {
-            name: name.into(),
-            upkeep: Upkeep::new(&settings),
+            books,
             memory: Memory {
                 table: Table {
                     control: Control::DEFAULT,
@@ -236,7 +259,6 @@ impl HostEngine {
             },
             clock: PacketClock::default(),
             samples: VecDeque::new(),
-            readings: Readings::new(),
         }
     }
 
@@ -307,19 +329,6 @@ impl HostEngine {
     pub fn totals(&self) -> &Totals {
         &self.memory.totals
     }
-
-    /// All counters. `at` is the time of the capture.
-    #[must_use]
-    pub fn snapshot(&self, at: Duration) -> Snapshot {
-        let mut snapshot = Snapshot::empty(at);
-        snapshot.lanes.push(Lane {
-            interface: self.name.clone(),
-            direction: Direction::Ingress,
-            totals: *self.memory.totals,
-        });
-        self.upkeep.read(&self.memory, &mut snapshot);
-        snapshot
-    }
 }
 
 impl Counting for HostEngine {
@@ -327,7 +336,7 @@ impl Counting for HostEngine {
 
     fn maintain(&mut self, at: Duration) {
         self.set_clock(at);
-        self.upkeep.tick(&mut self.memory);
+        self.books.maintain(&mut self.memory);
     }
 
     fn set_clock(&mut self, now: Duration) {
@@ -344,11 +353,14 @@ impl Counting for HostEngine {
     }
 
     fn flush(&mut self) {
-        self.upkeep.flush(&mut self.memory);
+        self.books.flush(&mut self.memory);
     }
 
     fn reading(&mut self, at: Duration) -> Reading {
-        let now = self.snapshot(at);
-        self.readings.next(now)
+        self.books.read(&mut self.memory, at)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.books.ledger()
     }
 }

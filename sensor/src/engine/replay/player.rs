@@ -10,6 +10,7 @@ use super::capture::{Capture, CaptureError};
 use super::clock::{DISORDER, PacketClock};
 use super::counting::Counting;
 use crate::engine::kernel::load::LoadError;
+use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::TICK;
 use crate::engine::status::Status;
 use crate::engine::{Engine, Tick};
@@ -241,6 +242,10 @@ impl<C: Counting> Engine for Replay<'_, C> {
 
     fn reading(&mut self) -> Reading {
         self.counting.reading(self.at)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.counting.ledger()
     }
 
     fn status(&self) -> &Status {
