@@ -7,12 +7,12 @@ use crate::measure::window::Reading;
 use ledger::Ledger;
 use status::Status;
 
-mod books;
 pub mod kernel;
 mod lanes;
 pub mod ledger;
 pub mod maintenance;
 pub mod own_cost;
+mod reader;
 pub mod replay;
 pub mod settings;
 pub mod status;

@@ -13,17 +13,17 @@ use sensor_common::transactions::Control;
 
 use super::load::{LoadError, Loaded, chain, map_data};
 use super::maps::MappedArray;
-use crate::engine::books::Books;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::State;
+use crate::engine::reader::Reader;
 use crate::measure::reading::Lane;
 use crate::measure::window::Reading;
 
 /// Counters of loaded programs.
 pub struct Counts {
     shards: Shards,
-    books: Books,
+    reader: Reader,
     samples: RingBuf<MapData>,
 }
 
@@ -145,7 +145,7 @@ impl Counts {
                 control: taken(names::CONTROL)?.try_into().map_err(wrong)?,
                 cpus,
             },
-            books: Books::new(&loaded.settings, cpus),
+            reader: Reader::new(&loaded.settings, cpus),
             samples: taken(names::SAMPLES)?.try_into().map_err(wrong)?,
         };
         counts.maintain();
@@ -154,38 +154,38 @@ impl Counts {
 
     /// Tells totals of an interface's slot in one direction, too.
     pub fn add_lane(&mut self, slot: u32, interface: &str, direction: Direction) {
-        self.books
+        self.reader
             .add_lane(hook(slot, direction), interface, direction);
     }
 
     /// Only one direction is seen.
     pub fn see_one_direction(&mut self) {
-        self.books.see_one_direction();
+        self.reader.see_one_direction();
     }
 
     /// Does what is to be done every [`crate::engine::maintenance::TICK`].
     pub fn maintain(&mut self) {
-        self.books.maintain(&mut self.shards);
+        self.reader.maintain(&mut self.shards);
     }
 
     /// Ends the second that is running.
     pub fn flush(&mut self) {
-        self.books.flush(&mut self.shards);
+        self.reader.flush(&mut self.shards);
     }
 
     /// What was counted since this was last asked.
     pub fn reading(&mut self, at: Duration) -> Reading {
-        self.books.read(&mut self.shards, at)
+        self.reader.read(&mut self.shards, at)
     }
 
     /// What each server has counted.
     pub fn ledger(&self) -> &Ledger {
-        self.books.ledger()
+        self.reader.ledger()
     }
 
     /// What each hook has counted since the programs were loaded.
     pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
-        self.books.totals()
+        self.reader.totals()
     }
 
     /// The time that the programs take for now; they have the kernel's clock until this is called.

@@ -46,8 +46,8 @@ struct Left {
 pub(super) struct Seconds {
     /// Since it began.
     ticks: u64,
-    /// Time of the transactions when it began.
-    began: Option<u64>,
+    /// Time of the transactions when the second before was read; at first, when time began.
+    read: Option<u64>,
     /// The bank in use.
     bank: u32,
     left: Option<Left>,
@@ -65,7 +65,7 @@ impl Seconds {
     pub(super) fn new(secret: u64) -> Self {
         Self {
             ticks: 0,
-            began: None,
+            read: None,
             bank: 0,
             left: None,
             addresses: Counts::default(),
@@ -83,7 +83,7 @@ impl Seconds {
     pub(super) fn tick(&mut self, state: &mut impl State) -> u32 {
         let all = state.cpus().div_ceil(TICKS as u32);
         self.read_on(state, all.max(CPUS));
-        self.began.get_or_insert(state.clock());
+        self.read.get_or_insert(state.clock());
         self.ticks += 1;
         if self.ticks >= TICKS {
             self.begin(state)
@@ -95,13 +95,11 @@ impl Seconds {
     /// Begins a second in another bank; the one before is read from the next tick on.
     pub(super) fn begin(&mut self, state: &mut impl State) -> u32 {
         self.finish(state);
-        let now = state.clock();
-        let began = self.began.replace(now).unwrap_or(now);
         self.ticks = 0;
         self.left = Some(Left {
             bank: self.bank,
             cpus: 0,
-            elapsed: Duration::from_nanos(now.saturating_sub(began)),
+            elapsed: Duration::ZERO,
             sources: zeroed_box(),
             names: zeroed_box(),
             candidates: Vec::new(),
@@ -122,6 +120,12 @@ impl Seconds {
         let Some(mut left) = self.left.take() else {
             return;
         };
+        if left.cpus == 0 {
+            // What is counted by the rows of a CPU is of the time between two readings of it.
+            let now = state.clock();
+            let then = self.read.replace(now).unwrap_or(now);
+            left.elapsed = Duration::from_nanos(now.saturating_sub(then));
+        }
         let end = left.cpus.saturating_add(cpus).min(state.cpus());
         for cpu in left.cpus..end {
             left.read(state, cpu, &mut self.memory);

@@ -19,11 +19,11 @@ use sensor_ebpf::store::{Shared, Store};
 
 use super::clock::{PacketClock, nanoseconds};
 use super::counting::Counting;
-use crate::engine::books::Books;
 use crate::engine::kernel::load::LoadError;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::State;
+use crate::engine::reader::Reader;
 use crate::measure::window::Reading;
 
 /// Samples that wait to be read, as many as the kernel's smallest buffer holds.
@@ -224,7 +224,7 @@ impl Hooks for Memory {
 /// Counts packets without a kernel.
 pub struct HostEngine {
     memory: Memory,
-    books: Books,
+    reader: Reader,
     clock: PacketClock,
     samples: VecDeque<Sample>,
 }
@@ -239,10 +239,10 @@ impl HostEngine {
     /// The same, as it would be on a host with so many CPUs.
     #[must_use]
     pub fn with_cpus(name: impl Into<String>, settings: Box<Settings>, cpus: usize) -> Self {
-        let mut books = Books::new(&settings, cpus as u32);
-        books.add_lane(0, &name.into(), Direction::Ingress);
+        let mut reader = Reader::new(&settings, cpus as u32);
+        reader.add_lane(0, &name.into(), Direction::Ingress);
         Self {
-            books,
+            reader,
             memory: Memory {
                 table: Table {
                     control: Control::DEFAULT,
@@ -336,7 +336,7 @@ impl Counting for HostEngine {
 
     fn maintain(&mut self, at: Duration) {
         self.set_clock(at);
-        self.books.maintain(&mut self.memory);
+        self.reader.maintain(&mut self.memory);
     }
 
     fn set_clock(&mut self, now: Duration) {
@@ -353,14 +353,14 @@ impl Counting for HostEngine {
     }
 
     fn flush(&mut self) {
-        self.books.flush(&mut self.memory);
+        self.reader.flush(&mut self.memory);
     }
 
     fn reading(&mut self, at: Duration) -> Reading {
-        self.books.read(&mut self.memory, at)
+        self.reader.read(&mut self.memory, at)
     }
 
     fn ledger(&self) -> &Ledger {
-        self.books.ledger()
+        self.reader.ledger()
     }
 }

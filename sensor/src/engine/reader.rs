@@ -13,13 +13,13 @@ use crate::measure::second::Seconds;
 use crate::measure::window::Reading;
 
 /// See the module.
-pub(super) struct Books {
+pub(super) struct Reader {
     upkeep: Upkeep,
     ledger: Ledger,
     lanes: Lanes,
 }
 
-impl Books {
+impl Reader {
     /// For an engine whose counters are all 0.
     pub(super) fn new(settings: &Settings, cpus: u32) -> Self {
         Self {
