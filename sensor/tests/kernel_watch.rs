@@ -218,7 +218,11 @@ fn a_sensor_that_was_stopped_has_one_long_tick_and_neither_loses_a_packet_nor_in
     watch.totals();
     let begin = Instant::now();
     let server = addresses.server;
-    let traffic = spawn(move || ask_for(&pair, &clients, server, USUAL + STOPPED + AFTER));
+    let traffic = spawn(move || {
+        let sent = ask_for(&pair, &clients, server, USUAL + STOPPED + AFTER);
+        // Its network stays until all is read.
+        (sent, pair)
+    });
     let (mut queries, mut responses) = (0, 0);
     let mut told = Vec::new();
     let mut gap = Duration::ZERO;
@@ -255,7 +259,7 @@ fn a_sensor_that_was_stopped_has_one_long_tick_and_neither_loses_a_packet_nor_in
         }
         intervals_behind += u32::from(sent.is_some());
     }
-    let sent = sent.expect("the traffic has ended");
+    let (sent, _pair) = sent.expect("the traffic has ended");
     assert!(gap >= STOPPED, "it was not stopped: {gap:?}");
     assert!(sent > 1_000, "{sent} queries");
     assert_eq!((queries, responses), (sent, sent));
