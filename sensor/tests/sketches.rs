@@ -5,10 +5,14 @@ mod support;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use sensor::engine::replay::counting::Counting;
+use sensor::engine::replay::host_engine::HostEngine;
+use sensor::engine::settings::for_ports;
 use sensor::measure::sketch::Prefix;
 use sensor_common::sketch::{COLUMN_BITS, COLUMNS, ROWS};
 use sensor_common::transactions::{CELLS, MAX_SHIFT, TUPLES};
 use sensor_ebpf::address::{Address, V4, V6};
+use sensor_ebpf::parse::Link;
 use sensor_ebpf::transactions::{transaction, tuple};
 use support::traffic::{Clocked, exchange, key};
 
@@ -370,6 +374,23 @@ fn candidates_of_an_interval_are_its_own() {
             );
         }
     }
+}
+
+/// The first, too: it is read a tick after it has ended, and what was counted until then is told of it.
+#[test]
+fn a_second_of_sources_is_as_long_as_the_time_in_which_they_were_counted() {
+    let begin = Duration::from_secs(1_000_000);
+    let mut engine = HostEngine::new("test", for_ports(&[]).expect("port 53"));
+    let mut told = Vec::new();
+    for step in 0..100 {
+        let now = begin + step * Duration::from_millis(50);
+        engine.set_time_with(now, |engine, at| {
+            let second = engine.reading(at.saturating_sub(begin)).second;
+            told.extend(second.map(|second| (second.elapsed, second.addresses.total())));
+        });
+        engine.count(&exchange(4).query("www.example.org"), Link::Ethernet);
+    }
+    assert_eq!(told, [(Duration::from_secs(1), 20); 4]);
 }
 
 /// Ten sources of 0.12 % each, not far above the bound, among sources that each ask once: two of those in

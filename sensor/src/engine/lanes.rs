@@ -81,3 +81,50 @@ impl Lanes {
         window
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Packets that each CPU has seen at the one hook, and the CPUs of which all was read.
+    struct Cpus {
+        seen: [u64; 3],
+        read: RefCell<Vec<u32>>,
+    }
+
+    impl Hooks for Cpus {
+        fn hook_cpus(&self) -> u32 {
+            3
+        }
+
+        fn seen(&self, _: u32, cpu: u32) -> u64 {
+            self.seen[cpu as usize]
+        }
+
+        fn read_totals(&self, _: u32, cpu: u32, totals: &mut Totals) {
+            totals.seen = self.seen[cpu as usize];
+            self.read.borrow_mut().push(cpu);
+        }
+    }
+
+    #[test]
+    fn a_hook_is_the_sum_of_its_cpus_and_only_what_is_new_is_read_and_told() {
+        let mut lanes = Lanes::default();
+        lanes.add(0, "eth0", Direction::Ingress);
+        let mut cpus = Cpus {
+            seen: [5, 0, 7],
+            read: RefCell::default(),
+        };
+        let mut told = |cpus: &Cpus| {
+            let window = lanes.read(cpus);
+            let sum = lanes.totals().next().map(|lane| lane.totals.seen);
+            (window[0].totals.seen, sum, cpus.read.take())
+        };
+        assert_eq!(told(&cpus), (12, Some(12), vec![0, 2]));
+        assert_eq!(told(&cpus), (0, Some(12), vec![]));
+        cpus.seen = [5, 1, 9];
+        assert_eq!(told(&cpus), (3, Some(15), vec![1, 2]));
+    }
+}

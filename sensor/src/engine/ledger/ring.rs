@@ -150,6 +150,10 @@ mod tests {
         ring.add(&[asked(3 + RING as u64, 2)], false);
         assert_eq!(ring.unanswered(3 + RING as u64, REACH), 5);
         assert_eq!(ring.waiting(3 + RING as u64).since(0), 2);
+        // Of the first, and late: another CPU was read before.
+        ring.add(&[asked(3, 4)], false);
+        assert_eq!(ring.unanswered(3 + RING as u64, REACH), 4);
+        assert_eq!(ring.waiting(3 + RING as u64).since(0), 2);
     }
 
     #[test]

@@ -267,21 +267,36 @@ fn a_mark_that_an_eviction_has_cleared_hides_nothing() {
 fn a_place_that_was_read_keeps_its_second_chance() {
     let mut tables = Tables::new(1);
     let mut ledger = ledger(&tables);
-    let servers = neighbours(6);
-    for server in &servers[..4] {
-        tables.query(0, *server, 1);
-    }
-    // The hand passes, and then the first three are used again.
-    tables.query(0, servers[4], 1);
-    for server in &servers[..3] {
+    let servers = neighbours(5);
+    // The fourth finds the marks of three, and clears them: they are used again.
+    for server in servers[..4].iter().chain(&servers[..3]) {
         tables.query(0, *server, 1);
     }
     (0..3).for_each(|_| drop(read(&mut ledger, &mut tables)));
-    tables.query(0, servers[5], 1);
+    tables.query(0, servers[4], 1);
     let table = &tables.shards[0].servers;
     let has = |server: &u32| table.sets[7].tags.contains(&hash(*server));
     let kept: Vec<bool> = servers.iter().map(has).collect();
-    assert_eq!(kept, [true, true, true, false, false, true]);
+    assert_eq!(kept, [true, true, true, false, true]);
+}
+
+#[test]
+fn where_the_clock_is_set_back_what_was_open_has_its_end_and_what_is_asked_then_has_not() {
+    let mut tables = Tables::new(1);
+    let mut ledger = ledger(&tables);
+    let ask = |tables: &mut Tables, queries: u32| {
+        let slot = (tables.control.clock >> 28) as usize % 16;
+        let cohort = &mut tables.place(0, 1).cohorts[slot];
+        cohort.asked += queries;
+        cohort.open += queries;
+    };
+    ask(&mut tables, 3);
+    assert_eq!(read(&mut ledger, &mut tables).unanswered(), 0);
+    tables.control.clock -= 900_000_000_000;
+    ask(&mut tables, 5);
+    let window = read(&mut ledger, &mut tables);
+    assert_eq!((window.gap, window.unanswered()), (true, 3));
+    assert_eq!(window.servers[&key(1)].waiting.since(0), 5);
 }
 
 #[test]
