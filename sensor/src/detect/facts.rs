@@ -5,14 +5,14 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::askers::Askers;
-use super::cohort::{Asked, Clock};
+use super::cohort::{Asked, Clock, Cohort};
 use super::history::{Span, float, share};
 use super::interval;
 use super::network::Network;
 use super::server::share_of;
 use super::standing::Standing;
 use super::usual::Share;
-use super::visibility::{Visibility, ask_again, one_way_share};
+use super::visibility::{Seen, Visibility, ask_again};
 use super::{Level, Place, ServerState, Thresholds, Vantage};
 use crate::measure::dossier::{Dossier, End};
 
@@ -22,6 +22,8 @@ pub const SHORT: Duration = Duration::from_secs(2);
 pub const LONG: Duration = Duration::from_secs(10);
 /// Failures are looked for over at least so long, if so many are known.
 const SECOND: Duration = Duration::from_secs(1);
+/// A failure that became known so lately is new.
+const JUST_NOW: Duration = Duration::from_secs(5);
 /// A server that pauses for less than this is slow.
 const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
@@ -158,13 +160,19 @@ impl<'a> Facts<'a> {
                 .cohorts
                 .enough(count, SECOND, limits.failed_back, &self.clock)
         };
-        let one_way = one_way_share(
-            &self.state.visibility,
-            self.recent,
-            self.vantage,
-            &|dossier| self.askers.was_answered(&dossier.client),
-            (self.clock.now, self.clock.timeout),
-        );
+        let seen = Seen {
+            networks: &self.state.visibility,
+            clients: &self.state.known,
+            begun: self.state.begun,
+            elsewhere: &|dossier| self.askers.was_answered(&dossier.client),
+            now: self.clock.now,
+            timeout: self.clock.timeout,
+        };
+        let one_way = if self.vantage == Vantage::Path {
+            seen.one_way_share(self.recent)
+        } else {
+            0.0
+        };
         // Errors came back, so those are seen.
         let without = |asked: &Asked| {
             let hidden = float(asked.unanswered + asked.overdue) * one_way;
@@ -195,7 +203,8 @@ impl<'a> Facts<'a> {
         // many queries only; and where none of the newest fails, it is over.
         let closed = self.closed();
         let above = limits.partial_share.warning.max(limits.usual_rise * usual);
-        let goes_on = closed.first().is_some_and(|newest| newest.failed() != 0);
+        let goes_on =
+            closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
         let unusual = closed.iter().find(|closed| {
             let (failed, all) = without(closed);
             closed.decided() >= limits.partial_queries && interval::lower(failed, all) > above
@@ -214,6 +223,17 @@ impl<'a> Facts<'a> {
             lasted,
             late: self.late_share(),
         }
+    }
+
+    /// Whether the newest failure became known a moment ago. Only such a one can add to what is known: without it a
+    /// share rises by what drops out of the span at its other end.
+    fn failed_just_now(&self) -> bool {
+        let known = |asked: &Asked| asked.to + self.clock.timeout + JUST_NOW >= self.clock.now;
+        let as_of = |cohort: &Cohort| {
+            cohort.as_of(self.clock.now, self.clock.timeout, self.clock.timeout)
+        };
+        let mut cohorts = self.state.cohorts.back().map(as_of).take_while(known);
+        cohorts.any(|asked| asked.failed() != 0)
     }
 
     /// The newest queries that have had their time-out: a few, and more and more.

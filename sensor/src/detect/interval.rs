@@ -18,6 +18,14 @@ pub fn upper(some: f64, all: f64) -> f64 {
     ends(some, all).1
 }
 
+/// The mean number of things is below this with 99.9 %, where so many were counted and come independently of each
+/// other: the same interval for a Poisson distribution.
+#[must_use]
+pub fn upper_count(count: u64) -> f64 {
+    let count = super::history::float(count);
+    count + Z * Z / 2.0 + Z * (count + Z * Z / 4.0).sqrt()
+}
+
 fn ends(some: f64, all: f64) -> (f64, f64) {
     if all <= 0.0 {
         return (0.0, 1.0);
@@ -36,6 +44,12 @@ fn ends(some: f64, all: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_of_none_may_be_a_few() {
+        assert!(upper_count(0) > 6.9 && upper_count(0) < 10.0);
+        assert!(upper_count(100) > 130.0 && upper_count(100) < 140.0);
+    }
 
     #[test]
     fn few_say_little_and_many_say_much() {
