@@ -16,6 +16,7 @@ pub mod cohort;
 mod facts;
 pub mod history;
 pub mod interval;
+pub mod names;
 mod network;
 pub mod rules;
 pub mod server;

@@ -9,6 +9,7 @@ use sensor_common::server::ServerKey;
 use super::baseline::{Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
 use super::history::{History, Span};
+use super::names::Names;
 use super::usual::Usual;
 use super::visibility::ByNetwork;
 use super::{Reading, Rule, Thresholds};
@@ -81,6 +82,8 @@ pub struct ServerState {
     pub usual: Usual,
     /// Directions of its traffic.
     pub visibility: ByNetwork,
+    /// Questions that it has answered.
+    pub names: Names,
     /// Clients that it has answered, and when first.
     pub known: BTreeMap<ServerKey, Duration>,
     /// Whether a query of it was ever seen to be answered.
@@ -118,6 +121,7 @@ impl ServerState {
             history: History::new(begun),
             usual: Usual::default(),
             visibility: ByNetwork::default(),
+            names: Names::default(),
             known: BTreeMap::new(),
             has_answered: false,
             asked_from_here: false,
@@ -163,6 +167,7 @@ impl ServerState {
     /// Adds a dossier whose time-out has passed.
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
+        self.names.look(dossier, now);
         if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
             && self.known.len() < KNOWN
         {
