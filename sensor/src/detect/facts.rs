@@ -187,7 +187,7 @@ impl<'a> Facts<'a> {
         let asked = if quick { few } else { many };
         let (failed, all) = without(&asked);
         let lower = interval::lower(failed, all);
-        let usual = self.state.usual.failed.upper();
+        let usual = &self.state.usual.failed;
         let share = part((failed, all));
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
@@ -202,18 +202,26 @@ impl<'a> Facts<'a> {
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.
         let closed = self.closed();
-        let above = limits.partial_share.warning.max(limits.usual_rise * usual);
+        let above = limits.partial_share.warning.max(usual.upper());
+        let rise = limits.usual_rise * usual.mean().unwrap_or(0.0);
         let goes_on =
             closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
         let unusual = closed.iter().find(|closed| {
             let (failed, all) = without(closed);
-            closed.decided() >= limits.partial_queries && interval::lower(failed, all) > above
+            closed.decided() >= limits.partial_queries
+                && interval::lower(failed, all) > above
+                && part((failed, all)) >= rise
         });
         let unusual = unusual.filter(|_| goes_on);
         let is_unusual = is_most || unusual.is_some();
         let (asked, share) = match unusual {
             Some(closed) if !is_most => (*closed, part(without(closed))),
             _ => (asked, share),
+        };
+        let lasted = if is_most {
+            lasted
+        } else {
+            self.lasted_in_part(&asked, share)
         };
         Failing {
             asked,
@@ -270,6 +278,21 @@ impl<'a> Facts<'a> {
             begun = Some(cohort.from);
         }
         begun.map_or(Duration::ZERO, |begun| asked.to.saturating_sub(begun))
+    }
+
+    /// The same of a part of them: since when failures have been nearer to this share than to none (Page's change
+    /// point).
+    fn lasted_in_part(&self, asked: &Asked, share: f64) -> Duration {
+        let timeout = self.clock.timeout;
+        let (mut sum, mut most, mut begun) = (0.0, 0.0, asked.to);
+        for cohort in self.state.cohorts.back().filter(|cohort| cohort.to <= asked.to) {
+            let asked = cohort.as_of(self.clock.now, timeout, timeout);
+            sum += float(asked.failed()) - float(asked.decided()) * share / 2.0;
+            if sum > most {
+                (most, begun) = (sum, cohort.from);
+            }
+        }
+        asked.to.saturating_sub(begun)
     }
 
     /// Of the queries that have failed, the share that was answered after the time-out.

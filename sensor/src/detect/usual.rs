@@ -175,6 +175,8 @@ pub struct Usual {
     pub failed: Share,
     /// Answers, by rcode.
     pub rcodes: [Share; 16],
+    /// Answers that deny what was answered before: names that come and go.
+    pub denied: Share,
     /// Answers with TC.
     pub truncated: Share,
     /// SYNs without SYN-ACK.

@@ -77,6 +77,8 @@ pub struct Evidence {
     pub during: Span,
     /// Queries that were asked before, and during.
     pub asked: [Asked; 2],
+    /// Of the latter those that have had their time-out: a share of the others would be of answers alone.
+    pub ripe: Asked,
     /// Of those during it, cohorts that have had their time-out.
     closed: Asked,
     closed_to: Duration,
@@ -138,6 +140,7 @@ impl Evidence {
             before: Span::empty(now),
             during: Span::empty(now),
             asked: [Asked::default(); 2],
+            ripe: Asked::default(),
             closed: Asked::default(),
             closed_to: Duration::ZERO,
             latency: [None; 2],
@@ -226,11 +229,15 @@ impl Evidence {
             self.closed.add(&as_of(self.closed_to, over));
             self.closed_to = over;
         }
-        let mut asked = self.closed;
-        if last > self.closed_to {
-            asked.add(&as_of(self.closed_to, last));
-        }
-        self.asked[1] = asked;
+        let so_far = |to: Duration| {
+            let mut asked = self.closed;
+            if to > self.closed_to {
+                asked.add(&as_of(self.closed_to, to));
+            }
+            asked
+        };
+        self.asked[1] = so_far(last);
+        self.ripe = so_far(last.min(clock.now.saturating_sub(clock.timeout)));
     }
 
     /// What was usual before it.

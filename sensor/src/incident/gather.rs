@@ -32,6 +32,8 @@ const ARP: Duration = Duration::from_millis(900);
 const MUCH: f64 = 0.3;
 /// Stubs send a second copy within so long.
 const YOUNG: Duration = Duration::from_secs(7);
+/// Copies that tell something: about as many failures as it takes to tell what they have in common.
+const COPIES: u64 = 12;
 /// Late answers that are no stray ones.
 const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
@@ -210,10 +212,16 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
     let failed = asked.failed();
     let here = case.vantage == Vantage::Server;
     let decided = asked.decided();
+    let ripe = &evidence.ripe;
+    let part_of_all = if ripe.decided() == 0 {
+        facts.failing.share
+    } else {
+        share(ripe.failed(), ripe.decided())
+    };
     // What is still answered is more than a late answer or two: then it is a part that fails, however large.
-    let most = case.most_fail() && share(failed, decided) >= NEARLY_ALL;
+    let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL);
     if case.fails() && !told {
-        let share = share(failed, decided);
+        let share = part_of_all;
         found.push(match (most, here) {
             (true, true) => Finding::SilenceHere { failed, decided },
             (true, false) => Finding::Silence { failed, decided },
@@ -249,7 +257,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part
             && !is_told_apart
-            && evidence.copies_failed >= 5
+            && evidence.copies_failed >= COPIES
             && float(evidence.copies_failed) >= MUCH * float(fails)
         {
             found.push(Finding::CopiesFailToo {

@@ -115,8 +115,8 @@ fn denied(facts: &Facts<'_>) -> Option<Shift> {
             names.extend(dossier.question.as_ref().map(|question| &question.name));
         }
     }
-    let usual = &facts.state.usual.rcodes[NXDOMAIN];
-    let warning = facts.limits.rcode_share.warning;
+    let usual = &facts.state.usual.denied;
+    let warning = facts.alarm_share(facts.limits.rcode_share.warning, usual);
     let enough = counted >= facts.limits.rcode_answers && names.len() >= NAMES;
     (counted != 0).then(|| Shift {
         rcode: NXDOMAIN,

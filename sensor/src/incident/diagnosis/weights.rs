@@ -23,7 +23,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::Silence, &[(C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
     (Kind::SilenceHere, &[(C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
     (Kind::PartFails, &[(C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartBeginsToFail, &[(C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, 4), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartBeginsToFail, &[(C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
     (Kind::PartFailsHere, &[(C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
