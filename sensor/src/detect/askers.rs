@@ -210,6 +210,14 @@ impl Askers {
         })
     }
 
+    /// Of what the client that asks most of a server's queries asks of anybody, the share that it asks of this one.
+    #[must_use]
+    pub fn asks_most(&self, server: &ServerKey) -> Option<f64> {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let asker = self.by_client.values().max_by_key(|asker| of(asker))?;
+        Some(super::history::share(of(asker), asker.asked()))
+    }
+
     /// The client that asks most of a server's queries, if it asks many servers.
     #[must_use]
     pub fn resolver_of(&self, server: &ServerKey) -> Option<(&ServerKey, &Asker)> {

@@ -139,6 +139,7 @@ impl<'a> Facts<'a> {
                 state,
                 around.askers,
                 around.scanners,
+                around.network.share(&over(LONG), LONG),
                 around.limits,
             ),
             limits: around.limits,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub mod askers;
 pub mod baseline;
 pub mod cohort;
+pub mod crowd;
 mod facts;
 pub mod history;
 pub mod interval;

@@ -8,6 +8,7 @@ use sensor_common::server::ServerKey;
 
 use super::baseline::{Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
+use super::crowd;
 use super::history::{History, Span};
 use super::interval;
 use super::names::Names;
@@ -375,6 +376,9 @@ impl ServerState {
         }
         for (zone, count) in zones {
             usual.learn_zone(&zone, rate(count), elapsed);
+        }
+        if let Some(each) = crowd::each(recent, to) {
+            usual.each.learn(each, elapsed, SLOW, false);
         }
         let clients = super::history::float(clients.len() as u64);
         usual.clients.learn(clients, elapsed, SLOW, false);

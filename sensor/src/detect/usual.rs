@@ -165,6 +165,8 @@ pub struct Usual {
     pub noerror: Baseline,
     /// Different clients in the dossiers of about ten seconds.
     pub clients: Baseline,
+    /// Queries of one client within [`super::crowd::SPAN`].
+    pub each: Baseline,
     /// SYNs a second.
     pub syns: Baseline,
     /// Messages a second that are no DNS.

@@ -213,10 +213,11 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
     let here = case.vantage == Vantage::Server;
     let decided = asked.decided();
     let ripe = &evidence.ripe;
-    let part_of_all = if ripe.decided() == 0 {
-        facts.failing.share
-    } else {
-        share(ripe.failed(), ripe.decided())
+    let newest = facts.failing.share;
+    let part_of_all = match share(ripe.failed(), ripe.decided()) {
+        _ if ripe.decided() == 0 => newest,
+        part if facts.failing.is_most => part.max(newest),
+        part => part,
     };
     // What is still answered is more than a late answer or two: then it is a part that fails, however large.
     let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL);
@@ -687,6 +688,7 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
                 resolver: ip(&cut.asker).to_string(),
                 servers: cut.servers as u64,
             });
+            icmp_errors(case, found);
         }
     });
     if case.has(Rule::FragmentFlood) {

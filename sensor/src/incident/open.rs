@@ -411,6 +411,14 @@ impl Incident {
             .any(|symptom| symptom.is_on() && symptom.rule.is_failure())
     }
 
+    /// It fails by itself: its program is down, which says nothing of others.
+    #[must_use]
+    pub fn is_of_its_own(&self) -> bool {
+        self.symptoms
+            .iter()
+            .any(|symptom| symptom.is_on() && symptom.rule == Rule::PortUnreachable)
+    }
+
     /// Another server fails in the same moment for the same clients.
     pub fn add_server(&mut self, server: ServerKey) {
         if !self.also.contains(&server) {

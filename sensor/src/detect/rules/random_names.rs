@@ -34,7 +34,7 @@ const ANSWERED_SO_FAR: f64 = 0.4;
 pub struct Zone {
     /// Its name.
     pub name: String,
-    /// Queries a second for names below it, by weight.
+    /// Queries a second for different names below it, by weight.
     pub rate: f64,
     /// Those that failed or were denied.
     pub failing: f64,
@@ -87,6 +87,8 @@ struct Below<'a> {
     stems: BTreeSet<&'a str>,
     clients: BTreeSet<sensor_common::server::ServerKey>,
     listed: u64,
+    /// Names, whatever became of them.
+    seen: BTreeSet<&'a str>,
 }
 
 /// The worst one, of the last seconds or of ten.
@@ -117,6 +119,10 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
                 break;
             };
             let below = zones.entry(zone).or_default();
+            // A name that is asked for again is no new one: resolvers try and try where nobody answers.
+            if !below.seen.insert(&question.name) {
+                continue;
+            }
             below.asked += weight;
             below.dossiers += 1;
             below.clients.insert(dossier.client);

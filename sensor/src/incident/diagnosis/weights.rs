@@ -55,7 +55,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::FloodFirst, &[(C::AttackOneSource, 6), (C::AttackDistributed, 6), (C::AttackSpoofed, 6), (C::AttackRandomNames, 6), (C::ServiceDown, -6), (C::FirewallDrops, -12), (C::NetworkPathDown, -12), (C::HostDown, -12), (C::ServiceHung, -6), (C::PacketLoss, -6)]),
     (Kind::FloodAfter, &[(C::AttackOneSource, -40), (C::AttackDistributed, -40), (C::AttackSpoofed, -40), (C::AttackRandomNames, -20), (C::Overload, -10), (C::OwnHost, -20)]),
     (Kind::FloodOver, &[(C::AttackOneSource, -40), (C::AttackDistributed, -40), (C::AttackSpoofed, -40), (C::AttackRandomNames, -40), (C::AttackAmplification, -40), (C::AttackGarbage, -30), (C::AttackSyn, -30), (C::OwnHost, -30)]),
-    (Kind::ManySources, &[(C::AttackDistributed, 26), (C::Overload, 6)]),
+    (Kind::ManySources, &[(C::AttackDistributed, 26), (C::Overload, -12)]),
     (Kind::Crowd, &[(C::Overload, 18), (C::AttackDistributed, 4)]),
     (Kind::OneSource, &[(C::AttackOneSource, 34), (C::ZoneFailure, -15), (C::Misconfiguration, -10), (C::AttackDistributed, -20), (C::AttackSpoofed, -10)]),
     (Kind::OwnHostAsks, &[(C::OwnHost, 46), (C::AttackRandomNames, -30), (C::ZoneFailure, -20), (C::Misconfiguration, -10), (C::AttackOneSource, -40), (C::AttackDistributed, -30), (C::AttackSpoofed, -30)]),
