@@ -71,15 +71,16 @@ impl Asker {
         self.servers.iter().filter(vain).map(|(server, _)| server)
     }
 
-    /// It asks each server once or twice, and most of them the same: it looks for servers.
+    /// It asks most of them the same, or each once or twice something of its own: it looks for servers.
     #[must_use]
     pub fn looks_around(&self) -> bool {
         let servers = self.servers.len() as u64;
         let most = self.questions.values().max().copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
-        self.asked() <= 2 * servers
-            && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+        same >= SAME
+            || self.asked() <= 2 * servers
+                && self.questions.len() as u64 * 5 >= self.asked() * 4
     }
 }
 

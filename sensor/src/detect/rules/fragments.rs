@@ -6,7 +6,7 @@ use super::{Reading, percent};
 use crate::detect::facts::LONG;
 use crate::detect::history::{float, share};
 use crate::detect::{Facts, Rule, Unit, interval};
-use crate::measure::dossier::Dossier;
+use crate::measure::dossier::{Dossier, IcmpSeen};
 
 /// An answer of so many bytes may be too large for a path.
 const LARGE: u32 = 512;
@@ -52,7 +52,10 @@ pub fn lost(facts: &Facts<'_>) -> Lost {
 /// Whether the errors are about answers that were given: anybody can make up others. Those that quote enough to tell
 /// are laid beside their transactions; where none does, there must be large answers at all.
 fn are_of_answers(facts: &Facts<'_>) -> bool {
-    let about = |dossier: &&&Dossier| dossier.errors.iter().any(|error| error.about_answer);
+    // Reassembly is given up after 30 s and more (RFC 1122, 3.3.2): its transaction is long forgotten.
+    let is_at_once =
+        |error: &IcmpSeen| error.about_answer && error.kind == ErrorKind::TooBig;
+    let about = |dossier: &&&Dossier| dossier.errors.iter().any(is_at_once);
     let (mut given, mut made_up) = (0, 0);
     for dossier in facts.recent.iter().filter(about) {
         if dossier.answers.is_empty() && dossier.copies.is_empty() {

@@ -76,8 +76,10 @@ impl Zone {
 
 #[derive(Default)]
 struct Below<'a> {
+    /// Different names.
     asked: u64,
-    /// Of those whose end is known.
+    total: u64,
+    /// Of the latter those whose end is known.
     decided: u64,
     fails: u64,
     dossiers: u64,
@@ -120,10 +122,10 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
             };
             let below = zones.entry(zone).or_default();
             // A name that is asked for again is no new one: resolvers try and try where nobody answers.
-            if !below.seen.insert(&question.name) {
-                continue;
+            if below.seen.insert(&question.name) {
+                below.asked += weight;
             }
-            below.asked += weight;
+            below.total += weight;
             below.dossiers += 1;
             below.clients.insert(dossier.client);
             below.listed += u64::from(is_listed(
@@ -172,7 +174,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
         different: share(below.names.len() as u64, below.failing),
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
-        share: share(below.asked, all),
+        share: share(below.total, all),
         clients: below.clients.len(),
         dossiers: below.dossiers,
     })
