@@ -7,6 +7,7 @@ use sensor_common::class::ErrorKind;
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
+use super::chronology::MOMENT;
 use super::Counts;
 use super::open::tcp;
 use super::record::{Party, Range, Summary};
@@ -122,6 +123,8 @@ pub struct Evidence {
     pub lost_answers: fragments::Lost,
     /// Longest wait for an ICMP error.
     pub slowest_error: Option<Duration>,
+    /// An ICMP error came.
+    is_told: bool,
     /// What the server's host says.
     pub host: Option<HostFacts>,
     /// The highest sampling shift.
@@ -163,6 +166,7 @@ impl Evidence {
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
             slowest_error: None,
+            is_told: false,
             host: None,
             shift: 0,
             lost: 0,
@@ -314,6 +318,16 @@ impl Evidence {
             Some(error.at.saturating_sub(dossier.asked()?))
         });
         self.slowest_error = self.slowest_error.max(waits.max());
+        // Where a NAT hides whose query an error is about, the first one tells, counted from the first failure.
+        let counters = &facts.short.counters;
+        let matched: u64 = counters.errors_matched.iter().sum();
+        if counters.errors.iter().any(|errors| *errors != 0) && !self.is_told {
+            self.is_told = true;
+            if matched == 0 {
+                let first = facts.now().saturating_sub(MOMENT);
+                self.slowest_error = self.slowest_error.max(Some(first.saturating_sub(onset)));
+            }
+        }
     }
 
     /// Counts the late answers of the last seconds: the server took the queries, and could not answer in time.

@@ -671,6 +671,38 @@ fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// ICMP errors that most of the failing queries of a resolver got.
+fn path_errors(
+    asker: &ServerKey,
+    case: &Case<'_>,
+    detector: &Detector,
+    found: &mut Vec<Finding>,
+) {
+    let since = case.onset.max(case.now.saturating_sub(CONTRAST));
+    let (mut failed, mut errors, mut sender) = (0, 0, None);
+    for dossier in detector.dossiers().since(since) {
+        if dossier.client != *asker {
+            continue;
+        }
+        match dossier.end(case.now, detector.timeout()) {
+            End::Rejected(error) => {
+                failed += 1;
+                if matches!(error.kind, ErrorKind::Network | ErrorKind::Host) {
+                    errors += 1;
+                    sender = Some(error.sender);
+                }
+            }
+            end => failed += u64::from(end.is_failure()),
+        }
+    }
+    if errors >= 2 && float(errors) >= MUCH * float(failed) {
+        found.push(Finding::NetworkUnreachable {
+            errors,
+            from: sender.map(|key| ip(&key).to_string()),
+        });
+    }
+}
+
 fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
     detector.with_network_facts(case.now, |facts| {
         if case.has(Rule::Reflection)
@@ -688,7 +720,7 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
                 resolver: ip(&cut.asker).to_string(),
                 servers: cut.servers as u64,
             });
-            icmp_errors(case, found);
+            path_errors(&cut.asker, case, detector, found);
         }
     });
     if case.has(Rule::FragmentFlood) {

@@ -97,7 +97,8 @@ struct Below<'a> {
 #[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
     let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
-    found.max_by(|a, b| a.rate.total_cmp(&b.rate))
+    // Where nothing comes back, failures are known of the longer time only.
+    found.max_by(|a, b| a.failing.total_cmp(&b.failing))
 }
 
 fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {

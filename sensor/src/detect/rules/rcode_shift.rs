@@ -1,6 +1,6 @@
 //! Far more answers with an rcode that says no than usual.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Reading, percent};
@@ -23,6 +23,9 @@ const FEW: u64 = 5;
 const MOST: f64 = 0.5;
 /// Different names that are denied and used to be answered: one may have been removed on purpose.
 const NAMES: usize = 5;
+/// Clients that keep asking where nobody is served, and how often each asks at least.
+const CLIENTS: usize = 5;
+const OFTEN: u64 = 3;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -74,8 +77,9 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let warning = facts.alarm_share(least, usual);
             let lower = interval::lower(float(some), float(all));
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
-            // SERVFAIL to most is a failure, whatever is usual.
-            let absolute = rcode == SERVFAIL && lower > MOST;
+            // SERVFAIL to most is a failure, whatever is usual; so is anything but a name error to all who ask.
+            let absolute = lower > MOST
+                && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
@@ -97,6 +101,16 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     }
     let denied = denied(facts).filter(|denied| denied.fires);
     denied.filter(|_| worst.is_none_or(|worst| !worst.fires)).or(worst)
+}
+
+/// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.
+fn nobody_is_served(facts: &Facts<'_>) -> bool {
+    let mut clients: BTreeMap<_, u64> = BTreeMap::new();
+    for dossier in facts.asked_in(LONG) {
+        *clients.entry(dossier.client).or_default() += u64::from(dossier.weight);
+    }
+    let insist = clients.values().filter(|asked| **asked >= OFTEN).count();
+    facts.state.known.is_empty() && insist >= CLIENTS && insist * 2 >= clients.len()
 }
 
 /// Names that are denied and used to be answered: a zone is gone.
