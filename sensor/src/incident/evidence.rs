@@ -13,11 +13,11 @@ use super::open::tcp;
 use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
-use crate::detect::history::Span;
+use crate::detect::history::{Span, float};
 use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{fragments, partial_rejection};
-use crate::detect::{Facts, ServerState};
+use crate::detect::{Facts, ServerState, interval};
 use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
@@ -80,6 +80,8 @@ pub struct Evidence {
     pub asked: [Asked; 2],
     /// Of the latter those that have had their time-out: a share of the others would be of answers alone.
     pub ripe: Asked,
+    /// At its worst at least this share of the newest queries failed, surely.
+    pub surely_failed: f64,
     /// Of those during it, cohorts that have had their time-out.
     closed: Asked,
     closed_to: Duration,
@@ -144,6 +146,7 @@ impl Evidence {
             during: Span::empty(now),
             asked: [Asked::default(); 2],
             ripe: Asked::default(),
+            surely_failed: 0.0,
             closed: Asked::default(),
             closed_to: Duration::ZERO,
             latency: [None; 2],
@@ -260,6 +263,9 @@ impl Evidence {
             .copied()
             .collect();
         self.note_latency(&since);
+        let asked = &facts.failing.asked;
+        let surely = interval::lower(float(asked.failed()), float(asked.decided()));
+        self.surely_failed = self.surely_failed.max(surely);
         let elsewhere = since.iter().filter_map(|dossier| match facts.end(dossier) {
             End::Elsewhere(answer) => Some((dossier.weight, answer.from)),
             _ => None,

@@ -44,6 +44,8 @@ const LOOKED: u64 = 2;
 const BRIEF: Duration = Duration::from_secs(20);
 /// Share of the queries that fail where it is all of them, but for those of the moment in which it began.
 const NEARLY_ALL: f64 = 0.8;
+/// The same of the worst moments, as the lower end of its interval.
+const SURELY: f64 = 0.65;
 /// Times the usual rate that is a rise.
 const RISE: f64 = 2.0;
 
@@ -220,7 +222,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
         part => part,
     };
     // What is still answered is more than a late answer or two: then it is a part that fails, however large.
-    let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL);
+    let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL || evidence.surely_failed >= SURELY);
     if case.fails() && !told {
         let share = part_of_all;
         found.push(match (most, here) {
