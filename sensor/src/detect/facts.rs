@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
 const SURELY: f64 = 0.3;
 const SURELY_AMONG_ANSWERS: f64 = 0.4;
+/// Nearly all of the newest queries fail, and how many those are at least.
+const NEARLY_ALL: f64 = 0.8;
+const FEW: u64 = 3;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -213,7 +216,7 @@ impl<'a> Facts<'a> {
                 && interval::lower(failed, all) > above
                 && part((failed, all)) >= rise
         });
-        let unusual = unusual.filter(|_| goes_on);
+        let unusual = unusual.filter(|_| goes_on && !self.is_about_to_fail());
         let is_unusual = is_most || unusual.is_some();
         let (asked, share) = match unusual {
             Some(closed) if !is_most => (*closed, part(without(closed))),
@@ -243,6 +246,22 @@ impl<'a> Facts<'a> {
         };
         let mut cohorts = self.state.cohorts.back().map(as_of).take_while(known);
         cohorts.any(|asked| asked.failed() != 0)
+    }
+
+    /// Whether nearly all fail that will have their time-out in a moment: then more than a part of them does.
+    fn is_about_to_fail(&self) -> bool {
+        let Clock {
+            now,
+            timeout,
+            overdue,
+            ..
+        } = self.clock;
+        let (from, to) = (now.saturating_sub(timeout), now.saturating_sub(overdue));
+        let mut newest = Asked::default();
+        for cohort in self.state.cohorts.between(from, to) {
+            newest.add(&cohort.as_of(now, timeout, overdue));
+        }
+        newest.failed() >= FEW && share_of(&newest) >= NEARLY_ALL
     }
 
     /// The newest queries that have had their time-out: a few, and more and more.
