@@ -71,15 +71,16 @@ impl Asker {
         self.servers.iter().filter(vain).map(|(server, _)| server)
     }
 
-    /// It asks each server once or twice, and most of them the same: it looks for servers.
+    /// It asks most of them the same, or each once or twice something of its own: it looks for servers.
     #[must_use]
     pub fn looks_around(&self) -> bool {
         let servers = self.servers.len() as u64;
         let most = self.questions.values().max().copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
-        self.asked() <= 2 * servers
-            && (same >= SAME || self.questions.len() as u64 * 5 >= self.asked() * 4)
+        same >= SAME
+            || self.asked() <= 2 * servers
+                && self.questions.len() as u64 * 5 >= self.asked() * 4
     }
 }
 
@@ -208,6 +209,14 @@ impl Askers {
                 .filter(|(_, tally)| tally.answered != 0);
             answering.filter(|(other, _)| *other != server).count()
         })
+    }
+
+    /// Of what the client that asks most of a server's queries asks of anybody, the share that it asks of this one.
+    #[must_use]
+    pub fn asks_most(&self, server: &ServerKey) -> Option<f64> {
+        let of = |asker: &Asker| asker.servers.get(server).map_or(0, |tally| tally.asked);
+        let asker = self.by_client.values().max_by_key(|asker| of(asker))?;
+        Some(super::history::share(of(asker), asker.asked()))
     }
 
     /// The client that asks most of a server's queries, if it asks many servers.

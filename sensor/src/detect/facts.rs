@@ -5,14 +5,14 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::askers::Askers;
-use super::cohort::{Asked, Clock};
+use super::cohort::{Asked, Clock, Cohort};
 use super::history::{Span, float, share};
 use super::interval;
 use super::network::Network;
 use super::server::share_of;
 use super::standing::Standing;
 use super::usual::Share;
-use super::visibility::{Visibility, ask_again, one_way_share};
+use super::visibility::{Seen, Visibility, ask_again};
 use super::{Level, Place, ServerState, Thresholds, Vantage};
 use crate::measure::dossier::{Dossier, End};
 
@@ -22,11 +22,16 @@ pub const SHORT: Duration = Duration::from_secs(2);
 pub const LONG: Duration = Duration::from_secs(10);
 /// Failures are looked for over at least so long, if so many are known.
 const SECOND: Duration = Duration::from_secs(1);
+/// A failure that became known so lately is new.
+const JUST_NOW: Duration = Duration::from_secs(5);
 /// A server that pauses for less than this is slow.
 const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
 const SURELY: f64 = 0.3;
 const SURELY_AMONG_ANSWERS: f64 = 0.4;
+/// Nearly all of the newest queries fail, and how many those are at least.
+const NEARLY_ALL: f64 = 0.8;
+const FEW: u64 = 3;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -137,6 +142,7 @@ impl<'a> Facts<'a> {
                 state,
                 around.askers,
                 around.scanners,
+                around.network.share(&over(LONG), LONG),
                 around.limits,
             ),
             limits: around.limits,
@@ -158,13 +164,19 @@ impl<'a> Facts<'a> {
                 .cohorts
                 .enough(count, SECOND, limits.failed_back, &self.clock)
         };
-        let one_way = one_way_share(
-            &self.state.visibility,
-            self.recent,
-            self.vantage,
-            &|dossier| self.askers.was_answered(&dossier.client),
-            (self.clock.now, self.clock.timeout),
-        );
+        let seen = Seen {
+            networks: &self.state.visibility,
+            clients: &self.state.known,
+            begun: self.state.begun,
+            elsewhere: &|dossier| self.askers.was_answered(&dossier.client),
+            now: self.clock.now,
+            timeout: self.clock.timeout,
+        };
+        let one_way = if self.vantage == Vantage::Path {
+            seen.one_way_share(self.recent)
+        } else {
+            0.0
+        };
         // Errors came back, so those are seen.
         let without = |asked: &Asked| {
             let hidden = float(asked.unanswered + asked.overdue) * one_way;
@@ -179,7 +191,7 @@ impl<'a> Facts<'a> {
         let asked = if quick { few } else { many };
         let (failed, all) = without(&asked);
         let lower = interval::lower(failed, all);
-        let usual = self.state.usual.failed.upper();
+        let usual = &self.state.usual.failed;
         let share = part((failed, all));
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
@@ -194,17 +206,26 @@ impl<'a> Facts<'a> {
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.
         let closed = self.closed();
-        let above = limits.partial_share.warning.max(limits.usual_rise * usual);
-        let goes_on = closed.first().is_some_and(|newest| newest.failed() != 0);
+        let above = limits.partial_share.warning.max(usual.upper());
+        let rise = limits.usual_rise * usual.mean().unwrap_or(0.0);
+        let goes_on =
+            closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
         let unusual = closed.iter().find(|closed| {
             let (failed, all) = without(closed);
-            closed.decided() >= limits.partial_queries && interval::lower(failed, all) > above
+            closed.decided() >= limits.partial_queries
+                && interval::lower(failed, all) > above
+                && part((failed, all)) >= rise
         });
-        let unusual = unusual.filter(|_| goes_on);
+        let unusual = unusual.filter(|_| goes_on && !self.is_about_to_fail());
         let is_unusual = is_most || unusual.is_some();
         let (asked, share) = match unusual {
             Some(closed) if !is_most => (*closed, part(without(closed))),
             _ => (asked, share),
+        };
+        let lasted = if is_most {
+            lasted
+        } else {
+            self.lasted_in_part(&asked, share)
         };
         Failing {
             asked,
@@ -214,6 +235,33 @@ impl<'a> Facts<'a> {
             lasted,
             late: self.late_share(),
         }
+    }
+
+    /// Whether the newest failure became known a moment ago. Only such a one can add to what is known: without it a
+    /// share rises by what drops out of the span at its other end.
+    fn failed_just_now(&self) -> bool {
+        let known = |asked: &Asked| asked.to + self.clock.timeout + JUST_NOW >= self.clock.now;
+        let as_of = |cohort: &Cohort| {
+            cohort.as_of(self.clock.now, self.clock.timeout, self.clock.timeout)
+        };
+        let mut cohorts = self.state.cohorts.back().map(as_of).take_while(known);
+        cohorts.any(|asked| asked.failed() != 0)
+    }
+
+    /// Whether nearly all fail that will have their time-out in a moment: then more than a part of them does.
+    fn is_about_to_fail(&self) -> bool {
+        let Clock {
+            now,
+            timeout,
+            overdue,
+            ..
+        } = self.clock;
+        let (from, to) = (now.saturating_sub(timeout), now.saturating_sub(overdue));
+        let mut newest = Asked::default();
+        for cohort in self.state.cohorts.between(from, to) {
+            newest.add(&cohort.as_of(now, timeout, overdue));
+        }
+        newest.failed() >= FEW && share_of(&newest) >= NEARLY_ALL
     }
 
     /// The newest queries that have had their time-out: a few, and more and more.
@@ -250,6 +298,21 @@ impl<'a> Facts<'a> {
             begun = Some(cohort.from);
         }
         begun.map_or(Duration::ZERO, |begun| asked.to.saturating_sub(begun))
+    }
+
+    /// The same of a part of them: since when failures have been nearer to this share than to none (Page's change
+    /// point).
+    fn lasted_in_part(&self, asked: &Asked, share: f64) -> Duration {
+        let timeout = self.clock.timeout;
+        let (mut sum, mut most, mut begun) = (0.0, 0.0, asked.to);
+        for cohort in self.state.cohorts.back().filter(|cohort| cohort.to <= asked.to) {
+            let asked = cohort.as_of(self.clock.now, timeout, timeout);
+            sum += float(asked.failed()) - float(asked.decided()) * share / 2.0;
+            if sum > most {
+                (most, begun) = (sum, cohort.from);
+            }
+        }
+        asked.to.saturating_sub(begun)
     }
 
     /// Of the queries that have failed, the share that was answered after the time-out.

@@ -8,7 +8,10 @@ use sensor_common::server::ServerKey;
 
 use super::baseline::{Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
+use super::crowd;
 use super::history::{History, Span};
+use super::interval;
+use super::names::Names;
 use super::usual::Usual;
 use super::visibility::ByNetwork;
 use super::{Reading, Rule, Thresholds};
@@ -28,7 +31,7 @@ pub const REFUSED: usize = 5;
 /// What happened so long ago was judged healthy or not: a symptom that begins is noticed sooner.
 pub const SETTLED: Duration = Duration::from_secs(6);
 /// Queries after which a small part of failures has been noticed, and how long that may take at most.
-const NOTICED: f64 = 150.0;
+const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
 pub const ADAPTS: Duration = Duration::from_mins(15);
@@ -81,6 +84,8 @@ pub struct ServerState {
     pub usual: Usual,
     /// Directions of its traffic.
     pub visibility: ByNetwork,
+    /// Questions that it has answered.
+    pub names: Names,
     /// Clients that it has answered, and when first.
     pub known: BTreeMap<ServerKey, Duration>,
     /// Whether a query of it was ever seen to be answered.
@@ -118,6 +123,7 @@ impl ServerState {
             history: History::new(begun),
             usual: Usual::default(),
             visibility: ByNetwork::default(),
+            names: Names::default(),
             known: BTreeMap::new(),
             has_answered: false,
             asked_from_here: false,
@@ -163,6 +169,7 @@ impl ServerState {
     /// Adds a dossier whose time-out has passed.
     pub(super) fn look(&mut self, dossier: &Dossier, now: Duration) {
         self.visibility.add(dossier, now);
+        self.names.look(dossier, now);
         if matches!(dossier.answer(), Some(answer) if usize::from(answer.rcode) != REFUSED)
             && self.known.len() < KNOWN
         {
@@ -229,7 +236,7 @@ impl ServerState {
             self.dossiers_learnt_to = self.dossiers_learnt_to.max(to);
             return;
         }
-        self.learn_failures(now, clock);
+        self.learn_failures(now, clock, limits);
         if to <= self.learnt_to {
             return;
         }
@@ -309,12 +316,25 @@ impl ServerState {
         }
     }
 
-    fn learn_failures(&mut self, now: Duration, clock: &Clock) {
+    fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {
         let lately = self.history.over(SETTLED);
         let rate = lately.rate(lately.counters.queries).max(0.1);
-        let lag = Duration::from_secs_f64(NOTICED / rate).clamp(SETTLED, MOST_LAG);
+        let lag = Duration::from_secs_f64(super::history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
         let (from, to) = (self.failures_learnt_to, now.saturating_sub(lag));
         if to <= from {
+            return;
+        }
+        self.failures_learnt_to = to;
+        // A small part of few queries may be on its way to be noticed.
+        let lately = self.cohorts.enough(
+            NOTICED,
+            Duration::from_secs(1),
+            Duration::from_mins(1),
+            clock,
+        );
+        let (failed, decided) = (lately.failed(), lately.decided());
+        let suspicious = (limits.partial_share.warning / 2.0).max(self.usual.failed.upper());
+        if interval::lower_likely(failed, decided) > suspicious {
             return;
         }
         let mut asked = Asked::default();
@@ -322,7 +342,6 @@ impl ServerState {
             asked.add(&cohort.as_of(clock.now, clock.timeout, clock.overdue));
         }
         self.usual.failed.learn(asked.failed(), asked.decided());
-        self.failures_learnt_to = to;
     }
 
     fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
@@ -336,6 +355,8 @@ impl ServerState {
         for dossier in recent.iter().filter(is_of) {
             if let Some(latency) = dossier.latency() {
                 usual.latency.learn(latency);
+                let denied = self.names.is_denied(dossier);
+                usual.denied.learn(u64::from(denied), 1);
             }
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
@@ -355,6 +376,9 @@ impl ServerState {
         }
         for (zone, count) in zones {
             usual.learn_zone(&zone, rate(count), elapsed);
+        }
+        if let Some(each) = crowd::each(recent, to) {
+            usual.each.learn(each, elapsed, SLOW, false);
         }
         let clients = super::history::float(clients.len() as u64);
         usual.clients.learn(clients, elapsed, SLOW, false);

@@ -52,6 +52,12 @@ pub struct Spoof {
 }
 
 impl Spoof {
+    /// Whether that is enough where nothing is known of how many usually ask, and how often.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.unwanted > 0.0 && (self.ask_once || self.same) || self.ask_once && self.same
+    }
+
     /// Whether that is enough to say so.
     #[must_use]
     pub fn is_likely(&self) -> bool {

@@ -9,6 +9,8 @@ use super::server::ServerState;
 
 /// Other servers that answer the clients of a server that never did: it is not missed.
 const SEVERAL: usize = 4;
+/// A server that never answered and gets less than this share of all queries was switched off long ago.
+const LITTLE: f64 = 0.05;
 /// Queries after which a server's usual share of failures says that it used to be well.
 const KNOWN: f64 = 50.0;
 
@@ -33,6 +35,7 @@ impl Standing {
         state: &ServerState,
         askers: &Askers,
         scanners: &[ServerKey],
+        share_of_all: f64,
         limits: &Thresholds,
     ) -> Self {
         let asked_by_others = askers.by_client.iter().any(|(client, asker)| {
@@ -48,10 +51,14 @@ impl Standing {
         // One that never answered, of several: their clients live without it, and always have.
         let usual = &state.usual.failed;
         if !state.has_answered {
+            let is_minor = askers
+                .asks_most(server)
+                .is_none_or(|part| part < limits.minor_share);
             match askers.others_of(server) {
+                0 if share_of_all < LITTLE => return Self::Lesser,
                 0 => {}
-                1..SEVERAL => return Self::Lesser,
-                _ => return Self::Minor,
+                SEVERAL.. if is_minor => return Self::Minor,
+                _ => return Self::Lesser,
             }
         }
         let Some((_, asker)) = askers.resolver_of(server) else {

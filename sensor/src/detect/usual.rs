@@ -19,6 +19,8 @@ const MOST: f64 = 50_000.0;
 const BUCKETS: usize = 104;
 /// Client networks whose usual number of bytes is known.
 const NETWORKS: usize = 64;
+/// The quietest time is looked for over so long.
+const QUIET: Duration = Duration::from_secs(5);
 /// Zones of which is known how many names below them are asked for.
 const ZONES: usize = 512;
 
@@ -117,6 +119,39 @@ impl Distribution {
     }
 }
 
+/// The lowest that a rate has been, over a few seconds; it is forgotten as slowly as what is usual is learnt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lowest {
+    lowest: Option<f64>,
+    count: f64,
+    elapsed: Duration,
+}
+
+impl Lowest {
+    fn learn(&mut self, rate: f64, elapsed: Duration) {
+        self.count += rate * elapsed.as_secs_f64();
+        self.elapsed += elapsed;
+        if self.elapsed < QUIET {
+            return;
+        }
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = self.count / seconds;
+        let fades = seconds / SLOW.as_secs_f64();
+        self.lowest = Some(self.lowest.map_or(rate, |lowest| {
+            // By its logarithm: a night's rate must not be gone with a minute of the day.
+            let least = lowest.max(1.0 / seconds);
+            rate.min(least * (fades * (rate / least).max(1.0).ln()).exp())
+        }));
+        (self.count, self.elapsed) = (0.0, Duration::ZERO);
+    }
+
+    /// A second; `None` before that is known.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        self.lowest
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Usual {
@@ -124,10 +159,14 @@ pub struct Usual {
     pub rate_fast: Baseline,
     /// Queries a second, over an hour.
     pub rate: Baseline,
+    /// The lowest rate of queries, over a few seconds.
+    pub quietest: Lowest,
     /// NOERROR answers a second.
     pub noerror: Baseline,
     /// Different clients in the dossiers of about ten seconds.
     pub clients: Baseline,
+    /// Queries of one client within [`super::crowd::SPAN`].
+    pub each: Baseline,
     /// SYNs a second.
     pub syns: Baseline,
     /// Messages a second that are no DNS.
@@ -138,6 +177,8 @@ pub struct Usual {
     pub failed: Share,
     /// Answers, by rcode.
     pub rcodes: [Share; 16],
+    /// Answers that deny what was answered before: names that come and go.
+    pub denied: Share,
     /// Answers with TC.
     pub truncated: Share,
     /// SYNs without SYN-ACK.
@@ -177,6 +218,7 @@ impl Usual {
     pub fn learn_rate(&mut self, rate: f64, elapsed: Duration, unusual: bool) {
         self.rate_fast.learn(rate, elapsed, FAST, unusual);
         self.rate.learn(rate, elapsed, SLOW, unusual);
+        self.quietest.learn(rate, elapsed);
     }
 }
 

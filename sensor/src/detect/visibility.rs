@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sensor_common::server::ServerKey;
 use serde::Serialize;
 
-use super::Vantage;
 use crate::measure::dossier::{Dossier, End};
 use crate::measure::sketch::Prefix;
 
@@ -16,6 +16,8 @@ use crate::measure::sketch::Prefix;
 const NETWORKS: usize = 512;
 /// A network that was not seen for so long is forgotten where there are too many.
 const OLD: Duration = Duration::from_mins(10);
+/// Stubs that miss an answer ask again within so long.
+const PATIENCE: Duration = Duration::from_secs(7);
 /// Questions that tell whether clients ask again.
 const FEW: usize = 5;
 /// Share of unanswered queries that are sent again where their clients miss the answers: stubs send two copies
@@ -40,6 +42,8 @@ pub enum Visibility {
 struct Directions {
     queries: bool,
     answers: bool,
+    /// Both of one transaction: else some clients' queries pass, and the answers to others.
+    both: bool,
     last: Duration,
 }
 
@@ -61,25 +65,28 @@ impl ByNetwork {
             }
         }
         let known = self.networks.entry(network).or_default();
-        known.queries |= !dossier.copies.is_empty();
+        let asked = !dossier.copies.is_empty();
         // ICMP errors come back the way that answers take.
-        known.answers |= !dossier.answers.is_empty() || !dossier.errors.is_empty();
+        let answered = !dossier.answers.is_empty() || !dossier.errors.is_empty();
+        known.queries |= asked;
+        known.answers |= answered;
+        known.both |= asked && answered;
         known.last = now;
     }
 
-    /// Whether an answer to this network was ever seen.
+    /// Whether a query of this network was ever seen to be answered.
     #[must_use]
     pub fn is_answered(&self, network: &Prefix) -> bool {
         self.networks
             .get(network)
-            .is_some_and(|known| known.answers)
+            .is_some_and(|known| known.both)
     }
 
     /// Of the server as a whole.
     #[must_use]
     pub fn of_server(&self) -> Visibility {
         let any = |is: fn(&Directions) -> bool| self.networks.values().any(is);
-        if any(|known| known.queries && known.answers) {
+        if any(|known| known.both) {
             Visibility::Both
         } else if any(|known| known.queries) {
             Visibility::QueriesOnly
@@ -129,35 +136,64 @@ pub fn ask_again(recent: &[&Dossier], now: Duration, timeout: Duration) -> bool 
     unanswered.len() >= FEW && again >= 3 && share >= AGAIN
 }
 
-/// Share, by weight, of the unanswered queries whose network is only seen in one direction: no server's answer to it
-/// was ever seen.
-#[must_use]
-pub fn one_way_share(
-    known: &ByNetwork,
-    recent: &[&Dossier],
-    vantage: Vantage,
-    is_answered_elsewhere: &dyn Fn(&Dossier) -> bool,
-    (now, timeout): (Duration, Duration),
-) -> f64 {
-    if vantage != Vantage::Path {
-        return 0.0;
+/// What tells whether the answers to a client would pass here.
+pub struct Seen<'a> {
+    /// Networks that the server was seen to answer.
+    pub networks: &'a ByNetwork,
+    /// Clients that it was seen to answer.
+    pub clients: &'a BTreeMap<ServerKey, Duration>,
+    /// Since when it is known.
+    pub begun: Duration,
+    /// Whether anybody was seen to answer a client's network.
+    pub elsewhere: &'a dyn Fn(&Dossier) -> bool,
+    /// Now, and the time for an answer.
+    pub now: Duration,
+    /// See `now`.
+    pub timeout: Duration,
+}
+
+impl Seen<'_> {
+    /// Clients of one network may take different ways: one that has asked for longer than any stub waits, and neither
+    /// asks again nor was ever answered, gets its answers on another one. Until that is known of anybody, its network
+    /// tells nothing.
+    fn passes(&self, dossier: &Dossier, first: Duration) -> bool {
+        if self.clients.contains_key(&dossier.client) {
+            return true;
+        }
+        let network = Prefix::network(dossier.client);
+        if !self.networks.is_answered(&network) {
+            return (self.elsewhere)(dossier);
+        }
+        first + PATIENCE > self.now && self.begun + PATIENCE <= self.now
     }
-    let mut by_network: BTreeMap<Prefix, Vec<&Dossier>> = BTreeMap::new();
-    let mut all = 0;
-    for dossier in recent {
-        if matches!(dossier.end(now, timeout), End::Unanswered | End::Waiting) {
+
+    /// Share, by weight, of the unanswered queries whose answers would not pass here.
+    #[must_use]
+    pub fn one_way_share(&self, recent: &[&Dossier]) -> f64 {
+        let mut first: BTreeMap<ServerKey, Duration> = BTreeMap::new();
+        for dossier in recent {
+            first.entry(dossier.client).or_insert(dossier.begun);
+        }
+        let mut unseen: BTreeMap<Prefix, Vec<&Dossier>> = BTreeMap::new();
+        let mut all = 0;
+        for dossier in recent {
+            let end = dossier.end(self.now, self.timeout);
+            if !matches!(end, End::Unanswered | End::Waiting) {
+                continue;
+            }
             all += dossier.weight;
-            let network = Prefix::network(dossier.client);
-            by_network.entry(network).or_default().push(dossier);
+            let begun = first.get(&dossier.client).copied().unwrap_or_default();
+            if !self.passes(dossier, begun) {
+                let network = Prefix::network(dossier.client);
+                unseen.entry(network).or_default().push(dossier);
+            }
         }
+        let one_way: u32 = unseen
+            .into_values()
+            .filter(|dossiers| !ask_again(dossiers, self.now, self.timeout))
+            .flatten()
+            .map(|dossier| dossier.weight)
+            .sum();
+        f64::from(one_way) / f64::from(all.max(1))
     }
-    let mut one_way = 0;
-    for (network, dossiers) in &by_network {
-        let is_seen =
-            known.is_answered(network) || dossiers.iter().any(|d| is_answered_elsewhere(d));
-        if !is_seen && !ask_again(dossiers, now, timeout) {
-            one_way += dossiers.iter().map(|dossier| dossier.weight).sum::<u32>();
-        }
-    }
-    f64::from(one_way) / f64::from(all.max(1))
 }

@@ -7,16 +7,17 @@ use sensor_common::class::ErrorKind;
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
+use super::chronology::MOMENT;
 use super::Counts;
 use super::open::tcp;
 use super::record::{Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
-use crate::detect::history::Span;
+use crate::detect::history::{Span, float};
 use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{fragments, partial_rejection};
-use crate::detect::{Facts, ServerState};
+use crate::detect::{Facts, ServerState, interval};
 use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
@@ -77,6 +78,10 @@ pub struct Evidence {
     pub during: Span,
     /// Queries that were asked before, and during.
     pub asked: [Asked; 2],
+    /// Of the latter those that have had their time-out: a share of the others would be of answers alone.
+    pub ripe: Asked,
+    /// At its worst at least this share of the newest queries failed, surely.
+    pub surely_failed: f64,
     /// Of those during it, cohorts that have had their time-out.
     closed: Asked,
     closed_to: Duration,
@@ -120,6 +125,8 @@ pub struct Evidence {
     pub lost_answers: fragments::Lost,
     /// Longest wait for an ICMP error.
     pub slowest_error: Option<Duration>,
+    /// An ICMP error came.
+    is_told: bool,
     /// What the server's host says.
     pub host: Option<HostFacts>,
     /// The highest sampling shift.
@@ -138,6 +145,8 @@ impl Evidence {
             before: Span::empty(now),
             during: Span::empty(now),
             asked: [Asked::default(); 2],
+            ripe: Asked::default(),
+            surely_failed: 0.0,
             closed: Asked::default(),
             closed_to: Duration::ZERO,
             latency: [None; 2],
@@ -160,6 +169,7 @@ impl Evidence {
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
             slowest_error: None,
+            is_told: false,
             host: None,
             shift: 0,
             lost: 0,
@@ -226,11 +236,15 @@ impl Evidence {
             self.closed.add(&as_of(self.closed_to, over));
             self.closed_to = over;
         }
-        let mut asked = self.closed;
-        if last > self.closed_to {
-            asked.add(&as_of(self.closed_to, last));
-        }
-        self.asked[1] = asked;
+        let so_far = |to: Duration| {
+            let mut asked = self.closed;
+            if to > self.closed_to {
+                asked.add(&as_of(self.closed_to, to));
+            }
+            asked
+        };
+        self.asked[1] = so_far(last);
+        self.ripe = so_far(last.min(clock.now.saturating_sub(clock.timeout)));
     }
 
     /// What was usual before it.
@@ -249,6 +263,9 @@ impl Evidence {
             .copied()
             .collect();
         self.note_latency(&since);
+        let asked = &facts.failing.asked;
+        let surely = interval::lower(float(asked.failed()), float(asked.decided()));
+        self.surely_failed = self.surely_failed.max(surely);
         let elsewhere = since.iter().filter_map(|dossier| match facts.end(dossier) {
             End::Elsewhere(answer) => Some((dossier.weight, answer.from)),
             _ => None,
@@ -307,6 +324,16 @@ impl Evidence {
             Some(error.at.saturating_sub(dossier.asked()?))
         });
         self.slowest_error = self.slowest_error.max(waits.max());
+        // Where a NAT hides whose query an error is about, the first one tells, counted from the first failure.
+        let counters = &facts.short.counters;
+        let matched: u64 = counters.errors_matched.iter().sum();
+        if counters.errors.iter().any(|errors| *errors != 0) && !self.is_told {
+            self.is_told = true;
+            if matched == 0 {
+                let first = facts.now().saturating_sub(MOMENT);
+                self.slowest_error = self.slowest_error.max(Some(first.saturating_sub(onset)));
+            }
+        }
     }
 
     /// Counts the late answers of the last seconds: the server took the queries, and could not answer in time.

@@ -1,6 +1,6 @@
 //! Collects what is known of an incident, as findings: each fact at most once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::class::ErrorKind;
@@ -18,6 +18,8 @@ use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
 use crate::host::probe::Verified;
 use crate::measure::address::{ip, prefix};
 use crate::measure::dossier::{Dossier, End};
+use crate::measure::question::Question;
+use crate::measure::sketch::Prefix;
 
 /// The contrast is over dossiers of at most so long.
 const CONTRAST: Duration = Duration::from_mins(1);
@@ -30,6 +32,8 @@ const ARP: Duration = Duration::from_millis(900);
 const MUCH: f64 = 0.3;
 /// Stubs send a second copy within so long.
 const YOUNG: Duration = Duration::from_secs(7);
+/// Copies that tell something: about as many failures as it takes to tell what they have in common.
+const COPIES: u64 = 12;
 /// Late answers that are no stray ones.
 const LATE: u64 = 8;
 /// Datagrams without a socket that are no stray ones.
@@ -38,6 +42,10 @@ const NOT_TAKEN: u64 = 5;
 const LOOKED: u64 = 2;
 /// What is over so soon was not mended by anybody.
 const BRIEF: Duration = Duration::from_secs(20);
+/// Share of the queries that fail where it is all of them, but for those of the moment in which it began.
+const NEARLY_ALL: f64 = 0.8;
+/// The same of the worst moments, as the lower end of its interval.
+const SURELY: f64 = 0.65;
 /// Times the usual rate that is a rise.
 const RISE: f64 = 2.0;
 
@@ -111,8 +119,8 @@ fn of_server(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mu
     } else {
         false
     };
-    failing(case, facts, told, found);
     answers(case, facts, detector, found);
+    failing(case, facts, told, found);
     floods(case, facts, found);
     large_answers(case, facts, found);
     others(case, facts, detector, found);
@@ -195,13 +203,29 @@ fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
 /// How its queries fail.
 fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Finding>) {
     let evidence = case.evidence;
+    // Copies share what the first ones have in common.
+    let is_told_apart = found.iter().any(|finding| {
+        matches!(
+            finding,
+            Finding::Contrast(_) | Finding::AnswersLimited { .. }
+        )
+    });
     let asked = &evidence.asked[1];
     let failed = asked.failed();
     let here = case.vantage == Vantage::Server;
+    let decided = asked.decided();
+    let ripe = &evidence.ripe;
+    let newest = facts.failing.share;
+    let part_of_all = match share(ripe.failed(), ripe.decided()) {
+        _ if ripe.decided() == 0 => newest,
+        part if facts.failing.is_most => part.max(newest),
+        part => part,
+    };
+    // What is still answered is more than a late answer or two: then it is a part that fails, however large.
+    let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL || evidence.surely_failed >= SURELY);
     if case.fails() && !told {
-        let decided = asked.decided();
-        let share = share(failed, decided);
-        found.push(match (case.most_fail(), here) {
+        let share = part_of_all;
+        found.push(match (most, here) {
             (true, true) => Finding::SilenceHere { failed, decided },
             (true, false) => Finding::Silence { failed, decided },
             (false, true) => Finding::PartFailsHere { share },
@@ -211,7 +235,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             (false, false) => Finding::PartFails { share },
         });
     }
-    let part = case.fails() && !case.most_fail();
+    let part = case.fails() && !most;
     if part && !told && !case.has(Rule::Slow) && is_fast(case.evidence) {
         found.push(Finding::FastAsEver);
     }
@@ -232,10 +256,11 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
         }
         let copies = evidence.copies_answered;
         // Where all failed, copies are answered because it is over.
-        if copies >= 3 && float(copies) >= MUCH * float(fails) && !case.most_fail() {
+        if copies >= 3 && float(copies) >= MUCH * float(fails) && !most {
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part
-            && evidence.copies_failed >= 5
+            && !is_told_apart
+            && evidence.copies_failed >= COPIES
             && float(evidence.copies_failed) >= MUCH * float(fails)
         {
             found.push(Finding::CopiesFailToo {
@@ -243,7 +268,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             });
         } else if evidence.late >= LATE && !told {
             let answers = evidence.late;
-            found.push(if case.most_fail() {
+            found.push(if most {
                 Finding::WaitedAndAnswered { answers }
             } else {
                 Finding::AnsweredLate { answers }
@@ -301,6 +326,13 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
         .filter(|dossier| dossier.begun <= case.last)
         .collect();
+    // Where names are denied that were answered before, those that never were say nothing.
+    let is_gone = |dossier: &&&Dossier| facts.state.names.is_denied(dossier);
+    let gone = if shift.is_some_and(|shift| shift.rcode == NXDOMAIN) {
+        dossiers.iter().filter(is_gone).count()
+    } else {
+        0
+    };
     let fails = |dossier: &Dossier| match facts.end(dossier) {
         End::Waiting => {
             let waits = facts.now().saturating_sub(dossier.begun) > facts.clock.overdue;
@@ -308,7 +340,10 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         }
         End::NoQuery => None,
         End::Answered(answer) | End::Late(answer) => {
-            Some(shift.is_some_and(|shift| shift.rcode == usize::from(answer.rcode)))
+            Some(shift.is_some_and(|shift| {
+                shift.rcode == usize::from(answer.rcode)
+                    && (gone == 0 || facts.state.names.is_denied(dossier))
+            }))
         }
         _ => Some(true),
     };
@@ -323,7 +358,12 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
     }
     if case.fails() || shift.is_some() {
         let own = |key: &ServerKey| facts.place.addresses.contains(key);
-        if let Some(contrast) = contrast::find(&dossiers, &own, &fails, !case.fails()) {
+        let large = |question: &Question| facts.state.names.is_large(question);
+        if let Some(limited) = limited(&dossiers, &fails) {
+            found.push(limited);
+        } else if let Some(contrast) =
+            contrast::find(&dossiers, &own, &large, &fails, !case.fails())
+        {
             found.push(Finding::Contrast(contrast));
         } else if !case.evidence.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
@@ -335,6 +375,44 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
             }));
         }
     }
+}
+
+/// A network whose queries are answered, dropped and answered by an empty truncated message by turns, while others are
+/// served.
+fn limited(dossiers: &[&Dossier], fails: &dyn Fn(&Dossier) -> Option<bool>) -> Option<Finding> {
+    const TRUNCATED: u64 = 5;
+    const PART: f64 = 0.1;
+    const OTHERS: f64 = 0.05;
+    /// What an OPT record adds to the question that is sent back.
+    const OPT: u32 = 64;
+    let mut networks: BTreeMap<Prefix, [u64; 3]> = BTreeMap::new();
+    for dossier in dossiers {
+        let Some(failed) = fails(dossier) else {
+            continue;
+        };
+        let is_empty = dossier.answer().is_some_and(|answer| {
+            answer.truncated && answer.bytes <= dossier.query_bytes + OPT
+        });
+        let counts = networks.entry(Prefix::network(dossier.client)).or_default();
+        let at = if failed { 0 } else { 1 + usize::from(is_empty) };
+        counts[at] += 1;
+    }
+    let (network, [failed, fine, truncated]) =
+        networks.iter().max_by_key(|(_, counts)| counts[2])?;
+    let all = failed + fine + truncated;
+    let others = networks.iter().filter(|(other, _)| *other != network);
+    let (bad, sum) = others.fold((0, 0), |(bad, sum), (_, counts)| {
+        (bad + counts[0] + counts[2], sum + counts.iter().sum::<u64>())
+    });
+    let is_limited = *truncated >= TRUNCATED
+        && share(*truncated, all) >= PART
+        && share(*failed, all) >= PART
+        && share(bad, sum) <= OTHERS;
+    is_limited.then(|| Finding::AnswersLimited {
+        network: prefix(network),
+        truncated: *truncated,
+        unanswered: *failed,
+    })
 }
 
 /// Whether only those are refused whom the server never answered.
@@ -518,8 +596,8 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
     let own = &detector.place().addresses;
     let is_it =
         |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
-    let mut upstreams: std::collections::BTreeMap<ServerKey, (u64, u64, u64)> =
-        std::collections::BTreeMap::new();
+    let mut upstreams: BTreeMap<ServerKey, (u64, u64, u64)> =
+        BTreeMap::new();
     let timeout = detector.timeout();
     for dossier in detector.dossiers().since(now.saturating_sub(LATELY)) {
         if dossier.server == *server || !is_it(&dossier.client) || dossier.copies.is_empty() {
@@ -595,6 +673,38 @@ fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// ICMP errors that most of the failing queries of a resolver got.
+fn path_errors(
+    asker: &ServerKey,
+    case: &Case<'_>,
+    detector: &Detector,
+    found: &mut Vec<Finding>,
+) {
+    let since = case.onset.max(case.now.saturating_sub(CONTRAST));
+    let (mut failed, mut errors, mut sender) = (0, 0, None);
+    for dossier in detector.dossiers().since(since) {
+        if dossier.client != *asker {
+            continue;
+        }
+        match dossier.end(case.now, detector.timeout()) {
+            End::Rejected(error) => {
+                failed += 1;
+                if matches!(error.kind, ErrorKind::Network | ErrorKind::Host) {
+                    errors += 1;
+                    sender = Some(error.sender);
+                }
+            }
+            end => failed += u64::from(end.is_failure()),
+        }
+    }
+    if errors >= 2 && float(errors) >= MUCH * float(failed) {
+        found.push(Finding::NetworkUnreachable {
+            errors,
+            from: sender.map(|key| ip(&key).to_string()),
+        });
+    }
+}
+
 fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
     detector.with_network_facts(case.now, |facts| {
         if case.has(Rule::Reflection)
@@ -612,6 +722,7 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
                 resolver: ip(&cut.asker).to_string(),
                 servers: cut.servers as u64,
             });
+            path_errors(&cut.asker, case, detector, found);
         }
     });
     if case.has(Rule::FragmentFlood) {

@@ -39,6 +39,8 @@ const PROBING: Duration = Duration::from_secs(5);
 /// A pause of a flood, and of a failure.
 const PAUSE: Duration = Duration::from_secs(3);
 const CALM: Duration = Duration::from_secs(30);
+/// Times that a symptom may come, of which each is told; further ones go on with the last.
+const SPELLS: usize = 8;
 /// What happens so soon after the last symptom belongs to it.
 const AFTERMATH: Duration = Duration::from_secs(5);
 /// How far back a flood's beginning is looked for.
@@ -252,10 +254,19 @@ impl Incident {
             .server_state(detector)
             .is_some_and(|state| state.adapts(now));
         for reading in readings {
+            let spells = self
+                .symptoms
+                .iter()
+                .filter(|symptom| symptom.rule == reading.rule)
+                .count();
             let known = self
                 .symptoms
                 .iter_mut()
-                .find(|symptom| symptom.rule == reading.rule);
+                .rfind(|symptom| symptom.rule == reading.rule);
+            let known = known.and_then(|symptom| {
+                let again = spells < SPELLS && symptom.comes_again(reading, now);
+                (!again).then_some(symptom)
+            });
             match (known, reading.level()) {
                 (Some(symptom), _) => symptom.apply(reading, recovered, adapts, now),
                 (None, Some(level)) => {
@@ -411,6 +422,14 @@ impl Incident {
             .any(|symptom| symptom.is_on() && symptom.rule.is_failure())
     }
 
+    /// It fails by itself: its program is down, which says nothing of others.
+    #[must_use]
+    pub fn is_of_its_own(&self) -> bool {
+        self.symptoms
+            .iter()
+            .any(|symptom| symptom.is_on() && symptom.rule == Rule::PortUnreachable)
+    }
+
     /// Another server fails in the same moment for the same clients.
     pub fn add_server(&mut self, server: ServerKey) {
         if !self.also.contains(&server) {
@@ -480,7 +499,7 @@ impl Incident {
     /// after it is of the recovery, and what was wrong with them before it is of something else, until it
     /// has lasted longer than the failure.
     fn is_of_it(&self, rule: Rule) -> bool {
-        let symptom = self.symptoms.iter().find(|symptom| symptom.rule == rule);
+        let symptom = self.symptoms.iter().rfind(|symptom| symptom.rule == rule);
         let (Some(symptom), Some(failure)) = (symptom, self.failure) else {
             return true;
         };

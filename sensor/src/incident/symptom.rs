@@ -9,6 +9,11 @@ use crate::detect::{Level, Reading, Rule, State};
 /// A symptom is over when its rule was quiet for so long.
 const CALM: Duration = Duration::from_secs(30);
 
+/// What was quiet for so long has come again, and not gone on.
+const AGAIN: Duration = Duration::from_secs(10);
+/// From the first sign to the one that is told.
+const COMES: Duration = Duration::from_secs(5);
+
 /// See the module.
 pub struct Symptom {
     /// Which rule.
@@ -27,6 +32,8 @@ pub struct Symptom {
     pub detail: String,
     value: f64,
     calm_since: Option<Duration>,
+    /// The last time that it was quiet, from when to when.
+    quiet: (Duration, Duration),
     /// It has lasted for so long that its baseline takes it for usual.
     adapted: bool,
 }
@@ -45,6 +52,7 @@ impl Symptom {
             detail: reading.detail.clone(),
             value: reading.value,
             calm_since: None,
+            quiet: (now, now),
             adapted: false,
         }
     }
@@ -53,6 +61,21 @@ impl Symptom {
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.until.is_none()
+    }
+
+    /// Ends it where it was over, or quiet for a while, and its rule fires again: it has come a second time.
+    pub fn comes_again(&mut self, reading: &Reading, now: Duration) -> bool {
+        if reading.level().is_none() {
+            return false;
+        }
+        // It does not come from one tick to the next.
+        let (since, until) = self.quiet;
+        let was_quiet = until.saturating_sub(since) >= AGAIN && now.saturating_sub(until) <= COMES;
+        if self.is_on() && was_quiet {
+            self.until = Some(since);
+            self.now = None;
+        }
+        !self.is_on()
     }
 
     /// Takes what the rule says now. `recovered`: what is asked is answered again; `adapts`: what is usual has followed.
@@ -91,6 +114,7 @@ impl Symptom {
             self.calm_since = None;
         } else if self.is_on() {
             let since = *self.calm_since.get_or_insert(now);
+            self.quiet = (since, now);
             if now.saturating_sub(since) >= CALM {
                 self.until = Some(since);
                 self.now = None;

@@ -204,6 +204,7 @@ impl Tracker {
                 return false;
             };
             incident.fails()
+                && !incident.is_of_its_own()
                 && incident.onset().abs_diff(since) <= TOGETHER
                 && clients(server).intersection(&ours).next().is_some()
         });

@@ -21,6 +21,8 @@ pub struct Said {
     pub symptoms: Vec<(String, Duration)>,
     /// Codes: one is likely, two are tied, none is unknown.
     pub first_cause: Vec<String>,
+    /// What speaks for it.
+    pub findings: Vec<String>,
 }
 
 /// From a record. Times count from `origin`.
@@ -42,6 +44,11 @@ pub fn said(at: Duration, origin: Duration, record: &Record) -> Said {
             .first_cause
             .iter()
             .map(|cause| cause.code().to_string())
+            .collect(),
+        findings: record
+            .findings
+            .iter()
+            .map(|finding| format!("{finding:?}"))
             .collect(),
     }
 }

@@ -1,8 +1,14 @@
 //! Hardly a query comes any more: so an outage on the way looks from the server.
 
+use std::collections::BTreeMap;
+
 use super::Reading;
-use crate::detect::history::Span;
-use crate::detect::{Facts, Level, Rule, State, Unit, Vantage};
+use crate::detect::history::{Span, share};
+use crate::detect::facts::LONG;
+use crate::detect::{Facts, Level, Rule, State, Unit, Vantage, interval};
+
+/// One client that asks more than this share of all may have stopped, and nothing has collapsed.
+const HEAVY: f64 = 0.5;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -11,7 +17,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     // After a burst the fast baseline is high, and what follows is no collapse.
     let reference = facts
         .usual_rate()
-        .map(|slow| slow.min(usual.rate_fast.mean()));
+        .map(|slow| slow.min(usual.rate_fast.mean()) * (1.0 - heaviest(facts)));
     let span = facts.state.history.over(limits.collapse_lasting);
     let rate = span.rate(span.counters.queries);
     let warning = limits.collapse_share * reference.unwrap_or(0.0);
@@ -36,8 +42,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let clients = usual.clients.mean();
     reading.state = if reference < limits.collapse_rate || clients < limits.collapse_clients {
         State::Unknown("too little traffic, or too few clients, to miss it")
-    } else if rate < warning && !is_sudden(facts) {
-        // An office goes home: one that is open already goes on.
+    } else if rate < warning && !(is_sudden(facts) && is_quieter(facts)) {
+        // An office goes home, or a test has ended: one that is open already goes on.
         State::Holds
     } else if rate < warning {
         State::Fires(Level::Warning)
@@ -67,4 +73,31 @@ fn is_sudden(facts: &Facts<'_>) -> bool {
     }
     before.elapsed = to.saturating_sub(from);
     before.rate(before.counters.queries) >= facts.state.usual.rate.mean() / 3.0
+}
+
+/// Whether it was never so quiet before, and chance alone does not explain it.
+fn is_quieter(facts: &Facts<'_>) -> bool {
+    let Some(quietest) = facts.state.usual.quietest.rate() else {
+        return true;
+    };
+    let spans = [facts.limits.collapse_lasting, LONG];
+    let mut spans = spans.map(|length| facts.state.history.over(length)).into_iter();
+    spans.any(|span| {
+        let seconds = span.elapsed.as_secs_f64().max(0.001);
+        interval::upper_count(span.counters.queries) < quietest * seconds
+    })
+}
+
+/// The share of the client that asked most a moment before, if it is most of all.
+fn heaviest(facts: &Facts<'_>) -> f64 {
+    let to = facts.now().saturating_sub(facts.limits.collapse_lasting);
+    let (mut clients, mut all) = (BTreeMap::new(), 0);
+    for dossier in facts.recent {
+        if dossier.asked().is_some_and(|asked| asked < to) {
+            *clients.entry(dossier.client).or_insert(0) += u64::from(dossier.weight);
+            all += u64::from(dossier.weight);
+        }
+    }
+    let most = share(clients.into_values().max().unwrap_or(0), all);
+    if most > HEAVY { most } else { 0.0 }
 }

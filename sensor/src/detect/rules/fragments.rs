@@ -6,7 +6,10 @@ use super::{Reading, percent};
 use crate::detect::facts::LONG;
 use crate::detect::history::{float, share};
 use crate::detect::{Facts, Rule, Unit, interval};
+use crate::measure::dossier::{Dossier, IcmpSeen};
 
+/// An answer of so many bytes may be too large for a path.
+const LARGE: u32 = 512;
 /// ICMP errors about answers that it takes.
 const ERRORS: u64 = 5;
 /// And their share of the answers.
@@ -46,6 +49,31 @@ pub fn lost(facts: &Facts<'_>) -> Lost {
     }
 }
 
+/// Whether the errors are about answers that were given: anybody can make up others. Those that quote enough to tell
+/// are laid beside their transactions; where none does, there must be large answers at all.
+fn are_of_answers(facts: &Facts<'_>) -> bool {
+    // Reassembly is given up after 30 s and more (RFC 1122, 3.3.2): its transaction is long forgotten.
+    let is_at_once =
+        |error: &IcmpSeen| error.about_answer && error.kind == ErrorKind::TooBig;
+    let about = |dossier: &&&Dossier| dossier.errors.iter().any(is_at_once);
+    let (mut given, mut made_up) = (0, 0);
+    for dossier in facts.recent.iter().filter(about) {
+        if dossier.answers.is_empty() && dossier.copies.is_empty() {
+            made_up += 1;
+        } else {
+            given += 1;
+        }
+    }
+    let is_large = |dossier: &&Dossier| {
+        let answers = &dossier.answers;
+        answers.iter().any(|a| a.bytes > LARGE || a.fragmented)
+    };
+    match given + made_up {
+        0 => facts.asked_in(LONG).any(|dossier| is_large(&dossier)),
+        _ => given >= made_up,
+    }
+}
+
 /// See the module.
 #[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -60,6 +88,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .graded()
         .only_if(
             errors >= ERRORS
+                && are_of_answers(facts)
                 && interval::lower(float(errors), float(answers.max(errors))) > warning,
         )
         .saying(|| {

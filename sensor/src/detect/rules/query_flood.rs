@@ -1,10 +1,11 @@
 //! Far more queries than usual.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Reading;
-use crate::detect::history::share;
-use crate::detect::{Facts, Level, Rule, State, Unit, spoof};
+use crate::detect::history::{float, share};
+use crate::detect::{Facts, Level, Rule, State, Unit, crowd, spoof};
 
 /// The rate is that of the last ticks.
 const LATELY: Duration = Duration::from_millis(500);
@@ -12,6 +13,11 @@ const LATELY: Duration = Duration::from_millis(500);
 const ALARMS: u32 = 2;
 /// Ticks of the last eight, where it may be a crowd: how many sources ask is known once a second.
 const LASTING: u32 = 7;
+
+/// Share of the newest queries that repeat one without an answer.
+const AGAIN: f64 = 0.5;
+/// Times a second that a client repeats a question at most: systemd-resolved and musl ask several times a second.
+const IMPATIENT: f64 = 10.0;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -37,7 +43,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let alarms = facts.state.alarms;
     let mut sudden = (alarms & 7).count_ones() >= ALARMS || rate >= ceiling;
     let mut reading = reading.graded();
-    if may_be_crowd(facts) {
+    if are_impatient(facts) {
+        reading = reading.quiet();
+    }
+    if may_be_crowd(facts) && !crowd::each_asks_more(facts) {
         sudden &= alarms.count_ones() >= LASTING;
         if sources_rise(facts, rate) {
             reading = reading.quiet();
@@ -47,6 +56,30 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         let usual = usual.map_or_else(String::new, |usual| format!(", usually {usual:.0}"));
         format!("{rate:.0} queries/s{usual}")
     })
+}
+
+/// Whether most of the newest queries ask again what was asked a moment ago and not answered: clients of a server that
+/// fails do, a few times a second at most.
+fn are_impatient(facts: &Facts<'_>) -> bool {
+    let lately = facts.now().saturating_sub(LATELY);
+    let mut asked: BTreeMap<_, (bool, u64)> = BTreeMap::new();
+    let (mut again, mut all) = (0, 0);
+    for dossier in facts.recent {
+        let Some(question) = &dossier.question else {
+            continue;
+        };
+        let (waits, newest) = asked
+            .entry((dossier.client, &question.name, question.qtype))
+            .or_default();
+        if dossier.begun >= lately {
+            all += 1;
+            again += u64::from(*waits);
+            *newest += 1;
+        }
+        *waits = dossier.answer().is_none();
+    }
+    let often = float(all) / float(asked.values().filter(|(_, n)| *n != 0).count() as u64).max(1.0);
+    share(again, all) >= AGAIN && often <= IMPATIENT * LATELY.as_secs_f64()
 }
 
 /// Whether it may be only that more people than usual ask: all are answered, nobody dominates, and nothing says that

@@ -34,7 +34,7 @@ const ANSWERED_SO_FAR: f64 = 0.4;
 pub struct Zone {
     /// Its name.
     pub name: String,
-    /// Queries a second for names below it, by weight.
+    /// Queries a second for different names below it, by weight.
     pub rate: f64,
     /// Those that failed or were denied.
     pub failing: f64,
@@ -76,8 +76,10 @@ impl Zone {
 
 #[derive(Default)]
 struct Below<'a> {
+    /// Different names.
     asked: u64,
-    /// Of those whose end is known.
+    total: u64,
+    /// Of the latter those whose end is known.
     decided: u64,
     fails: u64,
     dossiers: u64,
@@ -87,13 +89,16 @@ struct Below<'a> {
     stems: BTreeSet<&'a str>,
     clients: BTreeSet<sensor_common::server::ServerKey>,
     listed: u64,
+    /// Names, whatever became of them.
+    seen: BTreeSet<&'a str>,
 }
 
 /// The worst one, of the last seconds or of ten.
 #[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
     let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
-    found.max_by(|a, b| a.rate.total_cmp(&b.rate))
+    // Where nothing comes back, failures are known of the longer time only.
+    found.max_by(|a, b| a.failing.total_cmp(&b.failing))
 }
 
 fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
@@ -117,7 +122,11 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
                 break;
             };
             let below = zones.entry(zone).or_default();
-            below.asked += weight;
+            // A name that is asked for again is no new one: resolvers try and try where nobody answers.
+            if below.seen.insert(&question.name) {
+                below.asked += weight;
+            }
+            below.total += weight;
             below.dossiers += 1;
             below.clients.insert(dossier.client);
             below.listed += u64::from(is_listed(
@@ -166,7 +175,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
         different: share(below.names.len() as u64, below.failing),
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
-        share: share(below.asked, all),
+        share: share(below.total, all),
         clients: below.clients.len(),
         dossiers: below.dossiers,
     })

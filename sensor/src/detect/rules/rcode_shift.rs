@@ -1,10 +1,12 @@
 //! Far more answers with an rcode that says no than usual.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Reading, percent};
 use crate::detect::history::{Span, float, share};
 use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
+use crate::detect::facts::LONG;
 use crate::detect::{Facts, Rule, Unit, interval};
 
 /// Spans that are looked at, the shortest that has enough answers first.
@@ -19,6 +21,11 @@ const SPANS: [Duration; 5] = [
 const FEW: u64 = 5;
 /// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
 const MOST: f64 = 0.5;
+/// Different names that are denied and used to be answered: one may have been removed on purpose.
+const NAMES: usize = 5;
+/// Clients that keep asking where nobody is served, and how often each asks at least.
+const CLIENTS: usize = 5;
+const OFTEN: u64 = 3;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -70,8 +77,9 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let warning = facts.alarm_share(least, usual);
             let lower = interval::lower(float(some), float(all));
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
-            // SERVFAIL to most is a failure, whatever is usual.
-            let absolute = rcode == SERVFAIL && lower > MOST;
+            // SERVFAIL to most is a failure, whatever is usual; so is anything but a name error to all who ask.
+            let absolute = lower > MOST
+                && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
@@ -91,7 +99,47 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             }
         }
     }
-    worst
+    let denied = denied(facts).filter(|denied| denied.fires);
+    denied.filter(|_| worst.is_none_or(|worst| !worst.fires)).or(worst)
+}
+
+/// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.
+fn nobody_is_served(facts: &Facts<'_>) -> bool {
+    let mut clients: BTreeMap<_, u64> = BTreeMap::new();
+    for dossier in facts.asked_in(LONG) {
+        *clients.entry(dossier.client).or_default() += u64::from(dossier.weight);
+    }
+    let insist = clients.values().filter(|asked| **asked >= OFTEN).count();
+    facts.state.known.is_empty() && insist >= CLIENTS && insist * 2 >= clients.len()
+}
+
+/// Names that are denied and used to be answered: a zone is gone.
+fn denied(facts: &Facts<'_>) -> Option<Shift> {
+    let (mut all, mut some, mut counted) = (0, 0, 0_u64);
+    let mut names = BTreeSet::new();
+    for dossier in facts.asked_in(LONG) {
+        if dossier.answer().is_none() {
+            continue;
+        }
+        let weight = u64::from(dossier.weight);
+        all += weight;
+        counted += 1;
+        if facts.state.names.is_denied(dossier) {
+            some += 1;
+            names.extend(dossier.question.as_ref().map(|question| &question.name));
+        }
+    }
+    let usual = &facts.state.usual.denied;
+    let warning = facts.alarm_share(facts.limits.rcode_share.warning, usual);
+    let enough = counted >= facts.limits.rcode_answers && names.len() >= NAMES;
+    (counted != 0).then(|| Shift {
+        rcode: NXDOMAIN,
+        share: share(some, counted),
+        usual: usual.mean(),
+        warning,
+        fires: enough && interval::lower(float(some), float(counted)) > warning,
+        answers: all,
+    })
 }
 
 /// Whether what used to be answered well is not any more: queries that come on top do not count.

@@ -32,7 +32,13 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         };
     }
     let spoof = spoof::read(facts);
-    reading.graded().only_if(spoof.is_likely()).saying(|| {
+    // That nobody asks twice within seconds is usual of a large resolver.
+    let likely = if usual.is_some() {
+        spoof.is_likely()
+    } else {
+        spoof.is_certain()
+    };
+    reading.graded().only_if(likely).saying(|| {
         let each = network.queries_a_source;
         let unwanted = if spoof.unwanted > 0.0 {
             format!(

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::address::prefix;
 use crate::measure::dossier::Dossier;
+use crate::measure::question::Question;
 use crate::measure::sketch::Prefix;
 
 /// Share of the failures that have the property.
@@ -33,6 +34,8 @@ pub enum Property {
     NameBelow,
     /// One question type.
     QuestionType,
+    /// With EDNS, or without.
+    Edns,
     /// A question of a kind whose answers are large.
     LargeAnswer,
     /// Asked by this host itself.
@@ -67,6 +70,7 @@ struct Side {
 pub fn find(
     dossiers: &[&Dossier],
     own: &dyn Fn(&ServerKey) -> bool,
+    large: &dyn Fn(&Question) -> bool,
     failed: &dyn Fn(&Dossier) -> Option<bool>,
     denied: bool,
 ) -> Option<Contrast> {
@@ -102,6 +106,12 @@ pub fn find(
             }
             let qtype = (Property::QuestionType, question.qtype.to_string());
             add(values.entry(qtype).or_default());
+            if large(question) {
+                let large = (Property::LargeAnswer, String::new());
+                add(values.entry(large).or_default());
+            }
+            let edns = if dossier.edns.is_some() { "with" } else { "without" };
+            add(values.entry((Property::Edns, edns.into())).or_default());
         }
     }
     if all.failed < ENOUGH || all.fine < ENOUGH {

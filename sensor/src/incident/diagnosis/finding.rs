@@ -130,6 +130,15 @@ pub enum Finding {
     },
     /// What fails has something in common that what is answered has not.
     Contrast(Contrast),
+    /// One network gets empty truncated answers, or none, by turns: response rate limiting does so.
+    AnswersLimited {
+        /// The network.
+        network: String,
+        /// Truncated answers.
+        truncated: u64,
+        /// Queries without an answer.
+        unanswered: u64,
+    },
     /// Far more answers are SERVFAIL.
     Servfail {
         /// Their share.
@@ -325,6 +334,9 @@ pub enum Kind {
     OnlyOneZone,
     OnlyOneType,
     OnlyLargeAnswers,
+    OnlyWithEdns,
+    OnlyWithoutEdns,
+    AnswersLimited,
     Servfail,
     Refused,
     NameError,
@@ -399,7 +411,10 @@ impl Finding {
                 Property::NameBelow => Kind::OnlyOneZone,
                 Property::QuestionType => Kind::OnlyOneType,
                 Property::LargeAnswer => Kind::OnlyLargeAnswers,
+                Property::Edns if contrast.value == "with" => Kind::OnlyWithEdns,
+                Property::Edns => Kind::OnlyWithoutEdns,
             },
+            Self::AnswersLimited { .. } => Kind::AnswersLimited,
             Self::Servfail { .. } => Kind::Servfail,
             Self::Refused { .. } => Kind::Refused,
             Self::NameError { .. } => Kind::NameError,

@@ -16,6 +16,6 @@ pub fn mask(common: &mut Contrast, masks: &mut Masks) {
         Property::NameBelow => masks.name(value),
         // Several, with commas and how many more.
         Property::ClientNetwork => masks.text(value),
-        Property::ThisHost | Property::QuestionType | Property::LargeAnswer => {}
+        Property::ThisHost | Property::QuestionType | Property::Edns | Property::LargeAnswer => {}
     }
 }

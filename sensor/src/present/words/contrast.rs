@@ -21,6 +21,10 @@ pub fn sentence(contrast: &Contrast) -> String {
             format!("are queries of type {}", qtype(value)),
             "queries of other types",
         ),
+        Property::Edns => (
+            format!("are queries {value} EDNS"),
+            "other queries",
+        ),
         Property::LargeAnswer => (
             "are queries with large answers".into(),
             "queries with small answers",
@@ -48,6 +52,7 @@ pub fn short(contrast: &Contrast) -> String {
         Property::ThisHost => "this host only".into(),
         Property::NameBelow => format!("names below {}", zone(value)),
         Property::QuestionType => format!("type {} queries", qtype(value)),
+        Property::Edns => format!("queries {value} EDNS"),
         Property::LargeAnswer => "queries with large answers".into(),
     }
 }

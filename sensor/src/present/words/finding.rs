@@ -106,6 +106,12 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             if *answers == 1 { "answer" } else { "answers" }
         ),
         Finding::Contrast(common) => contrast::sentence(common),
+        Finding::AnswersLimited { network, truncated, unanswered } => format!(
+            "Of the queries from {network}, {} got an empty truncated answer and {} none, while other networks are \
+             served: response rate limiting does that.",
+            count(*truncated),
+            count(*unanswered)
+        ),
         Finding::Servfail { share } => at_the_peak(*share, "SERVFAIL"),
         Finding::Refused { share } => at_the_peak(*share, "REFUSED"),
         Finding::NameError { share } => at_the_peak(*share, "NXDOMAIN"),

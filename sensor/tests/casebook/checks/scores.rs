@@ -50,6 +50,7 @@ fn said() -> Said {
         detected: seconds(22),
         symptoms: vec![("silent".into(), seconds(22))],
         first_cause: codes(&["network_path_down", "firewall_drops"]),
+        ..Said::default()
     }
 }
 
