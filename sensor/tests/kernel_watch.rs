@@ -251,7 +251,7 @@ fn a_sensor_that_was_stopped_has_one_long_tick_and_neither_loses_a_packet_nor_in
         responses += class("dns_response");
         if traffic
             .as_ref()
-            .is_some_and(|traffic| traffic.is_finished())
+            .is_some_and(std::thread::JoinHandle::is_finished)
         {
             sent = traffic
                 .take()
