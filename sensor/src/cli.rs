@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
-use crate::detect::rules::RULES;
+use crate::detect::RULES;
 use crate::engine::kernel::hook::HookChoice;
 use crate::engine::settings::TIMEOUTS;
 use crate::measure::address;

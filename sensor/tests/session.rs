@@ -16,7 +16,7 @@ use sensor::engine::replay::capture::Capture;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::replay::player::Replay;
 use sensor::engine::settings::{for_ports, timeout};
-use sensor::incident::tracker::About;
+use sensor::incident::About;
 use sensor::incident::{Change, Record};
 use sensor::measure::address::key;
 use sensor::monitor::MonitorOptions;

@@ -7,12 +7,12 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{AlertArguments, DetectionArguments};
-use crate::detect::rules::RULES;
+use crate::detect::RULES;
 use crate::detect::{Place, Rule, Thresholds};
 use crate::engine::Engine;
 use crate::engine::kernel::engine::KernelEngine;
+use crate::incident::About;
 use crate::incident::store::Store;
-use crate::incident::tracker::About;
 use crate::monitor::MonitorOptions;
 use crate::notify::{Alerts, Receivers, command, file, journal, webhook};
 

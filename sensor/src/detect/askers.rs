@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
+use super::place::Place;
+use super::thresholds::Thresholds;
 use super::usual::Share;
-use super::{Place, Thresholds};
 use crate::measure::dossier::{Dossier, Dossiers, End};
 use crate::measure::sketch::Prefix;
 

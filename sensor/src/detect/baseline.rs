@@ -9,6 +9,9 @@ pub const SLOW: Duration = Duration::from_hours(1);
 /// Longest time that a baseline waits while its rule fires; then it adapts.
 pub const FROZEN: Duration = Duration::from_mins(15);
 
+/// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
+pub const ADAPTS: Duration = FROZEN;
+
 /// Mean and variance of a series of readings, each weighted by the time that it stands for. Until the time
 /// constant has passed all weigh alike.
 #[derive(Clone, Copy, Debug, Default)]

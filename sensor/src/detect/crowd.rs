@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Facts;
 use super::history::float;
 use crate::measure::dossier::Dossier;
 
 /// Queries are looked at over this long.
 pub const SPAN: Duration = Duration::from_millis(500);
-/// Times the usual number of queries of a client that is more than people ask.
-const MORE: f64 = 2.0;
 /// Dossiers that it takes.
 const ENOUGH: usize = 20;
 
@@ -48,14 +45,6 @@ fn population(drawn: usize, found: usize) -> Option<f64> {
         }
     }
     Some(f64::midpoint(low, high))
-}
-
-/// Whether each client asks far more than usual.
-#[must_use]
-pub fn each_asks_more(facts: &Facts<'_>) -> bool {
-    let usual = facts.state.usual.each.after(facts.limits.learning);
-    let now = each(facts.recent, facts.now());
-    matches!((usual, now), (Some(usual), Some(now)) if now >= MORE * usual.max(1.0))
 }
 
 #[cfg(test)]

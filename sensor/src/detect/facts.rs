@@ -8,12 +8,14 @@ use super::askers::Askers;
 use super::cohort::{Asked, Clock, Cohort};
 use super::history::{Span, float, share};
 use super::interval;
+use super::level::Level;
 use super::network::Network;
-use super::server::share_of;
+use super::place::{Place, Vantage};
+use super::server::{ServerState, share_of};
 use super::standing::Standing;
+use super::thresholds::Thresholds;
 use super::usual::Share;
 use super::visibility::{Seen, Visibility, ask_again};
-use super::{Level, Place, ServerState, Thresholds, Vantage};
 use crate::measure::dossier::{Dossier, End};
 
 /// Length of `short`.
@@ -401,12 +403,6 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Queries that failed lately or are slow: it does not do what it usually does.
-    #[must_use]
-    pub fn is_harmed(&self) -> bool {
-        self.failing.is_unusual || super::rules::of(super::Rule::Slow, self).level().is_some()
-    }
-
     /// Whether something that began at `then` and what fails began in one moment.
     #[must_use]
     pub fn together(one: Duration, other: Duration) -> bool {
@@ -427,4 +423,26 @@ fn overdue(state: &ServerState, timeout: Duration, limits: &Thresholds) -> Durat
         None => limits.overdue_unknown,
     };
     age.min(timeout)
+}
+
+/// What the rules about the whole network may know.
+pub struct NetworkFacts<'a> {
+    /// Now.
+    pub now: Duration,
+    /// Dossiers of the last ten seconds or a little more, of all servers.
+    pub recent: &'a [&'a Dossier],
+    /// The network as a whole.
+    pub network: &'a Network,
+    /// Who asks whom.
+    pub askers: &'a Askers,
+    /// Where the sensor stands.
+    pub place: &'a Place,
+    /// Numbers to compare with.
+    pub limits: &'a Thresholds,
+    /// Whether a server fails, or did a moment ago.
+    pub is_failing: &'a dyn Fn(&ServerKey) -> bool,
+    /// How many answers a second a client usually gets that it was not seen to ask for.
+    pub usual_unmatched: &'a dyn Fn(&ServerKey) -> f64,
+    /// The way to all servers has been gone for longer than a restart takes.
+    pub path_lasts: bool,
 }

@@ -1,5 +1,6 @@
 //! The last two minutes of one server.
 
+use sensor_common::class::TcpEvent;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -39,6 +40,13 @@ impl Span {
             counters: Zeroable::zeroed(),
             unanswered: 0,
         }
+    }
+
+    /// Segments that open, accept and refuse connections.
+    #[must_use]
+    pub fn connections(&self) -> [u64; 3] {
+        [TcpEvent::Syn, TcpEvent::SynAck, TcpEvent::Rst]
+            .map(|event| self.counters.tcp[event.index()])
     }
 
     /// Answers, in time or late.

@@ -8,7 +8,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use super::server::{ADAPTS, NOERROR, NXDOMAIN};
+use super::baseline::ADAPTS;
+use super::rcode::{NOERROR, NXDOMAIN};
 use crate::measure::dossier::Dossier;
 use crate::measure::question::Question;
 

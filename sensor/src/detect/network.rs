@@ -8,7 +8,10 @@ use sensor_common::server::ServerKey;
 
 use super::baseline::{Baseline, SLOW};
 use super::history::{History, Span, float, share};
-use super::{Observation, Reading, Rule, Subject, Thresholds};
+use super::observation::Observation;
+use super::reading::{Reading, Subject};
+use super::rule::Rule;
+use super::thresholds::Thresholds;
 use crate::measure::counters::Counters;
 use crate::measure::sketch::Heavy;
 use crate::measure::window::{Sources, Window};

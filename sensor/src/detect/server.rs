@@ -6,35 +6,27 @@ use std::time::Duration;
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 
-use super::baseline::{Cusum, SLOW};
+use super::baseline::{ADAPTS, Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
 use super::crowd;
 use super::history::{History, Span};
 use super::interval;
 use super::names::Names;
+use super::rcode::{NOERROR, REFUSED};
+use super::reading::Reading;
+use super::rule::Rule;
+use super::thresholds::Thresholds;
 use super::usual::Usual;
 use super::visibility::ByNetwork;
-use super::{Reading, Rule, Thresholds};
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 use crate::measure::window::{ServerWindow, Window};
-
-/// RCODE of NOERROR (RFC 1035, 4.1.1).
-pub const NOERROR: usize = 0;
-/// RCODE of SERVFAIL.
-pub const SERVFAIL: usize = 2;
-/// RCODE of NXDOMAIN.
-pub const NXDOMAIN: usize = 3;
-/// RCODE of REFUSED.
-pub const REFUSED: usize = 5;
 
 /// What happened so long ago was judged healthy or not: a symptom that begins is noticed sooner.
 pub const SETTLED: Duration = Duration::from_secs(6);
 /// Queries after which a small part of failures has been noticed, and how long that may take at most.
 const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);
-/// A symptom that goes on for so long, and is no failure, is taken for usual from then on.
-pub const ADAPTS: Duration = Duration::from_mins(15);
 /// Dossiers are learnt so often.
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
 /// Labels of a zone, at most.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use sensor_common::class::ErrorKind;
 
+use super::facts::Facts;
 use super::history::{float, share};
-use super::{Facts, interval};
+use super::interval;
 use crate::measure::dossier::{Dossier, End};
 
 /// Dossiers that are looked at, of the last so long.

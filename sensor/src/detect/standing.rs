@@ -2,10 +2,10 @@
 
 use sensor_common::server::ServerKey;
 
-use super::Thresholds;
 use super::askers::Askers;
 use super::history::share;
 use super::server::ServerState;
+use super::thresholds::Thresholds;
 
 /// Other servers that answer the clients of a server that never did: it is not missed.
 const SEVERAL: usize = 4;

@@ -7,10 +7,8 @@ use sensor_common::class::ErrorKind;
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
-use super::Counts;
 use super::chronology::MOMENT;
-use super::open::tcp;
-use super::record::{Party, Range, Summary};
+use super::record::{Counts, Party, Range, Summary};
 use super::series::Series;
 use crate::detect::cohort::{Asked, Clock, Cohorts};
 use crate::detect::history::{Span, float};
@@ -497,7 +495,7 @@ fn summary(span: &Span, asked: &Asked, latency: Option<(f64, f64)>) -> Summary {
         backscatter: counters.backscatter.iter().sum(),
         icmp_errors: icmp_errors.collect(),
         icmp_from_server: counters.errors_from_server,
-        tcp: tcp(span),
+        tcp: span.connections(),
         p50_ms: latency.map(|(p50, _)| p50 * 1e3),
         p95_ms: latency.map(|(_, p95)| p95 * 1e3),
     }

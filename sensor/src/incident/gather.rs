@@ -10,10 +10,9 @@ use super::chronology::Came;
 use super::diagnosis::contrast::{self, Property};
 use super::diagnosis::{Contrast, Finding};
 use super::evidence::Evidence;
-use super::open::tcp;
 use crate::detect::history::{float, share};
+use crate::detect::rcode::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::rules::{amplification, path_failing, random_names, rcode_shift, reflection};
-use crate::detect::server::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::{Detector, Facts, Rule, Subject, Vantage, spoof};
 use crate::host::probe::Verified;
 use crate::measure::address::{ip, prefix};
@@ -275,7 +274,7 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
                 Finding::AnsweredLate { answers }
             });
         }
-        let [_, accepted, refused] = tcp(&evidence.during);
+        let [_, accepted, refused] = evidence.during.connections();
         if accepted != 0 {
             found.push(Finding::TcpAccepted);
         } else if refused != 0 {
@@ -565,7 +564,7 @@ fn large_answers(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
     }
     if case.has(Rule::TcpFails) {
-        let [syns, accepted, _] = tcp(&facts.minute);
+        let [syns, accepted, _] = facts.minute.connections();
         found.push(Finding::TcpNotAccepted { syns, accepted });
     }
     if case.has(Rule::Truncation) && !case.has(Rule::TcpFails) {

@@ -3,8 +3,6 @@
 //! One incident a server; the rules that fire are its symptoms. The [`Tracker`] opens, worsens, eases and closes
 //! them; [`diagnosis`] weighs what is known of each; the record of each ([`record`]) is all that a report may tell.
 
-use std::collections::BTreeMap;
-
 pub mod change;
 pub mod chronology;
 pub mod diagnosis;
@@ -19,8 +17,5 @@ pub mod tracker;
 
 pub use change::Change;
 pub use diagnosis::Cause;
-pub use record::Record;
+pub use record::{About, Counts, Record};
 pub use tracker::Tracker;
-
-/// How often each of some things was seen.
-pub type Counts<K> = BTreeMap<K, u64>;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sensor_common::class::TcpEvent;
 use sensor_common::server::ServerKey;
 
 use super::change::Change;
@@ -10,9 +9,8 @@ use super::chronology::{Came, MOMENT, Span as Course, flood_came, go_on};
 use super::diagnosis::{Cause, Finding, Ranked, rank};
 use super::evidence::{Evidence, Recent};
 use super::gather::{self, Case};
-use super::record::{Clients, Party, Record, SCHEMA, Sampling, Stage, SymptomRecord};
+use super::record::{About, Clients, Party, Record, SCHEMA, Sampling, Stage, SymptomRecord};
 use super::symptom::Symptom;
-use super::tracker::About;
 use crate::detect::baseline::Baseline;
 use crate::detect::cohort::Clock;
 use crate::detect::history::{History, Span};
@@ -730,10 +728,4 @@ fn risen_since(
     risen
         .last()
         .map_or(sudden, |span| span.end.saturating_sub(span.elapsed))
-}
-
-/// Segments that open, accept and refuse connections.
-#[must_use]
-pub fn tcp(span: &Span) -> [u64; 3] {
-    [TcpEvent::Syn, TcpEvent::SynAck, TcpEvent::Rst].map(|event| span.counters.tcp[event.index()])
 }

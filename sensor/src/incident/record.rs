@@ -1,5 +1,7 @@
 //! The record of an incident: every fact that a report tells comes from here.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::diagnosis::{Cause, Contrast, Finding, Ranked};
@@ -10,6 +12,9 @@ use crate::host::probe::Verified;
 
 /// Version of the record.
 pub const SCHEMA: u32 = 2;
+
+/// How often each of some things was seen.
+pub type Counts<K> = BTreeMap<K, u64>;
 
 /// How far an incident is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +89,7 @@ pub struct Summary {
     /// Repeated.
     pub retransmitted: u64,
     /// Answers by rcode, of those whose query was seen.
-    pub rcodes: super::Counts<String>,
+    pub rcodes: Counts<String>,
     /// Truncated answers.
     pub truncated: u64,
     /// Bytes of queries.
@@ -96,7 +101,7 @@ pub struct Summary {
     /// ICMP errors about its responses.
     pub backscatter: u64,
     /// ICMP errors about queries to it, by what they say.
-    pub icmp_errors: super::Counts<String>,
+    pub icmp_errors: Counts<String>,
     /// Of those, sent by the server's own address.
     pub icmp_from_server: u64,
     /// TCP connections that were opened, accepted and refused.
@@ -264,4 +269,13 @@ mod tests {
         rate.note(Some(10.0), 0.0);
         assert_eq!((rate.usual, rate.worst), (Some(20.0), 30.0));
     }
+}
+
+/// What the sensor says of itself in a record.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// DNS ports.
+    pub ports: Vec<u16>,
+    /// Interfaces, or the capture.
+    pub watched: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::detect::server::ADAPTS;
+use crate::detect::baseline::ADAPTS;
 use crate::detect::{Level, Reading, Rule, State};
 
 /// A symptom is over when its rule was quiet for so long.

@@ -10,7 +10,7 @@ use super::change::Change;
 use super::evidence::Recent;
 use super::gather::failing_upstreams;
 use super::open::{Incident, Tick, last_seen};
-use super::record::{Record, Stage};
+use super::record::{About, Record, Stage};
 use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
 use crate::measure::clock::WallClock;
 use crate::measure::sampled::Sampled;
@@ -21,15 +21,6 @@ const INCIDENTS: usize = 64;
 const TOGETHER: Duration = Duration::from_secs(6);
 /// A failing upstream is told with the server that asks it, if that fails within so long.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the sensor says of itself in a record.
-#[derive(Clone, Debug, Default)]
-pub struct About {
-    /// DNS ports.
-    pub ports: Vec<u16>,
-    /// Interfaces, or the capture.
-    pub watched: Vec<String>,
-}
 
 /// A rule that fires and opens no incident.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::detect::rules::{RULES, RuleSpec};
 use crate::detect::{Level, Reading, Rule, State, Subject, Thresholds, Unit};
+use crate::detect::{RULES, RuleSpec};
 use crate::measure::address::ip;
 
 /// Servers in a table.

@@ -182,6 +182,3 @@ pub const OTHERS: [&str; 5] = [
     "sensor/build",
     "xtask/src",
 ];
-
-/// Rooms whose files still import each other in circles. The list only gets shorter.
-pub const WITH_CIRCLES: [&str; 2] = ["sensor/src/detect", "sensor/src/incident"];

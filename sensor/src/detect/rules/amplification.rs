@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{float, share};
-use crate::detect::{Facts, Level, Rule, State, Unit, spoof};
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, State, Unit, percent};
+use crate::detect::rule::Rule;
+use crate::detect::spoof;
 use crate::measure::address::prefix;
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;

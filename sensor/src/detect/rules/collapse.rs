@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Reading;
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, share};
-use crate::detect::{Facts, Level, Rule, State, Unit, Vantage, interval};
+use crate::detect::interval;
+use crate::detect::level::Level;
+use crate::detect::place::Vantage;
+use crate::detect::reading::{Reading, State, Unit};
+use crate::detect::rule::Rule;
 
 /// One client that asks more than this share of all may have stopped, and nothing has collapsed.
 const HEAVY: f64 = 0.5;

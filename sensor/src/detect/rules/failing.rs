@@ -5,8 +5,10 @@
 
 use sensor_common::class::ErrorKind;
 
-use super::{Reading, percent};
-use crate::detect::{Facts, Level, Rule, Unit};
+use crate::detect::facts::Facts;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 
 /// Of them, those that one rule asks for.
 const PORT: &[ErrorKind] = &[ErrorKind::Port];

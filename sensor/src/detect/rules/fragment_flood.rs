@@ -1,8 +1,9 @@
 //! Far more later fragments of IP packets than usual, and than large answers explain.
 
-use super::{NetworkFacts, Reading};
+use crate::detect::facts::NetworkFacts;
 use crate::detect::history::{float, share};
-use crate::detect::{Rule, Unit};
+use crate::detect::reading::{Reading, Unit};
+use crate::detect::rule::Rule;
 
 /// Later fragments that one large answer has, at most, of those that are seen in practice: 16 kB.
 const EACH: f64 = 12.0;

@@ -2,10 +2,11 @@
 
 use sensor_common::class::ErrorKind;
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{float, share};
-use crate::detect::{Facts, Rule, Unit, interval};
+use crate::detect::interval;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 use crate::measure::dossier::{Dossier, IcmpSeen};
 
 /// An answer of so many bytes may be too large for a path.

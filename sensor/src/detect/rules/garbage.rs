@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::Reading;
-use crate::detect::{Facts, Rule, Unit};
+use crate::detect::facts::Facts;
+use crate::detect::reading::{Reading, Unit};
+use crate::detect::rule::Rule;
 
 /// The rate is that of the last two seconds.
 const SPAN: Duration = Duration::from_secs(2);

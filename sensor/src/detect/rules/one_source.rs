@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use super::{Reading, is_harmed, percent, query_flood};
+use super::{query_flood, slow};
+use crate::detect::facts::Facts;
 use crate::detect::history::share;
-use crate::detect::{Facts, Rule, Unit};
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 use crate::measure::address::ip;
 
 /// The source's share is of the dossiers of so long.
@@ -86,7 +88,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     {
         return reading.unknown("the heaviest source is trusted");
     }
-    let harmed = is_harmed(facts);
+    let harmed = slow::is_harmed(facts);
     // A resolver asks a server all that it is asked, and asks it again where it does not answer. What counts is
     // what it answers: queries to it can be sent by anyone.
     let most = if harmed { AGAIN } else { EACH };

@@ -1,8 +1,10 @@
 //! Some queries get no answer, or an ICMP error: loss, a server at its limit, or one of several behind an
 //! address.
 
-use super::{Reading, percent};
-use crate::detect::{Facts, Level, Rule, Unit};
+use crate::detect::facts::Facts;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 
 /// More than this share of the failures was answered in the end: it is slow.
 const LATE: f64 = 0.5;

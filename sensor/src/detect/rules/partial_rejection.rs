@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use sensor_common::class::ErrorKind;
 
-use super::Reading;
-use crate::detect::{Facts, Level, Rule, Unit};
+use crate::detect::facts::Facts;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit};
+use crate::detect::rule::Rule;
 use crate::measure::address::prefix;
 use crate::measure::dossier::End;
 use crate::measure::sketch::Prefix;

@@ -2,9 +2,12 @@
 
 use sensor_common::server::ServerKey;
 
-use super::{NetworkFacts, Reading, percent};
+use crate::detect::facts::NetworkFacts;
 use crate::detect::history::{float, share};
-use crate::detect::{Level, Rule, Unit, interval};
+use crate::detect::interval;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 use crate::measure::address::ip;
 
 /// Servers that were asked lately.

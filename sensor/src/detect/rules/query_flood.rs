@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Reading;
+use crate::detect::facts::Facts;
 use crate::detect::history::{float, share};
-use crate::detect::{Facts, Level, Rule, State, Unit, crowd, spoof};
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, State, Unit};
+use crate::detect::rule::Rule;
+use crate::detect::{crowd, spoof};
 
 /// The rate is that of the last ticks.
 const LATELY: Duration = Duration::from_millis(500);
@@ -14,6 +17,8 @@ const ALARMS: u32 = 2;
 /// Ticks of the last eight, where it may be a crowd: how many sources ask is known once a second.
 const LASTING: u32 = 7;
 
+/// Times the usual number of queries of a client that is more than people ask.
+const MORE: f64 = 2.0;
 /// Share of the newest queries that repeat one without an answer.
 const AGAIN: f64 = 0.5;
 /// Times a second that a client repeats a question at most: systemd-resolved and musl ask several times a second.
@@ -46,7 +51,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if are_impatient(facts) {
         reading = reading.quiet();
     }
-    if may_be_crowd(facts) && !crowd::each_asks_more(facts) {
+    if may_be_crowd(facts) && !each_asks_more(facts) {
         sudden &= alarms.count_ones() >= LASTING;
         if sources_rise(facts, rate) {
             reading = reading.quiet();
@@ -80,6 +85,13 @@ fn are_impatient(facts: &Facts<'_>) -> bool {
     }
     let often = float(all) / float(asked.values().filter(|(_, n)| *n != 0).count() as u64).max(1.0);
     share(again, all) >= AGAIN && often <= IMPATIENT * LATELY.as_secs_f64()
+}
+
+/// Whether each client asks far more than usual.
+fn each_asks_more(facts: &Facts<'_>) -> bool {
+    let usual = facts.state.usual.each.after(facts.limits.learning);
+    let now = crowd::each(facts.recent, facts.now());
+    matches!((usual, now), (Some(usual), Some(now)) if now >= MORE * usual.max(1.0))
 }
 
 /// Whether it may be only that more people than usual ask: all are answered, nobody dominates, and nothing says that

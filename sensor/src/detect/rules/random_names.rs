@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Reading, percent};
-use crate::detect::facts::{LONG, SHORT};
+use crate::detect::facts::{Facts, LONG, SHORT};
 use crate::detect::history::{float, share};
-use crate::detect::server::{NOERROR, ZONE_DEPTH};
-use crate::detect::{Facts, Rule, Unit};
+use crate::detect::rcode::NOERROR;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
+use crate::detect::server::ZONE_DEPTH;
 use crate::measure::dossier::{Dossier, End};
 
 /// What is asked below a zone is steady enough to be known after so long.

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, float, share};
-use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
-use crate::detect::{Facts, Rule, Unit, interval};
+use crate::detect::interval;
+use crate::detect::rcode::{NOERROR, NXDOMAIN, SERVFAIL};
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 
 /// Spans that are looked at, the shortest that has enough answers first.
 const SPANS: [Duration; 5] = [

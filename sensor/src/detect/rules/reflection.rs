@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{NetworkFacts, Reading, percent};
+use crate::detect::facts::NetworkFacts;
 use crate::detect::history::{float, share};
-use crate::detect::{Rule, Unit};
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 use crate::measure::address::ip;
 use crate::measure::dossier::Dossier;
 

@@ -1,8 +1,10 @@
 //! One source asks many servers, each once, and none answers: it looks for servers, and none is down for that.
 
-use super::{NetworkFacts, Reading};
+use crate::detect::facts::NetworkFacts;
 use crate::detect::history::float;
-use crate::detect::{Level, Rule, Unit};
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit};
+use crate::detect::rule::Rule;
 use crate::measure::address::ip;
 
 /// See the module.

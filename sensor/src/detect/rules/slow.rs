@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Reading, percent};
+use crate::detect::facts::Facts;
 use crate::detect::history::float;
-use crate::detect::{Facts, Rule, Unit, interval};
+use crate::detect::interval;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -50,9 +53,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let slow = times.iter().filter(|time| **time > warning).count() as u64;
     let (slow, all) = (float(slow), float(times.len() as u64));
     let most = if slow / all >= MOST {
-        crate::detect::Level::Critical
+        Level::Critical
     } else {
-        crate::detect::Level::Warning
+        Level::Warning
     };
     reading
         .graded()
@@ -70,4 +73,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
                 p95 * 1e3
             )
         })
+}
+
+/// Queries fail, or are slow: the server does not do what it usually does.
+pub fn is_harmed(facts: &Facts<'_>) -> bool {
+    facts.failing.is_unusual || read(facts).level().is_some()
 }

@@ -1,8 +1,9 @@
 //! A flood whose sources are made up.
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
-use crate::detect::{Facts, Rule, State, Unit, spoof};
+use crate::detect::facts::{Facts, LONG};
+use crate::detect::reading::{Reading, State, Unit, percent};
+use crate::detect::rule::Rule;
+use crate::detect::spoof;
 
 /// See the module. Sources are of the whole network.
 pub fn read(facts: &Facts<'_>) -> Reading {

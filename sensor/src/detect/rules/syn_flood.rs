@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use sensor_common::class::TcpEvent;
 
-use super::Reading;
-use crate::detect::{Facts, Level, Rule, State, Unit};
+use crate::detect::facts::Facts;
+use crate::detect::level::Level;
+use crate::detect::reading::{Reading, State, Unit};
+use crate::detect::rule::Rule;
 
 /// The rate is that of the last two seconds.
 const SPAN: Duration = Duration::from_secs(2);

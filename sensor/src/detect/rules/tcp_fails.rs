@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use sensor_common::class::TcpEvent;
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, float, share};
+use crate::detect::interval;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
-use crate::detect::{Facts, Rule, Unit, interval};
 
 /// SYNs that it takes.
 const SYNS: u64 = 5;

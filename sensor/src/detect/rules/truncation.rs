@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use sensor_common::class::TcpEvent;
 
-use super::{Reading, percent};
-use crate::detect::facts::LONG;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{float, share};
-use crate::detect::{Facts, Rule, Unit, interval};
+use crate::detect::interval;
+use crate::detect::reading::{Reading, Unit, percent};
+use crate::detect::rule::Rule;
 
 /// Clients that come over TCP, for each truncated answer, where all is well: resolvers try another server, or with
 /// another size, too.

@@ -1,8 +1,8 @@
 //! How bad it is.
 
 use super::super::number::{self, count, counted, milliseconds, rate, share, span};
+use crate::detect::RULES;
 use crate::detect::Rule;
-use crate::detect::rules::RULES;
 use crate::incident::record::{Record, SymptomRecord};
 
 /// How bad it is, in a few sentences.

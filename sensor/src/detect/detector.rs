@@ -1,0 +1,440 @@
+//! The [`Detector`] keeps what the rules need of the past, and applies them at each tick: a history and baselines of
+//! each server, and of the network as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use crate::measure::address::ip;
+use crate::measure::dossier::{Dossier, Dossiers};
+use crate::measure::window::ServerWindow;
+
+use super::askers::Askers;
+use super::baseline::{self, Baseline};
+use super::facts::{self, Around, Facts, NetworkFacts};
+use super::history::{self, Span};
+use super::network::Network;
+use super::observation::Observation;
+use super::place::{Place, Vantage};
+use super::reading::{Reading, Subject};
+use super::rule::Rule;
+use super::rules;
+use super::server::{self, ServerState};
+use super::thresholds::Thresholds;
+
+/// Servers that are followed in detail.
+const SERVERS: usize = 256;
+/// Dossiers that rules look at began in the last so long.
+const RECENT: Duration = Duration::from_secs(12);
+/// A server that failed so lately may still answer late.
+const FAILED_LATELY: Duration = Duration::from_mins(1);
+
+/// Follows servers and applies the rules.
+pub struct Detector {
+    thresholds: Thresholds,
+    place: Place,
+    /// Time for an answer.
+    timeout: Duration,
+    servers: BTreeMap<ServerKey, ServerState>,
+    network: Network,
+    askers: Askers,
+    dossiers: Dossiers,
+    /// Answers that a client gets without having been seen to ask, a second.
+    unmatched: BTreeMap<ServerKey, Baseline>,
+    /// Dossiers that began before this have had their time-out.
+    judged_to: Duration,
+    /// Since when a resolver reaches no server.
+    path_since: Option<Duration>,
+    readings: BTreeMap<Subject, Vec<Reading>>,
+    /// Times that a server was forgotten because there were too many.
+    forgotten: u64,
+}
+
+impl Detector {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(thresholds: Thresholds, place: Place, timeout: Duration) -> Self {
+        Self {
+            thresholds,
+            place,
+            timeout,
+            servers: BTreeMap::new(),
+            network: Network::default(),
+            askers: Askers::default(),
+            dossiers: Dossiers::default(),
+            unmatched: BTreeMap::new(),
+            judged_to: Duration::ZERO,
+            path_since: None,
+            readings: BTreeMap::new(),
+            forgotten: 0,
+        }
+    }
+
+    /// Adds a tick and applies every rule.
+    pub fn observe(&mut self, seen: &Observation<'_>) {
+        // More queries than usual may be of more sources than usual, which are not learnt as usual either.
+        let rises = self.servers.values().any(ServerState::rises);
+        let limits = &self.thresholds;
+        self.network.observe(seen, limits, &self.readings, rises);
+        let now = seen.now;
+        for (key, server) in &seen.window.servers {
+            if is_no_server(key) {
+                continue;
+            }
+            if !self.servers.contains_key(key) {
+                if !self.make_room(key, server) {
+                    continue;
+                }
+                // Counts of its first tick are of that tick.
+                let begun = now.saturating_sub(seen.window.elapsed);
+                self.servers.insert(*key, ServerState::new(begun));
+            }
+            let Some(state) = self.servers.get_mut(key) else {
+                continue;
+            };
+            let span = Span {
+                end: now,
+                elapsed: seen.window.elapsed,
+                counters: server.counters,
+                unanswered: server.unanswered,
+            };
+            state.push(&span, server, seen.window);
+        }
+        for (key, state) in &mut self.servers {
+            if !seen.window.servers.contains_key(key) {
+                state.pass(now, seen.window.elapsed);
+            }
+        }
+        self.look(seen);
+        self.apply(now, seen.window.elapsed);
+    }
+
+    /// Adds sampled packets to their dossiers, and takes in those whose time-out has passed.
+    fn look(&mut self, seen: &Observation<'_>) {
+        for packet in seen.sampled {
+            if let Some(state) = self.servers.get_mut(&packet.server) {
+                state.asked_from_here |= self.place.addresses.contains(&packet.client);
+            }
+            self.dossiers.add(packet);
+        }
+        let to = seen.now.saturating_sub(self.timeout);
+        for dossier in self.dossiers.since(self.judged_to) {
+            if dossier.begun < to
+                && let Some(state) = self.servers.get_mut(&dossier.server)
+            {
+                state.look(dossier, seen.now);
+            }
+        }
+        self.judged_to = self.judged_to.max(to);
+        self.askers.observe(&self.dossiers, seen.now, self.timeout);
+    }
+
+    /// Makes room for a server. Followed are this host's own addresses, then those that answer, then the rest: made-up
+    /// servers must not take the places of real ones.
+    fn make_room(&mut self, key: &ServerKey, server: &ServerWindow) -> bool {
+        if self.servers.len() < SERVERS {
+            return true;
+        }
+        let has_symptom = |key: &ServerKey| {
+            let readings = self.readings.get(&Subject::Server(*key));
+            let mut readings = readings.into_iter().flatten();
+            readings.any(|reading| reading.level().is_some())
+        };
+        let own = |key: &ServerKey| self.place.addresses.contains(key);
+        let answers = server.counters.transactions.answered != 0;
+        let newcomer = (own(key), answers);
+        let least = self
+            .servers
+            .iter()
+            .map(|(key, state)| {
+                let worth = (own(key), state.has_answered);
+                ((worth, has_symptom(key), state.history.last()), *key)
+            })
+            .min();
+        self.forgotten += 1;
+        match least {
+            Some(((worth, symptom, seen), key)) => {
+                let silent =
+                    seen.is_none_or(|seen| server_is_old(seen, self.network.history.now()));
+                let gives_way = newcomer > worth || (newcomer == worth && !symptom && silent);
+                if gives_way {
+                    self.servers.remove(&key);
+                    self.readings.remove(&Subject::Server(key));
+                }
+                gives_way
+            }
+            None => true,
+        }
+    }
+
+    fn apply(&mut self, now: Duration, elapsed: Duration) {
+        let recent: Vec<&Dossier> = self.dossiers.since(now.saturating_sub(RECENT)).collect();
+        let mut by_server: BTreeMap<ServerKey, Vec<&Dossier>> = BTreeMap::new();
+        for dossier in &recent {
+            by_server.entry(dossier.server).or_default().push(dossier);
+        }
+        let scanners: Vec<ServerKey> = self
+            .askers
+            .scanners(&self.place, &self.thresholds)
+            .map(|(scanner, _)| *scanner)
+            .collect();
+        let around = Around {
+            network: &self.network,
+            askers: &self.askers,
+            place: &self.place,
+            limits: &self.thresholds,
+            scanners: &scanners,
+            now,
+            timeout: self.timeout,
+        };
+        let mut well = true;
+        let mut rates = Vec::new();
+        for (key, state) in &mut self.servers {
+            let none = Vec::new();
+            let recent = by_server.get(key).unwrap_or(&none);
+            let vantage = vantage(&self.place, key, state);
+            let facts = Facts::new(&around, *key, state, recent, vantage);
+            let readings = rules::of_server(&facts);
+            let (clock, failing) = (facts.clock, facts.failing);
+            let failing_now = readings
+                .iter()
+                .any(|reading| reading.rule.is_failure() && reading.level().is_some());
+            if failing_now {
+                state.failed_at = Some(now);
+                if failing.is_most {
+                    state.mostly_failed_to = failing.asked.to;
+                }
+                let since = failing.asked.to.saturating_sub(failing.lasted);
+                state.failing_since.get_or_insert(since);
+                well = false;
+            } else if !failing.is_unusual {
+                state.failing_since = None;
+            }
+            state.forget_errors(&clock);
+            state.learn(now, elapsed, &readings, recent, &clock, &self.thresholds);
+            let long = state.history.over(facts::LONG);
+            let answers = long.rate(long.answers()).max(state.usual.noerror.mean());
+            rates.push((*key, answers));
+            self.readings.insert(Subject::Server(*key), readings);
+        }
+        self.network.set_answers(rates);
+        let readings = self.with_network_facts(now, rules::of_network);
+        let fires = |rule: Rule| {
+            readings
+                .iter()
+                .any(|reading| reading.rule == rule && reading.level().is_some())
+        };
+        if fires(Rule::PathFailing) {
+            self.path_since.get_or_insert(now);
+            well = false;
+        } else {
+            self.path_since = None;
+        }
+        if !fires(Rule::Reflection) {
+            learn_unmatched(&mut self.unmatched, &recent, now, elapsed);
+        }
+        self.askers.learn(&recent, now, self.timeout, well);
+        self.readings.insert(Subject::Network, readings);
+    }
+
+    /// The addresses of this host have changed.
+    pub fn set_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
+        self.place.addresses.clone_from(addresses);
+    }
+
+    /// A part of the traffic is no longer counted, from now on.
+    pub fn lose_sight(&mut self) {
+        self.place.one_direction = true;
+        self.place.partly_blind = true;
+    }
+
+    /// What every rule says now.
+    #[must_use]
+    pub fn readings(&self) -> &BTreeMap<Subject, Vec<Reading>> {
+        &self.readings
+    }
+
+    /// A server that is followed.
+    #[must_use]
+    pub fn server(&self, key: &ServerKey) -> Option<&ServerState> {
+        self.servers.get(key)
+    }
+
+    /// The network as a whole.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where the sensor stands, seen from a server.
+    #[must_use]
+    pub fn vantage(&self, key: &ServerKey) -> Vantage {
+        match self.servers.get(key) {
+            Some(state) => vantage(&self.place, key, state),
+            None if self.place.addresses.contains(key) => Vantage::Server,
+            None => Vantage::Path,
+        }
+    }
+
+    /// All servers that are followed.
+    pub fn servers(&self) -> impl Iterator<Item = (&ServerKey, &ServerState)> {
+        self.servers.iter()
+    }
+
+    /// What was sampled lately.
+    #[must_use]
+    pub fn dossiers(&self) -> &Dossiers {
+        &self.dossiers
+    }
+
+    /// Who asks whom.
+    #[must_use]
+    pub fn askers(&self) -> &Askers {
+        &self.askers
+    }
+
+    /// Where the sensor stands.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Time for an answer.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Calls `read` with what rules may know of the network now.
+    pub fn with_network_facts<T>(
+        &self,
+        now: Duration,
+        read: impl FnOnce(&NetworkFacts<'_>) -> T,
+    ) -> T {
+        let recent: Vec<&Dossier> = self.dossiers.since(now.saturating_sub(RECENT)).collect();
+        let facts = NetworkFacts {
+            now,
+            recent: &recent,
+            network: &self.network,
+            askers: &self.askers,
+            place: &self.place,
+            limits: &self.thresholds,
+            is_failing: &|server| failed_lately(&self.servers, server, now),
+            usual_unmatched: &|client| {
+                let usual = self.unmatched.get(client);
+                usual.map_or(0.0, Baseline::mean)
+            },
+            path_lasts: self
+                .path_since
+                .is_some_and(|since| now.saturating_sub(since) >= self.thresholds.failed_lasting),
+        };
+        read(&facts)
+    }
+
+    /// Calls `read` with what rules may know of a server now.
+    pub fn with_facts<T>(
+        &self,
+        key: &ServerKey,
+        now: Duration,
+        read: impl FnOnce(&Facts<'_>) -> T,
+    ) -> Option<T> {
+        let state = self.servers.get(key)?;
+        let recent: Vec<&Dossier> = self
+            .dossiers
+            .since(now.saturating_sub(RECENT))
+            .filter(|dossier| dossier.server == *key)
+            .collect();
+        let around = Around {
+            network: &self.network,
+            askers: &self.askers,
+            place: &self.place,
+            limits: &self.thresholds,
+            scanners: &[],
+            now,
+            timeout: self.timeout,
+        };
+        let vantage = vantage(&self.place, key, state);
+        Some(read(&Facts::new(&around, *key, state, &recent, vantage)))
+    }
+
+    /// Its thresholds.
+    #[must_use]
+    pub fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
+    }
+
+    /// How many servers were forgotten because there were too many.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+}
+
+fn failed_lately(
+    servers: &BTreeMap<ServerKey, ServerState>,
+    server: &ServerKey,
+    now: Duration,
+) -> bool {
+    servers
+        .get(server)
+        .and_then(|state| state.failed_at)
+        .is_some_and(|at| now.saturating_sub(at) <= FAILED_LATELY)
+}
+
+/// Nothing was seen of it for a while.
+fn server_is_old(last: Duration, now: Duration) -> bool {
+    now.saturating_sub(last) >= Duration::from_secs(10)
+}
+
+/// Addresses that are no server: broadcast, multicast, unspecified (RFC 6890). The directed broadcast address of a
+/// network is taken to end in 255: netmasks are not known of captures, and hosts with that address are few.
+fn is_no_server(key: &ServerKey) -> bool {
+    match ip(key) {
+        IpAddr::V4(address) => {
+            address.is_broadcast()
+                || address.is_multicast()
+                || address.is_unspecified()
+                || address.octets()[3] == 255
+        }
+        IpAddr::V6(address) => address.is_multicast() || address.is_unspecified(),
+    }
+}
+
+fn learn_unmatched(
+    usual: &mut BTreeMap<ServerKey, Baseline>,
+    recent: &[&Dossier],
+    now: Duration,
+    elapsed: Duration,
+) {
+    const CLIENTS: usize = 256;
+    let (from, to) = (
+        now.saturating_sub(server::SETTLED + elapsed),
+        now.saturating_sub(server::SETTLED),
+    );
+    let mut counts: BTreeMap<ServerKey, u64> = usual.keys().map(|key| (*key, 0)).collect();
+    for dossier in recent {
+        if dossier.begun > from && dossier.begun <= to && dossier.copies.is_empty() {
+            *counts.entry(dossier.client).or_default() += u64::from(dossier.weight);
+        }
+    }
+    let seconds = elapsed.as_secs_f64().max(0.01);
+    for (client, count) in counts {
+        if usual.len() < CLIENTS || usual.contains_key(&client) {
+            let rate = history::float(count) / seconds;
+            let known = usual.entry(client).or_default();
+            known.learn(rate, elapsed, baseline::SLOW, false);
+        }
+    }
+}
+
+fn vantage(place: &Place, key: &ServerKey, state: &ServerState) -> Vantage {
+    if place.addresses.contains(key) {
+        Vantage::Server
+    } else if state.asked_from_here {
+        Vantage::Client
+    } else {
+        Vantage::Path
+    }
+}
