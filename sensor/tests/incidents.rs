@@ -551,8 +551,15 @@ fn the_series_begins_before_the_first_sign_and_agrees_with_the_counts() {
     let first = record.series.points.first().expect("points").at_ms;
     let before = record.onset_ms - first;
     assert!((58_000..=62_000).contains(&before), "{before}");
-    let queries: u64 = record.series.points.iter().map(|point| point.queries).sum();
-    assert_eq!(queries, record.before.queries + record.during.queries);
+    let points = &record.series.points;
+    let queries: u64 = points.iter().map(|point| point.queries).sum();
+    // The counts end with the last symptom, a tick before.
+    let asked = record.before.asked + record.during.asked;
+    assert!((asked..=asked + 6).contains(&queries), "{queries}, {asked}");
+    for point in points {
+        let ends = point.answered + point.failed + point.pending;
+        assert_eq!(point.queries, ends, "{point:?}");
+    }
     assert!((record.before.seconds - 60.0).abs() < 1.0, "{record:?}");
     assert_eq!(record.sampling.packets, packets.len());
     assert!(!packets.is_empty() && packets.len() <= 256);

@@ -86,7 +86,11 @@ pub struct Evidence {
     /// Latency of before and during: median and 95th percentile, in seconds.
     pub latency: [Option<(f64, f64)>; 2],
     /// From a minute before the first sign on.
-    pub series: Series,
+    series: Series,
+    /// What was asked so lately that it may be answered yet: from when to when, in milliseconds since 1970.
+    tail: Vec<(u64, u64, Asked)>,
+    /// The series has what was asked up to then.
+    series_to: Duration,
     /// Sampled packets.
     pub packets: Vec<Sample>,
     /// Names in sampled queries.
@@ -149,6 +153,8 @@ impl Evidence {
             closed_to: Duration::ZERO,
             latency: [None; 2],
             series: Series::default(),
+            tail: Vec::new(),
+            series_to: Duration::ZERO,
             packets: Vec::new(),
             names: Names::default(),
             clients: Counts::new(),
@@ -181,6 +187,42 @@ impl Evidence {
         evidence
     }
 
+    /// Adds what was asked to the series, from a minute before the onset on.
+    pub fn note_asked(
+        &mut self,
+        cohorts: &Cohorts,
+        onset: Duration,
+        clock: &Clock,
+        calendar: &WallClock,
+    ) {
+        let from = onset.saturating_sub(Duration::from_mins(1));
+        self.series_to = self.series_to.max(from);
+        let over = clock
+            .now
+            .saturating_sub(clock.timeout + Duration::from_secs(1));
+        self.tail.clear();
+        for cohort in cohorts.between(self.series_to, clock.now + clock.timeout) {
+            let asked = cohort.as_of(clock.now, clock.timeout, clock.timeout);
+            let (from, to) = (calendar.ms(cohort.from), calendar.ms(cohort.to));
+            if cohort.to <= over {
+                self.series.push_asked(from, to, &asked);
+                self.series_to = cohort.to;
+            } else {
+                self.tail.push((from, to, asked));
+            }
+        }
+    }
+
+    /// The series up to now.
+    #[must_use]
+    pub fn series(&self) -> Series {
+        let mut series = self.series.clone();
+        for (from, to, asked) in &self.tail {
+            series.push_asked(*from, *to, asked);
+        }
+        series
+    }
+
     /// Takes over what the history knows from before.
     pub fn look_back<'a>(
         &mut self,
@@ -189,13 +231,22 @@ impl Evidence {
         calendar: &WallClock,
     ) {
         for span in spans {
-            self.series.push(calendar.ms(span.end), span);
+            self.push(calendar.ms(span.end), span);
             let side = if span.end < first {
                 &mut self.before
             } else {
                 &mut self.during
             };
             side.add(span);
+        }
+    }
+
+    /// Adds what passed to the series.
+    pub fn push(&mut self, end_ms: u64, span: &Span) {
+        if self.server.is_some() {
+            self.series.push_packets(end_ms, span);
+        } else {
+            self.series.push(end_ms, span);
         }
     }
 

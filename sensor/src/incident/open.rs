@@ -125,6 +125,10 @@ impl Incident {
             evidence.before.elapsed = known.min(BEFORE);
             evidence.during.elapsed = now.saturating_sub(onset);
         }
+        if let Some(state) = server.and_then(|key| detector.server(&key)) {
+            let at = plain_clock(detector, now);
+            evidence.note_asked(&state.cohorts, onset, &at, clock);
+        }
         let name = server.map_or_else(|| "network".into(), |key| ip(&key).to_string());
         let mut incident = Self {
             subject,
@@ -168,7 +172,7 @@ impl Incident {
             let mut span = history.over(tick.elapsed);
             span.end = tick.now;
             span.elapsed = tick.elapsed;
-            self.evidence.series.push(clock.ms(span.end), &span);
+            self.evidence.push(clock.ms(span.end), &span);
             self.since_then.add(&span);
             let probing = self.probed.is_some_and(|at| tick.now < at + PROBING);
             let own = probing && span.counters.queries <= 1;
@@ -177,9 +181,11 @@ impl Incident {
             }
         }
         if let Some(state) = self.server_state(detector) {
-            let clock = plain_clock(detector, tick.now);
+            let at = plain_clock(detector, tick.now);
             self.evidence
-                .count_asked(&state.cohorts, self.onset, self.last_symptom, &clock);
+                .count_asked(&state.cohorts, self.onset, self.last_symptom, &at);
+            self.evidence
+                .note_asked(&state.cohorts, self.onset, &at, clock);
         }
     }
 
@@ -662,7 +668,7 @@ impl Incident {
             first_cause: self.first.clone(),
             causes: self.causes.clone(),
             findings: self.findings.clone(),
-            series: evidence.series.clone(),
+            series: evidence.series(),
         }
     }
 }

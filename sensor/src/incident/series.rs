@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::cohort::Asked;
 use crate::detect::history::Span;
 
 /// Points that are kept; when there are more, two become one.
@@ -14,13 +15,16 @@ const POINTS: usize = 900;
 pub struct Point {
     /// Milliseconds since 1970 at its beginning.
     pub at_ms: u64,
-    /// Queries.
+    /// Queries that were asked in it. Each is in one of the next three; those of the whole network, which are counted
+    /// as they pass, need not be.
     pub queries: u64,
     /// Answered in time.
     pub answered: u64,
     /// Ended by an ICMP error, or known by now to be unanswered.
     pub failed: u64,
-    /// ICMP errors about queries.
+    /// They may be answered yet.
+    pub pending: u64,
+    /// ICMP errors about queries that came in it.
     pub icmp_errors: u64,
     /// Answers with an rcode other than NOERROR.
     pub bad_rcodes: u64,
@@ -32,19 +36,43 @@ impl Point {
         self.queries += other.queries;
         self.answered += other.answered;
         self.failed += other.failed;
+        self.pending += other.pending;
         self.icmp_errors += other.icmp_errors;
         self.bad_rcodes += other.bad_rcodes;
     }
 
-    fn of(at_ms: u64, span: &Span) -> Self {
+    /// Of what passed.
+    fn of(span: &Span) -> Self {
         let counters = &span.counters;
         Self {
-            at_ms,
             queries: counters.queries,
             answered: counters.transactions.answered,
             failed: span.failed(),
+            ..Self::of_packets(span)
+        }
+    }
+
+    /// Of what passed and belongs to no query.
+    fn of_packets(span: &Span) -> Self {
+        let counters = &span.counters;
+        Self {
             icmp_errors: counters.errors.iter().sum(),
             bad_rcodes: counters.answers_by_rcode[1..].iter().sum(),
+            ..Self::default()
+        }
+    }
+
+    /// One of `parts` of what was asked; the first has what cannot be divided.
+    fn of_asked(asked: &Asked, part: u64, parts: u64) -> Self {
+        let of = |count: u64| count / parts + if part == 0 { count % parts } else { 0 };
+        let (answered, failed) = (of(asked.answered), of(asked.failed()));
+        let pending = of(asked.waiting);
+        Self {
+            queries: answered + failed + pending,
+            answered,
+            failed,
+            pending,
+            ..Self::default()
         }
     }
 }
@@ -58,6 +86,12 @@ pub struct Series {
     pub points: Vec<Point>,
 }
 
+/// A span counts by its middle, so that ticks do not fall between two steps.
+fn middle(end_ms: u64, span: &Span) -> u64 {
+    let elapsed = u64::try_from(span.elapsed.min(Duration::from_secs(2)).as_millis());
+    end_ms.saturating_sub(elapsed.unwrap_or(0) / 2)
+}
+
 impl Default for Series {
     fn default() -> Self {
         Self {
@@ -68,16 +102,34 @@ impl Default for Series {
 }
 
 impl Series {
-    /// Adds a span whose end is at `end_ms`.
+    /// Adds a span whose end is at `end_ms`, with its queries and answers as they passed.
     pub fn push(&mut self, end_ms: u64, span: &Span) {
-        let elapsed = u64::try_from(span.elapsed.min(Duration::from_secs(2)).as_millis());
-        // By its middle, so that ticks do not fall between two steps.
-        let middle = end_ms.saturating_sub(elapsed.unwrap_or(0) / 2);
-        let at_ms = middle / self.step_ms * self.step_ms;
-        let point = Point::of(at_ms, span);
-        match self.points.last_mut() {
-            Some(last) if last.at_ms >= at_ms => last.add(&point),
-            _ => self.points.push(point),
+        self.add(middle(end_ms, span), &Point::of(span));
+    }
+
+    /// Adds the errors and the rcodes of a span whose end is at `end_ms`.
+    pub fn push_packets(&mut self, end_ms: u64, span: &Span) {
+        self.add(middle(end_ms, span), &Point::of_packets(span));
+    }
+
+    /// Adds queries by the time of asking, evenly over that.
+    pub fn push_asked(&mut self, from_ms: u64, to_ms: u64, asked: &Asked) {
+        let length = to_ms.saturating_sub(from_ms);
+        let parts = length.div_ceil(self.step_ms).max(1);
+        for part in 0..parts {
+            let at_ms = from_ms + length * (2 * part + 1) / (2 * parts);
+            self.add(at_ms, &Point::of_asked(asked, part, parts));
+        }
+    }
+
+    fn add(&mut self, at_ms: u64, point: &Point) {
+        let at_ms = at_ms / self.step_ms * self.step_ms;
+        match self
+            .points
+            .binary_search_by_key(&at_ms, |point| point.at_ms)
+        {
+            Ok(at) => self.points[at].add(point),
+            Err(at) => self.points.insert(at, Point { at_ms, ..*point }),
         }
         if self.points.len() > POINTS {
             self.coarsen();

@@ -231,6 +231,7 @@ fn series(record: &Record) -> Series {
                 queries: part(summary.queries),
                 answered: part(summary.answered),
                 failed: part(summary.errored + summary.unanswered),
+                pending: part(summary.waiting),
                 icmp_errors: part(errors),
                 bad_rcodes: part(bad),
             });

@@ -87,6 +87,7 @@ pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
         "queries",
         "answered",
         "failed",
+        "pending",
         "ICMP errors",
         "not NOERROR",
     ];
@@ -100,6 +101,7 @@ pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
             count(sum.queries),
             count(sum.answered),
             count(sum.failed),
+            count(sum.pending),
             count(sum.icmp_errors),
             count(sum.bad_rcodes),
         ]);
