@@ -76,7 +76,7 @@ fn main() {
         let start = cpu_time();
         engine.maintain(now);
         let reading = engine.reading(now);
-        (cpu_time() - start, reading)
+        (cpu_time().saturating_sub(start), reading)
     };
     let (first, reading) = tick(&mut engine);
     println!(

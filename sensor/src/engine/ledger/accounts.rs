@@ -148,15 +148,12 @@ impl Accounts {
             return None;
         }
         let account = Account::new(*key);
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.all[number] = account;
-                number
-            }
-            None => {
-                self.all.push(account);
-                self.all.len() - 1
-            }
+        let number = if let Some(number) = self.free.pop() {
+            self.all[number] = account;
+            number
+        } else {
+            self.all.push(account);
+            self.all.len() - 1
         };
         self.numbers.insert(*key, number);
         Some(number)
