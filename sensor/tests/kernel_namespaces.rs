@@ -377,8 +377,8 @@ fn routes_that_refuse_are_told_apart() {
                 if let Some(server) = window.servers.get(&key(server_address)) {
                     last_sender.set(server.error_sender);
                 }
-                let refuses = engine.ledger().server(&key(address(sender)));
-                refuses.is_some_and(|refuses| refuses.counters.errors[ErrorKind::Port.index()] == 1)
+                let last = engine.ledger().server(&key(address(sender)));
+                last.is_some_and(|last| last.counters.errors[ErrorKind::Port.index()] == 1)
             });
             let sent = unreachables_sent(&routed.router, family) - 1;
             let counters = server(&mut engine, server_address);

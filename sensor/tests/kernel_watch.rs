@@ -6,7 +6,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Stdio};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -249,7 +249,10 @@ fn a_sensor_that_was_stopped_has_one_long_tick_and_neither_loses_a_packet_nor_in
         let class = |name: &str| object["classes"][name].as_u64().expect("a count");
         queries += class("dns_query");
         responses += class("dns_response");
-        if traffic.as_ref().is_some_and(JoinHandle::is_finished) {
+        if traffic
+            .as_ref()
+            .is_some_and(std::thread::JoinHandle::is_finished)
+        {
             sent = traffic
                 .take()
                 .map(|traffic| traffic.join().expect("it sends"));

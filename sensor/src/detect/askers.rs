@@ -79,8 +79,7 @@ impl Asker {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand at most")]
         let same = most as f64 / self.asked().max(1) as f64;
         same >= SAME
-            || self.asked() <= 2 * servers
-                && self.questions.len() as u64 * 5 >= self.asked() * 4
+            || self.asked() <= 2 * servers && self.questions.len() as u64 * 5 >= self.asked() * 4
     }
 }
 

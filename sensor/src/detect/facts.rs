@@ -241,9 +241,8 @@ impl<'a> Facts<'a> {
     /// share rises by what drops out of the span at its other end.
     fn failed_just_now(&self) -> bool {
         let known = |asked: &Asked| asked.to + self.clock.timeout + JUST_NOW >= self.clock.now;
-        let as_of = |cohort: &Cohort| {
-            cohort.as_of(self.clock.now, self.clock.timeout, self.clock.timeout)
-        };
+        let as_of =
+            |cohort: &Cohort| cohort.as_of(self.clock.now, self.clock.timeout, self.clock.timeout);
         let mut cohorts = self.state.cohorts.back().map(as_of).take_while(known);
         cohorts.any(|asked| asked.failed() != 0)
     }
@@ -305,7 +304,12 @@ impl<'a> Facts<'a> {
     fn lasted_in_part(&self, asked: &Asked, share: f64) -> Duration {
         let timeout = self.clock.timeout;
         let (mut sum, mut most, mut begun) = (0.0, 0.0, asked.to);
-        for cohort in self.state.cohorts.back().filter(|cohort| cohort.to <= asked.to) {
+        for cohort in self
+            .state
+            .cohorts
+            .back()
+            .filter(|cohort| cohort.to <= asked.to)
+        {
             let asked = cohort.as_of(self.clock.now, timeout, timeout);
             sum += float(asked.failed()) - float(asked.decided()) * share / 2.0;
             if sum > most {

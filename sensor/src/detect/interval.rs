@@ -17,7 +17,12 @@ pub fn lower(some: f64, all: f64) -> f64 {
 /// The true share is above this with 95 %.
 #[must_use]
 pub fn lower_likely(some: u64, all: u64) -> f64 {
-    ends(super::history::float(some), super::history::float(all), LIKELY).0
+    ends(
+        super::history::float(some),
+        super::history::float(all),
+        LIKELY,
+    )
+    .0
 }
 
 /// The true share is below this with 99.9 %. 1 of nothing.

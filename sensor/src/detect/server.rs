@@ -319,7 +319,8 @@ impl ServerState {
     fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {
         let lately = self.history.over(SETTLED);
         let rate = lately.rate(lately.counters.queries).max(0.1);
-        let lag = Duration::from_secs_f64(super::history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
+        let lag =
+            Duration::from_secs_f64(super::history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
         let (from, to) = (self.failures_learnt_to, now.saturating_sub(lag));
         if to <= from {
             return;

@@ -122,7 +122,7 @@ impl Distribution {
 /// The lowest that a rate has been, over a few seconds; it is forgotten as slowly as what is usual is learnt.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lowest {
-    lowest: Option<f64>,
+    rate: Option<f64>,
     count: f64,
     elapsed: Duration,
 }
@@ -137,7 +137,7 @@ impl Lowest {
         let seconds = self.elapsed.as_secs_f64();
         let rate = self.count / seconds;
         let fades = seconds / SLOW.as_secs_f64();
-        self.lowest = Some(self.lowest.map_or(rate, |lowest| {
+        self.rate = Some(self.rate.map_or(rate, |lowest| {
             // By its logarithm: a night's rate must not be gone with a minute of the day.
             let least = lowest.max(1.0 / seconds);
             rate.min(least * (fades * (rate / least).max(1.0).ln()).exp())
@@ -148,7 +148,7 @@ impl Lowest {
     /// A second; `None` before that is known.
     #[must_use]
     pub fn rate(&self) -> Option<f64> {
-        self.lowest
+        self.rate
     }
 }
 

@@ -77,9 +77,7 @@ impl ByNetwork {
     /// Whether a query of this network was ever seen to be answered.
     #[must_use]
     pub fn is_answered(&self, network: &Prefix) -> bool {
-        self.networks
-            .get(network)
-            .is_some_and(|known| known.both)
+        self.networks.get(network).is_some_and(|known| known.both)
     }
 
     /// Of the server as a whole.

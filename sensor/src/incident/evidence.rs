@@ -7,8 +7,8 @@ use sensor_common::class::ErrorKind;
 use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
-use super::chronology::MOMENT;
 use super::Counts;
+use super::chronology::MOMENT;
 use super::open::tcp;
 use super::record::{Party, Range, Summary};
 use super::series::Series;

@@ -222,7 +222,8 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
         part => part,
     };
     // What is still answered is more than a late answer or two: then it is a part that fails, however large.
-    let most = case.most_fail() && (told || part_of_all >= NEARLY_ALL || evidence.surely_failed >= SURELY);
+    let most =
+        case.most_fail() && (told || part_of_all >= NEARLY_ALL || evidence.surely_failed >= SURELY);
     if case.fails() && !told {
         let share = part_of_all;
         found.push(match (most, here) {
@@ -339,12 +340,10 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
             (waits && case.fails()).then_some(true)
         }
         End::NoQuery => None,
-        End::Answered(answer) | End::Late(answer) => {
-            Some(shift.is_some_and(|shift| {
-                shift.rcode == usize::from(answer.rcode)
-                    && (gone == 0 || facts.state.names.is_denied(dossier))
-            }))
-        }
+        End::Answered(answer) | End::Late(answer) => Some(shift.is_some_and(|shift| {
+            shift.rcode == usize::from(answer.rcode)
+                && (gone == 0 || facts.state.names.is_denied(dossier))
+        })),
         _ => Some(true),
     };
     let lasted = case.last.saturating_sub(case.onset);
@@ -390,9 +389,9 @@ fn limited(dossiers: &[&Dossier], fails: &dyn Fn(&Dossier) -> Option<bool>) -> O
         let Some(failed) = fails(dossier) else {
             continue;
         };
-        let is_empty = dossier.answer().is_some_and(|answer| {
-            answer.truncated && answer.bytes <= dossier.query_bytes + OPT
-        });
+        let is_empty = dossier
+            .answer()
+            .is_some_and(|answer| answer.truncated && answer.bytes <= dossier.query_bytes + OPT);
         let counts = networks.entry(Prefix::network(dossier.client)).or_default();
         let at = if failed { 0 } else { 1 + usize::from(is_empty) };
         counts[at] += 1;
@@ -402,7 +401,10 @@ fn limited(dossiers: &[&Dossier], fails: &dyn Fn(&Dossier) -> Option<bool>) -> O
     let all = failed + fine + truncated;
     let others = networks.iter().filter(|(other, _)| *other != network);
     let (bad, sum) = others.fold((0, 0), |(bad, sum), (_, counts)| {
-        (bad + counts[0] + counts[2], sum + counts.iter().sum::<u64>())
+        (
+            bad + counts[0] + counts[2],
+            sum + counts.iter().sum::<u64>(),
+        )
     });
     let is_limited = *truncated >= TRUNCATED
         && share(*truncated, all) >= PART
@@ -596,8 +598,7 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
     let own = &detector.place().addresses;
     let is_it =
         |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
-    let mut upstreams: BTreeMap<ServerKey, (u64, u64, u64)> =
-        BTreeMap::new();
+    let mut upstreams: BTreeMap<ServerKey, (u64, u64, u64)> = BTreeMap::new();
     let timeout = detector.timeout();
     for dossier in detector.dossiers().since(now.saturating_sub(LATELY)) {
         if dossier.server == *server || !is_it(&dossier.client) || dossier.copies.is_empty() {
@@ -674,12 +675,7 @@ fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
 }
 
 /// ICMP errors that most of the failing queries of a resolver got.
-fn path_errors(
-    asker: &ServerKey,
-    case: &Case<'_>,
-    detector: &Detector,
-    found: &mut Vec<Finding>,
-) {
+fn path_errors(asker: &ServerKey, case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
     let since = case.onset.max(case.now.saturating_sub(CONTRAST));
     let (mut failed, mut errors, mut sender) = (0, 0, None);
     for dossier in detector.dossiers().since(since) {

@@ -1,5 +1,6 @@
 //! What a record says, in the codes of the casebook. The only file that knows the record.
 
+use std::fmt;
 use std::time::Duration;
 
 use sensor::detect::Level;
@@ -23,6 +24,24 @@ pub struct Said {
     pub first_cause: Vec<String>,
     /// What speaks for it.
     pub findings: Vec<String>,
+}
+
+/// One line, with what speaks for it.
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let server = self.server.as_deref().unwrap_or("network");
+        write!(f, "{:.2} s {server}", self.at.as_secs_f64())?;
+        for (symptom, since) in &self.symptoms {
+            write!(f, " {symptom}@{:.2}", since.as_secs_f64())?;
+        }
+        let stage = match (self.is_closed, self.is_critical) {
+            (true, _) => " (closed)",
+            (false, true) => " (critical)",
+            (false, false) => "",
+        };
+        let causes = self.first_cause.join(" = ");
+        write!(f, "{stage}: {causes} <- {}", self.findings.join("; "))
+    }
 }
 
 /// From a record. Times count from `origin`.

@@ -168,7 +168,7 @@ fn judge(situation: &Situation, options: &Options, scores: &Scores) -> Result<()
 fn print_changes(options: &Options, name: &str, spoken: &Spoken) {
     if options.changes {
         for said in spoken.changes.iter().chain(&spoken.last) {
-            println!("{name}: {said:?}");
+            println!("{name}: {said}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Reading;
-use crate::detect::history::{Span, share};
 use crate::detect::facts::LONG;
+use crate::detect::history::{Span, share};
 use crate::detect::{Facts, Level, Rule, State, Unit, Vantage, interval};
 
 /// One client that asks more than this share of all may have stopped, and nothing has collapsed.
@@ -81,7 +81,9 @@ fn is_quieter(facts: &Facts<'_>) -> bool {
         return true;
     };
     let spans = [facts.limits.collapse_lasting, LONG];
-    let mut spans = spans.map(|length| facts.state.history.over(length)).into_iter();
+    let mut spans = spans
+        .map(|length| facts.state.history.over(length))
+        .into_iter();
     spans.any(|span| {
         let seconds = span.elapsed.as_secs_f64().max(0.001);
         interval::upper_count(span.counters.queries) < quietest * seconds

@@ -53,8 +53,7 @@ pub fn lost(facts: &Facts<'_>) -> Lost {
 /// are laid beside their transactions; where none does, there must be large answers at all.
 fn are_of_answers(facts: &Facts<'_>) -> bool {
     // Reassembly is given up after 30 s and more (RFC 1122, 3.3.2): its transaction is long forgotten.
-    let is_at_once =
-        |error: &IcmpSeen| error.about_answer && error.kind == ErrorKind::TooBig;
+    let is_at_once = |error: &IcmpSeen| error.about_answer && error.kind == ErrorKind::TooBig;
     let about = |dossier: &&&Dossier| dossier.errors.iter().any(is_at_once);
     let (mut given, mut made_up) = (0, 0);
     for dossier in facts.recent.iter().filter(about) {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Reading, percent};
+use crate::detect::facts::LONG;
 use crate::detect::history::{Span, float, share};
 use crate::detect::server::{NOERROR, NXDOMAIN, SERVFAIL};
-use crate::detect::facts::LONG;
 use crate::detect::{Facts, Rule, Unit, interval};
 
 /// Spans that are looked at, the shortest that has enough answers first.
@@ -78,8 +78,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let lower = interval::lower(float(some), float(all));
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual; so is anything but a name error to all who ask.
-            let absolute = lower > MOST
-                && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
+            let absolute =
+                lower > MOST && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
@@ -100,7 +100,9 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         }
     }
     let denied = denied(facts).filter(|denied| denied.fires);
-    denied.filter(|_| worst.is_none_or(|worst| !worst.fires)).or(worst)
+    denied
+        .filter(|_| worst.is_none_or(|worst| !worst.fires))
+        .or(worst)
 }
 
 /// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.

@@ -110,7 +110,11 @@ pub fn find(
                 let large = (Property::LargeAnswer, String::new());
                 add(values.entry(large).or_default());
             }
-            let edns = if dossier.edns.is_some() { "with" } else { "without" };
+            let edns = if dossier.edns.is_some() {
+                "with"
+            } else {
+                "without"
+            };
             add(values.entry((Property::Edns, edns.into())).or_default());
         }
     }

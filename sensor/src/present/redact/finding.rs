@@ -21,8 +21,9 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         Finding::WrongSource { answers: _, from } => masks.address(from),
         Finding::OneSource { source, share: _ } => masks.address(source),
         Finding::RandomNames { zone, clients: _ } => masks.name(zone),
-        Finding::LargeAnswers { network }
-        | Finding::AnswersLimited { network, .. } => masks.address(network),
+        Finding::LargeAnswers { network } | Finding::AnswersLimited { network, .. } => {
+            masks.address(network);
+        }
         Finding::UnaskedAnswers { victim, servers: _ } => masks.address(victim),
         Finding::NoServerAnswers {
             resolver,

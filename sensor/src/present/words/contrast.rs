@@ -21,10 +21,7 @@ pub fn sentence(contrast: &Contrast) -> String {
             format!("are queries of type {}", qtype(value)),
             "queries of other types",
         ),
-        Property::Edns => (
-            format!("are queries {value} EDNS"),
-            "other queries",
-        ),
+        Property::Edns => (format!("are queries {value} EDNS"), "other queries"),
         Property::LargeAnswer => (
             "are queries with large answers".into(),
             "queries with small answers",
