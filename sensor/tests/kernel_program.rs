@@ -99,6 +99,10 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         while queries < 30 {
             let object = next();
             assert_eq!(object["schema"], 2);
+            // Nobody listens, which the same tick may tell first.
+            if object["kind"] == "incident" {
+                continue;
+            }
             assert_eq!(object["kind"], "totals");
             assert_eq!(object["engine"], "kernel");
             assert_eq!(object["source"], SERVER_DEVICE);
