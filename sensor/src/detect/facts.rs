@@ -209,7 +209,7 @@ impl<'a> Facts<'a> {
         // many queries only; and where none of the newest fails, it is over.
         let closed = self.closed();
         let above = limits.partial_share.warning.max(usual.upper());
-        let rise = limits.usual_rise * usual.mean().unwrap_or(0.0);
+        let rise = self.risen(usual.mean().unwrap_or(0.0));
         let goes_on =
             closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
         let unusual = closed.iter().find(|closed| {
@@ -284,7 +284,7 @@ impl<'a> Facts<'a> {
 
     /// How long the newest cohorts have mostly failed, by the time of asking.
     fn lasted(&self, asked: &Asked) -> Duration {
-        let mut begun = None;
+        let mut begun: Option<Duration> = None;
         for cohort in self.state.cohorts.back() {
             if cohort.to > asked.to {
                 continue;
@@ -296,7 +296,12 @@ impl<'a> Facts<'a> {
             if share_of(&asked) < 0.3 {
                 break;
             }
-            begun = Some(cohort.from);
+            // The first may have begun to fail somewhere in it.
+            let failing = cohort
+                .to
+                .saturating_sub(cohort.from)
+                .mul_f64(share_of(&asked));
+            begun = Some(cohort.to.saturating_sub(failing));
         }
         begun.map_or(Duration::ZERO, |begun| asked.to.saturating_sub(begun))
     }
@@ -365,8 +370,13 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn alarm_share(&self, least: f64, usual: &Share) -> f64 {
         let upper = usual.upper();
-        let rise = (self.limits.usual_rise * upper).min(upper + 0.5 * (1.0 - upper));
-        least.max(rise)
+        least.max(self.risen(upper))
+    }
+
+    /// So many times a share, but never so near to all that nothing can be above it.
+    #[must_use]
+    pub fn risen(&self, share: f64) -> f64 {
+        (self.limits.usual_rise * share).min(share + 0.5 * (1.0 - share))
     }
 
     /// Why nothing can be said of failures, if so.

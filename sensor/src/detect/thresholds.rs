@@ -20,7 +20,8 @@ pub struct Levels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
-    /// Time before a baseline is believed. Basis: ours; absolute rules work from the first tick.
+    /// Time before a usual rate is believed; a share carries its own uncertainty. Basis: ours; absolute rules work from
+    /// the first tick.
     #[serde(with = "humantime_serde")]
     pub learning: Duration,
     /// Share of a server's decided queries that failed. Basis: ours (half; four in five).

@@ -10,7 +10,7 @@ use sensor_common::server::ServerKey;
 use super::chronology::MOMENT;
 use super::record::{Counts, Party, Range, Summary};
 use super::series::Series;
-use crate::detect::cohort::{Asked, Clock, Cohorts};
+use crate::detect::cohort::{Asked, Clock, Cohort, Cohorts};
 use crate::detect::history::{Span, float};
 use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
@@ -89,6 +89,8 @@ pub struct Evidence {
     series: Series,
     /// What was asked so lately that it may be answered yet: from when to when, in milliseconds since 1970.
     tail: Vec<(u64, u64, Asked)>,
+    /// Queries that were asked from then on count as during it.
+    counts_from: Option<Duration>,
     /// The series has what was asked up to then.
     series_to: Duration,
     /// Sampled packets.
@@ -154,6 +156,7 @@ impl Evidence {
             latency: [None; 2],
             series: Series::default(),
             tail: Vec::new(),
+            counts_from: None,
             series_to: Duration::ZERO,
             packets: Vec::new(),
             names: Names::default(),
@@ -270,12 +273,19 @@ impl Evidence {
             sum
         };
         let minute = Duration::from_mins(1);
+        // Cohorts are whole: the one of the onset counts where most of it lies.
+        let middle = |cohort: &&Cohort| cohort.from + (cohort.to - cohort.from) / 2 <= onset;
+        let first = cohorts.back().find(|cohort| cohort.from < onset);
+        let onset = first
+            .filter(middle)
+            .map_or(onset, |cohort| cohort.to.max(onset));
         // What was asked just before has had its time-out a moment later.
         if self.closed_to.is_zero() {
             self.closed_to = onset;
         }
-        if clock.now < onset + clock.timeout + Duration::from_secs(2) || self.asked[0].asked == 0 {
-            self.asked[0] = as_of(onset.saturating_sub(minute), onset);
+        let onset = self.counts_from.get_or_insert(onset);
+        if clock.now < *onset + clock.timeout + Duration::from_secs(2) || self.asked[0].asked == 0 {
+            self.asked[0] = as_of(onset.saturating_sub(minute), *onset);
         }
         let over = clock
             .now

@@ -18,6 +18,7 @@ pub struct Said {
     pub is_critical: bool,
     pub is_closed: bool,
     pub detected: Duration,
+    pub onset: Duration,
     /// Codes, and since when.
     pub symptoms: Vec<(String, Duration)>,
     /// Codes: one is likely, two are tied, none is unknown.
@@ -30,7 +31,8 @@ pub struct Said {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let server = self.server.as_deref().unwrap_or("network");
-        write!(f, "{:.2} s {server}", self.at.as_secs_f64())?;
+        let (at, onset) = (self.at.as_secs_f64(), self.onset.as_secs_f64());
+        write!(f, "{at:.2} s {server}, since {onset:.2} s:")?;
         for (symptom, since) in &self.symptoms {
             write!(f, " {symptom}@{:.2}", since.as_secs_f64())?;
         }
@@ -54,6 +56,7 @@ pub fn said(at: Duration, origin: Duration, record: &Record) -> Said {
         is_critical: record.level == Level::Critical,
         is_closed: record.stage == Stage::Closed,
         detected: since(record.detected_ms),
+        onset: since(record.onset_ms),
         symptoms: record
             .symptoms
             .iter()

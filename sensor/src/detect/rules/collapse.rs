@@ -49,7 +49,13 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         // An office goes home, or a test has ended: one that is open already goes on.
         State::Holds
     } else if rate < warning {
-        State::Fires(Level::Warning)
+        // Ten seconds of nearly nothing are no pause.
+        let long = facts.long.rate(facts.long.counters.queries);
+        State::Fires(if long < critical {
+            Level::Critical
+        } else {
+            Level::Warning
+        })
     } else if rate < 2.0 * warning {
         State::Holds
     } else {

@@ -15,9 +15,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let failing = &facts.failing;
     let levels = limits.partial_share;
     let usual = &facts.state.usual.failed;
-    let warning = levels
-        .warning
-        .max(limits.usual_rise * usual.mean().unwrap_or(0.0));
+    let warning = levels.warning.max(facts.risen(usual.mean().unwrap_or(0.0)));
     let reading = Reading::new(
         Rule::PartialFailure,
         Unit::Share,

@@ -63,7 +63,7 @@ fn began(record: &Record, symptom: &SymptomRecord, detects: bool) -> String {
         String::new()
     };
     format!(
-        "{detected}{}: {}: {}",
+        "{detected}{}: {}; at its worst {}",
         symptom.level.name(),
         symptom.title,
         symptom.detail
