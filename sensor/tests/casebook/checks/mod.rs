@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 
 mod files;
 mod packets;
+mod quiet;
 mod scores;
 mod traffic;
 
@@ -18,7 +19,7 @@ pub fn all(folder: &Path) -> Vec<Trial> {
         "files keep the rules of the casebook",
         move || Ok(files::keep_the_rules(&folder)?),
     )];
-    let rest = [traffic::all(), packets::all(), scores::all()].concat();
+    let rest = [traffic::all(), packets::all(), scores::all(), quiet::all()].concat();
     all.extend(
         rest.into_iter()
             .map(|(name, check)| Trial::test(name, move || Ok(check()?))),
