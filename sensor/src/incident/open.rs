@@ -1,5 +1,6 @@
 //! One incident, from its first symptom to its end.
 
+use std::mem;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -295,11 +296,11 @@ impl Incident {
             self.note(detector, now);
         }
         if !firing.is_empty() {
-            self.weigh(detector, now);
+            self.weigh(detector, now, true);
         } else if now.saturating_sub(self.last_symptom) <= AFTERMATH {
             // How it ends tells as well: late answers come of a program that was stopped.
             self.note(detector, now);
-            self.weigh(detector, now);
+            self.weigh(detector, now, false);
         }
         let level = self.current_level();
         if level > level_before && level == Some(Level::Critical) {
@@ -323,7 +324,7 @@ impl Incident {
         }
         let lasted = now.saturating_sub(self.opened);
         if level.is_none() && lasted >= SHORTEST {
-            self.weigh(detector, now);
+            self.weigh(detector, now, false);
             self.end(Stage::Closed, now);
             changes.push(Change::Closed);
         } else if now.saturating_sub(self.last_active) >= STALE {
@@ -467,7 +468,7 @@ impl Incident {
         on.filter_map(|symptom| symptom.now).max()
     }
 
-    fn weigh(&mut self, detector: &Detector, now: Duration) {
+    fn weigh(&mut self, detector: &Detector, now: Duration, goes_on: bool) {
         self.vantage = match self.subject {
             Subject::Server(key) => detector.vantage(&key),
             Subject::Network => Vantage::Path,
@@ -494,7 +495,17 @@ impl Incident {
             evidence: &self.evidence,
             verified: self.verified.as_ref(),
         };
-        self.findings = gather::findings(&case, detector);
+        let mut findings = gather::findings(&case, detector);
+        if !goes_on {
+            let is_new = |found: &Finding| {
+                let same = |new: &Finding| mem::discriminant(new) == mem::discriminant(found);
+                !findings.iter().any(same)
+            };
+            let kept = self.findings.iter().filter(|found| found.is_momentary());
+            let kept: Vec<Finding> = kept.filter(|found| is_new(found)).cloned().collect();
+            findings.extend(kept);
+        }
+        self.findings = findings;
         self.causes = rank::rank(&self.findings);
         self.first = rank::first(&self.causes);
     }

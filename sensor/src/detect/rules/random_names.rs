@@ -21,6 +21,8 @@ const DIFFERENT: f64 = 0.8;
 const FAILS: f64 = 0.7;
 /// Dossiers that it takes.
 const ENOUGH: u64 = 8;
+/// Clients that ask, unless one asks as much as no client should.
+const CLIENTS: usize = 3;
 /// And where nothing is known of before, which takes more of everything.
 const MANY: u64 = 200;
 const SURELY_DIFFERENT: f64 = 0.95;
@@ -217,7 +219,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let Some(zone) = zone else {
         return reading;
     };
-    let corroborated = zone.is_unusual() && !(usual.is_none() && facts.failing.is_most);
+    // One client that asks no more than one may is no attack.
+    let are_many = zone.clients >= CLIENTS || zone.rate >= limits.source_rate.warning;
+    let corroborated = are_many && zone.is_unusual() && !(usual.is_none() && facts.failing.is_most);
     reading.graded().only_if(corroborated).saying(|| {
         format!(
             "{:.0} names a second below {} do not repeat, and most of them fail; {} of all queries, from {} \

@@ -378,6 +378,23 @@ pub enum Kind {
 }
 
 impl Finding {
+    /// Whether it is seen in the newest packets alone: what was found while it went on stays true when it is over.
+    #[must_use]
+    pub fn is_momentary(&self) -> bool {
+        matches!(
+            self,
+            Self::Contrast(_)
+                | Self::AnswersLimited { .. }
+                | Self::StrangersRefused { .. }
+                | Self::SpoofedSources
+                | Self::RandomNames { .. }
+                | Self::LargeAnswers { .. }
+                | Self::UnaskedAnswers { .. }
+                | Self::NoServerAnswers { .. }
+                | Self::UpstreamFails { .. }
+        )
+    }
+
     /// Its row.
     #[must_use]
     pub fn kind(&self) -> Kind {

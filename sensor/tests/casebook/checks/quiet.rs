@@ -39,9 +39,17 @@ fn situation(
     (many, few, falls): (u32, u32, u32),
     (lost, clients, on_server, seed): (f64, u32, bool, u64),
 ) -> String {
-    let host = if on_server { "host = \"192.0.2.53\"" } else { "" };
+    let host = if on_server {
+        "host = \"192.0.2.53\""
+    } else {
+        ""
+    };
     // On the server's host a fall to nearly nothing is a collapse.
-    let few = if on_server { few.max(many.div_ceil(4)) } else { few };
+    let few = if on_server {
+        few.max(many.div_ceil(4))
+    } else {
+        few
+    };
     let seed = seed >> 1;
     format!(
         "title = \"loss\"\n{host}\nlasts = \"40s\"\nseed = {seed}\n\
