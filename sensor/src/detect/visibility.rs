@@ -3,7 +3,7 @@
 //! Where traffic takes several ways only queries, or only answers, may pass the sensor. Then nothing can be said of
 //! what was answered: such traffic is `one_way`, and nothing alarms on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -168,17 +168,19 @@ impl Seen<'_> {
     /// Share, by weight, of the unanswered queries whose answers would not pass here.
     #[must_use]
     pub fn one_way_share(&self, recent: &[&Dossier]) -> f64 {
+        let is_open = |dossier: &&&Dossier| {
+            let end = dossier.end(self.now, self.timeout);
+            matches!(end, End::Unanswered | End::Waiting)
+        };
+        let open: Vec<&&Dossier> = recent.iter().filter(is_open).collect();
+        let clients: BTreeSet<ServerKey> = open.iter().map(|dossier| dossier.client).collect();
         let mut first: BTreeMap<ServerKey, Duration> = BTreeMap::new();
-        for dossier in recent {
+        for dossier in recent.iter().filter(|d| clients.contains(&d.client)) {
             first.entry(dossier.client).or_insert(dossier.begun);
         }
         let mut unseen: BTreeMap<Prefix, Vec<&Dossier>> = BTreeMap::new();
         let mut all = 0;
-        for dossier in recent {
-            let end = dossier.end(self.now, self.timeout);
-            if !matches!(end, End::Unanswered | End::Waiting) {
-                continue;
-            }
+        for dossier in open {
             all += dossier.weight;
             let begun = first.get(&dossier.client).copied().unwrap_or_default();
             if !self.passes(dossier, begun) {

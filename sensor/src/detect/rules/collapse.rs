@@ -20,9 +20,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     // After a burst the fast baseline is high, and what follows is no collapse.
     let reference = facts
         .usual_rate()
-        .map(|slow| slow.min(usual.rate_fast.mean()) * (1.0 - heaviest(facts)));
+        .map(|slow| slow.min(usual.rate_fast.mean()));
     let span = facts.state.history.over(limits.collapse_lasting);
     let rate = span.rate(span.counters.queries);
+    let is_low = |usual: &f64| rate < limits.collapse_share * usual;
+    let reference = match reference.filter(is_low) {
+        Some(usual) => Some(usual * (1.0 - heaviest(facts))),
+        None => reference,
+    };
     let warning = limits.collapse_share * reference.unwrap_or(0.0);
     let critical = warning / 10.0;
     let mut reading = Reading::new(

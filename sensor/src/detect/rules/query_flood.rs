@@ -48,8 +48,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let alarms = facts.state.alarms;
     let mut sudden = (alarms & 7).count_ones() >= ALARMS || rate >= ceiling;
     let mut reading = reading.graded();
+    // What follows looks at every dossier.
+    if reading.level().is_none() {
+        return reading;
+    }
     if are_impatient(facts) {
-        reading = reading.quiet();
+        return reading.quiet();
     }
     if may_be_crowd(facts) && !each_asks_more(facts) {
         sudden &= alarms.count_ones() >= LASTING;

@@ -100,7 +100,14 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             }
         }
     }
-    let denied = denied(facts).filter(|denied| denied.fires);
+    // It looks at every dossier, where there is a reason to.
+    let counters = &facts.long.counters;
+    let part = share(counters.answers_by_rcode[NXDOMAIN], answers(&facts.long));
+    let denied = if part > limits.rcode_share.warning {
+        denied(facts).filter(|denied| denied.fires)
+    } else {
+        None
+    };
     denied
         .filter(|_| worst.is_none_or(|worst| !worst.fires))
         .or(worst)
