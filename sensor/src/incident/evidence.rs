@@ -274,7 +274,7 @@ impl Evidence {
         };
         let minute = Duration::from_mins(1);
         // Cohorts are whole: the one of the onset counts where most of it lies.
-        let middle = |cohort: &&Cohort| cohort.from + (cohort.to - cohort.from) / 2 <= onset;
+        let middle = |cohort: &&Cohort| (cohort.from + cohort.to) / 2 <= onset;
         let first = cohorts.back().find(|cohort| cohort.from < onset);
         let onset = first
             .filter(middle)

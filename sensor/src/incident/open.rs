@@ -286,7 +286,7 @@ impl Incident {
         let firing: Vec<&Reading> = readings.iter().filter(fires).collect();
         if firing.iter().any(|reading| self.is_of_it(reading.rule)) {
             self.last_symptom = now;
-            let since_then = std::mem::replace(&mut self.since_then, Span::empty(now));
+            let since_then = mem::replace(&mut self.since_then, Span::empty(now));
             self.evidence.during.add(&since_then);
             if let Some(state) = self.server_state(detector) {
                 let clock = plain_clock(detector, now);
