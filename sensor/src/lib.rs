@@ -16,3 +16,4 @@ pub mod notify;
 pub mod present;
 pub mod session;
 pub mod stage;
+pub mod view;

@@ -62,7 +62,7 @@ pub struct Window {
 }
 
 /// One server's part of a window.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ServerWindow {
     /// What was counted.
     pub counters: ServerCounters,
