@@ -37,7 +37,7 @@ pub const MALFORMED: usize = 16;
 /// Room for [`QuestionState`] in the counter array.
 pub const QUESTION_STATES: usize = 4;
 /// Room for [`TcpEvent`] in the counter array.
-pub const TCP_EVENTS: usize = 4;
+pub const TCP_EVENTS: usize = 8;
 /// Room for [`IcmpType`] in the counter array.
 pub const ICMP_TYPES: usize = 8;
 /// Room for [`Quoted`] in the counter array.
@@ -118,8 +118,13 @@ list! {
         Syn = "syn",
         /// SYN with ACK.
         SynAck = "syn_ack",
-        /// RST.
-        Rst = "rst",
+        /// RST that the client sent.
+        ClientRst = "client_rst",
+        /// RST of the server's address that ends a connection.
+        ServerRst = "server_rst",
+        /// RST of the server's address that answers a SYN: nobody listens, or a filter rejects it. It acknowledges
+        /// and has the sequence number 0 (RFC 9293, 3.10.7.1).
+        Refused = "refused",
     }
 }
 
@@ -246,5 +251,9 @@ list! {
         Transaction = "transaction",
         /// An ICMP error that quotes too little of a DNS message to know which.
         ShortQuote = "short_quote",
+        /// No genuine message; see [`crate::totals::Totals::garbage`].
+        Garbage = "garbage",
+        /// Forged; see [`crate::totals::Totals::forged`].
+        Forged = "forged",
     }
 }

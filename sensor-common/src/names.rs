@@ -11,6 +11,11 @@ pub const SAMPLES: &str = "SAMPLES";
 /// Per-CPU array with one buffer, into which the start of a packet outside the linear part is
 /// copied before it is parsed.
 pub const SCRATCH: &str = "SCRATCH";
+/// Hash map with the addresses of this host, [`crate::server::ServerKey`], as its keys.
+pub const OWN: &str = "OWN";
+
+/// Per-CPU array with one place: what is known of the packet at hand where it can be no genuine message.
+pub const GARBAGE: &str = "GARBAGE";
 
 /// XDP program, ingress. Takes multi-buffer frames.
 pub const PROGRAM_XDP: &str = "sensor_xdp";
@@ -37,7 +42,7 @@ pub const SETTINGS: &str = "SETTINGS";
 pub const CONTROL: &str = ".data.control";
 
 /// All maps by the names of their statics.
-pub const MAPS: [&str; 5] = [TOTALS, SHARDS, TRANSACTIONS, SAMPLES, SCRATCH];
+pub const MAPS: [&str; 7] = [TOTALS, SHARDS, TRANSACTIONS, SAMPLES, SCRATCH, OWN, GARBAGE];
 /// All programs in the object.
 pub const PROGRAMS: [&str; 6] = [
     PROGRAM_XDP,

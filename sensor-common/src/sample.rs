@@ -13,7 +13,7 @@ pub const MIN_RING_BYTES: usize = 256 * 1024;
 /// Bytes of the ring buffer at most: with more than 128 CPUs, of which all are flooded, samples may be lost.
 pub const MAX_RING_BYTES: usize = 8 * 1024 * 1024;
 /// Samples that each CPU may take in a tick of the loader (250 ms), by [`crate::class::SampleKind`].
-pub const SAMPLES_PER_TICK: [u64; SAMPLE_KINDS] = [256, 32, 0, 0];
+pub const SAMPLES_PER_TICK: [u64; SAMPLE_KINDS] = [256, 32, 8, 8];
 
 /// One sampled packet: a DNS message over UDP, or an ICMP error that quotes one.
 ///
@@ -49,4 +49,4 @@ pub struct Sample {
 
 const _: () = assert!(size_of::<Sample>() == 48 + SAMPLE_BYTES);
 // With the header of its record in the ring buffer.
-const _: () = assert!((size_of::<Sample>() + 8) * 288 < RING_BYTES_PER_CPU);
+const _: () = assert!((size_of::<Sample>() + 8) * 304 < RING_BYTES_PER_CPU);

@@ -60,7 +60,8 @@ pub struct ServerCounters {
     pub errors_unverifiable: u64,
     /// ICMP errors that quote a response of it, by [`crate::class::ErrorKind`].
     pub backscatter: [u64; ERROR_KINDS],
-    /// Messages to its DNS port that are no DNS.
+    /// Packets to its DNS port that can be no genuine messages; see [`crate::totals::Totals::garbage`]. They count in
+    /// nothing else here.
     pub garbage: u64,
     /// ICMP errors whose quoted query was seen here in the last 10 s, by
     /// [`crate::class::ErrorKind`]. At rates over 10,000 queries a second some are missed.
@@ -124,7 +125,8 @@ pub const SETS: usize = 512;
 pub struct ServerSet {
     /// Keyed 64-bit hash of the key in each place; 0 while unused.
     pub tags: [u64; WAYS],
-    /// 1 where a place was used since the hand last passed (second-chance eviction).
+    /// 0 where a place was not used since the hand last passed (second-chance eviction). The program writes 1 at each use;
+    /// the loader makes it 2 when it has read the place, so that it reads again only what was used since.
     pub used: [u8; WAYS],
     /// Odd while a place is being given to another server: a reader tries again.
     pub sequence: u32,

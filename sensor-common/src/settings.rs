@@ -59,6 +59,10 @@ pub struct Settings {
     /// The only DNS port, in network byte order; 0 where there are several, and then `port_set` has
     /// them. The common case costs one comparison.
     pub single_port: u32,
+    /// Index of the loopback interface, on which the host asks itself; 0 where there is none.
+    pub loopback: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// Indexes of interfaces with a program on ingress, and of those above them; unused ones are 0. A
     /// packet that came in through one of them was attributed to its server there.
     pub ingress_interfaces: [u32; MAX_INGRESS],
@@ -76,6 +80,8 @@ impl Settings {
         timeout: (2_000_000_000_u64 >> crate::latency::UNIT_BITS) as u32,
         tick_bits: 18,
         single_port: 53_u16.to_be() as u32,
+        loopback: 0,
+        reserved: 0,
         ingress_interfaces: [0; MAX_INGRESS],
         port_set: [0; PORT_WORDS],
     };
@@ -104,4 +110,4 @@ impl Settings {
     }
 }
 
-const _: () = assert!(size_of::<Settings>() == 96 + 8 * PORT_WORDS && align_of::<Settings>() == 8);
+const _: () = assert!(size_of::<Settings>() == 104 + 8 * PORT_WORDS && align_of::<Settings>() == 8);

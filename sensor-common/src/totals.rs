@@ -48,6 +48,13 @@ pub struct Totals {
     pub icmp_error: [[[u64; QUOTED]; ICMP_CODES]; ICMP_TYPES],
     /// ICMP errors that quote DNS ports and fewer than 12 bytes of DNS: matched by ports alone.
     pub unverifiable: u64,
+    /// Packets on a DNS port that can be no genuine messages, whatever their class: shorter than a DNS header or of an
+    /// impossible length, with a question that cannot be read or with nothing asked, with an opcode that is not
+    /// assigned, a query that is not sent to a DNS port, or a response that is not sent from one.
+    pub garbage: u64,
+    /// DNS responses and ICMP errors that came in from outside with an address of this host as their sender,
+    /// whatever their class. They are attributed to no server and end no transaction.
+    pub forged: u64,
     /// Packets whose start had to be copied because it was outside the linear part.
     pub copied: u64,
 }

@@ -24,6 +24,11 @@ pub const TUPLE_TICKS: u32 = 40;
 /// sampling rate by itself.
 pub const BUDGET: u64 = 1024;
 
+/// Words of [`Control::own`]; a power of two.
+pub const OWN_WORDS: usize = 16;
+/// Addresses of this host that are known at once.
+pub const MAX_OWN: usize = 4096;
+
 /// What the loader changes while the programs run, and the programs themselves when a flood begins.
 ///
 /// In the program's data section: a read costs no look-up.
@@ -45,6 +50,9 @@ pub struct Control {
     pub sample_shift: u32,
     /// The time in nanoseconds for packets of a capture; 0 for the kernel's clock.
     pub clock: u64,
+    /// A Bloom filter of one hash over the addresses of this host: the bit of an address is in
+    /// `sensor_ebpf::forgery::place`. Where it is set, [`crate::names::OWN`] tells for certain.
+    pub own: [u64; OWN_WORDS],
 }
 
 impl Control {
@@ -57,6 +65,7 @@ impl Control {
         tick: TUPLE_TICKS + 1,
         sample_shift: 0,
         clock: 0,
+        own: [0; OWN_WORDS],
     };
 }
 
@@ -86,4 +95,4 @@ pub struct TransactionCounters {
 }
 
 const _: () = assert!(CELLS.is_power_of_two() && TUPLES.is_power_of_two() && RING == 16);
-const _: () = assert!(size_of::<Control>() == 32);
+const _: () = assert!(size_of::<Control>() == 32 + 8 * OWN_WORDS);

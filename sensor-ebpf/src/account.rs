@@ -3,16 +3,17 @@
 //! Counting a message is one function for each kind: [`query`], [`response`], [`icmp_error`], [`tcp`].
 
 use sensor_common::class::{
-    Class, ERROR_KINDS, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, Quoted,
-    SampleKind, TCP_EVENTS,
+    Class, ERROR_KINDS, ErrorKind, ICMP_TYPES, IcmpType, QUESTION_STATES, QUOTED, QuestionState,
+    Quoted, SampleKind, TCP_EVENTS,
 };
 use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
-use crate::address::{Address, V4, V6};
+use crate::address::{self, Address, V4, V6};
+use crate::forgery::is_forged;
 use crate::packet::Packet;
 use crate::parse::{
-    Carriage, Connection, Flags, IcmpError, Link, Outcome, Query, Response, Sink, parse,
+    Carriage, Connection, Flags, Garbage, IcmpError, Link, Outcome, Query, Response, Sink, parse,
 };
 use crate::rare::Rare;
 use crate::sampling::{self, Wanted};
@@ -81,6 +82,15 @@ fn count_header(totals: &mut Totals, flags: Flags) {
     }
 }
 
+#[inline(always)]
+fn count_question<S: Store>(totals: &mut Totals, state: u16, qtype: u16) {
+    if state == QuestionState::Read as u16 {
+        totals.qtype[S::at_most::<{ QTYPES - 1 }>(usize::from(qtype))] += 1;
+    } else {
+        totals.unread[usize::from(state) & (QUESTION_STATES - 1)] += 1;
+    }
+}
+
 /// Counts a DNS query.
 #[inline(always)]
 pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> Wanted {
@@ -88,11 +98,7 @@ pub fn query<S: Store<Shared: Rare>>(query: &Query, store: &mut S) -> Wanted {
     count_carriage(totals, query.message.carriage);
     count_header(totals, query.message.flags);
     totals.query_bytes += u64::from(query.message.length);
-    if query.question_is_read() {
-        totals.qtype[S::at_most::<{ QTYPES - 1 }>(usize::from(query.qtype))] += 1;
-    } else {
-        totals.unread[usize::from(query.question_state) & (QUESTION_STATES - 1)] += 1;
-    }
+    count_question::<S>(totals, query.question_state, query.qtype);
     // Of queries alone: with all packets, those that alternate with responses would have even numbers.
     let number = totals.classes[Class::DnsQuery.index()];
     if query.message.family == u16::from(FAMILY_V4) {
@@ -162,11 +168,14 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     store: &mut S,
 ) -> Wanted {
     let secret = store.hash_key();
+    let (client, server) = (A::new(response.client), A::new(response.server));
+    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
+    if is_forged(store, server) {
+        return forged(store);
+    }
     let Some((shard, table)) = store.state() else {
         return Wanted::NOTHING;
     };
-    let (client, server) = (A::new(response.client), A::new(response.server));
-    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let port = response.message.client_port;
     let tuple = transactions::tuple(client_hash, server_hash, port);
     let transaction = transactions::transaction(tuple, response.message.id);
@@ -184,6 +193,46 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     }
     let hash = sampling::hash(client_hash, port, response.message.id);
     sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
+}
+
+/// Counts a packet that its sender cannot have sent, beside its class. Nothing of it is believed.
+#[inline(always)]
+fn forged<S: Store>(store: &mut S) -> Wanted {
+    store.totals().forged += 1;
+    match store.state() {
+        Some((shard, _)) => sampling::by_token(&mut shard.sampling, SampleKind::Forged, 0),
+        None => Wanted::NOTHING,
+    }
+}
+
+/// Counts what can be no genuine message, beside its class. Rare: the kernel's half makes it a function of its own.
+#[inline(always)]
+pub fn garbage<S: Store<Shared: Rare>>(garbage: &Garbage, store: &mut S) -> Wanted {
+    let totals = store.totals();
+    totals.garbage += 1;
+    if let Some(header) = garbage.header() {
+        count_carriage(totals, header.carriage);
+        count_header(totals, header.flags);
+        if header.flags.is_response() {
+            totals.rcode[header.flags.rcode()] += 1;
+            totals.response_bytes += garbage.length;
+        } else {
+            totals.query_bytes += garbage.length;
+            count_question::<S>(totals, header.question_state, header.qtype);
+        }
+    }
+    let secret = store.hash_key();
+    let Some((shard, table)) = store.state() else {
+        return Wanted::NOTHING;
+    };
+    if garbage.to_server != 0 {
+        let family = garbage.family as u16;
+        let key = address::key(garbage.receiver, family);
+        let hash = address::hash(garbage.receiver, family, secret);
+        let entry = servers::entry_of(&mut shard.servers, &key, hash, table);
+        entry.counters.garbage += 1;
+    }
+    sampling::by_token(&mut shard.sampling, SampleKind::Garbage, 0)
 }
 
 /// Counts a TCP segment that opens or refuses a connection to a DNS server.
@@ -241,13 +290,21 @@ pub fn count_icmp_error<S: Store>(store: &mut S, icmp_type: u8, code: u8, quoted
 #[inline(always)]
 fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> Wanted {
     let secret = store.hash_key();
+    let sender = A::new(error.sender);
+    if is_forged(store, sender) {
+        return forged(store);
+    }
     let Some((shard, table)) = store.state() else {
         return Wanted::NOTHING;
     };
     let (client, server) = (A::new(error.client), A::new(error.server));
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     if error.quoted == Quoted::Query as u8 {
-        let tuple = transactions::tuple(client_hash, server_hash, error.client_port);
+        // An error goes to whoever sent what it quotes: to another it was made up, and must match nothing. By the
+        // hash and not by a branch, which the verifier would follow on both sides.
+        let astray = client.difference(A::new(error.receiver));
+        let asker = client_hash.wrapping_add(astray);
+        let tuple = transactions::tuple(asker, server_hash, error.client_port);
         let recent = transactions::is_recent(table, tuple);
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         let transaction = transactions::transaction(tuple, error.id);
@@ -256,7 +313,7 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
             let histograms = &mut shard.histograms;
             matched |= table.follow_error(histograms, entry, transaction);
         }
-        entry.error_sender = A::new(error.sender).key();
+        entry.error_sender = sender.key();
         let counters = &mut entry.counters;
         let kind = kind::<S>(error);
         counters.errors[kind] += 1;

@@ -22,8 +22,45 @@ pub trait Address: Copy + PartialEq {
     /// A 64-bit hash under a secret key. The two families are hashed apart.
     fn hash(self, secret: u64) -> u64;
 
+    /// 0 where the other is the same address, and only there.
+    fn difference(self, other: Self) -> u64;
+
+    /// Its bits in one word, not a hash.
+    fn folded(self) -> u64;
+
     /// A hash of the network it is in: /24 of IPv4, /56 of IPv6.
     fn prefix_hash(self, secret: u64) -> u64;
+}
+
+/// The key of an address whose family is known only at run time.
+#[inline(always)]
+#[must_use]
+pub fn key(words: Words, family: u16) -> ServerKey {
+    if family == u16::from(FAMILY_V4) {
+        V4::new(words).key()
+    } else {
+        V6::new(words).key()
+    }
+}
+
+/// The hash of such an address; see [`Address::hash`].
+#[inline(always)]
+#[must_use]
+pub fn hash(words: Words, family: u16, secret: u64) -> u64 {
+    if family == u16::from(FAMILY_V4) {
+        V4::new(words).hash(secret)
+    } else {
+        V6::new(words).hash(secret)
+    }
+}
+
+/// Whether two keys are the same.
+#[inline(always)]
+#[must_use]
+pub fn is_same(one: &ServerKey, other: &ServerKey) -> bool {
+    one.family == other.family
+        && raw64(&one.address, 0) == raw64(&other.address, 0)
+        && raw64(&one.address, 8) == raw64(&other.address, 8)
 }
 
 /// An IPv4 address, the four bytes as they lie in memory.
@@ -55,6 +92,16 @@ impl Address for V4 {
     }
 
     #[inline(always)]
+    fn difference(self, other: Self) -> u64 {
+        u64::from(self.0 ^ other.0)
+    }
+
+    #[inline(always)]
+    fn folded(self) -> u64 {
+        u64::from(self.0)
+    }
+
+    #[inline(always)]
     fn hash(self, secret: u64) -> u64 {
         finish(mix(secret, u64::from(self.0)))
     }
@@ -82,6 +129,16 @@ impl Address for V6 {
     #[inline(always)]
     fn key(self) -> ServerKey {
         ServerKey::new([self.0, self.1], FAMILY_V6)
+    }
+
+    #[inline(always)]
+    fn difference(self, other: Self) -> u64 {
+        (self.0 ^ other.0) | (self.1 ^ other.1)
+    }
+
+    #[inline(always)]
+    fn folded(self) -> u64 {
+        self.0 ^ self.1
     }
 
     #[inline(always)]

@@ -18,6 +18,7 @@
 pub mod account;
 pub mod address;
 pub mod eviction;
+pub mod forgery;
 pub mod hash;
 pub mod outcomes;
 pub mod packet;

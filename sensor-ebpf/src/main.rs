@@ -14,8 +14,10 @@ use aya_ebpf::programs::{TcContext, XdpContext};
 
 mod kernel;
 
+use kernel::garbage::{garbage_egress, garbage_ingress, garbage_xdp};
 use kernel::hook::{again_egress, again_ingress, again_xdp, packet};
 use sensor_common::settings::Direction;
+use sensor_ebpf::parse::Outcome;
 
 const TC_ACT_UNSPEC: i32 = -1;
 
@@ -23,9 +25,12 @@ const TC_ACT_UNSPEC: i32 = -1;
 #[xdp(frags)]
 #[inline(always)]
 fn sensor_xdp(context: XdpContext) -> u32 {
-    let malformed = packet(context.ctx, Direction::Ingress);
-    if malformed != 0 {
-        again_xdp(context.ctx, malformed);
+    let mut outcome = Outcome(packet(context.ctx, Direction::Ingress));
+    if outcome.is_malformed() {
+        outcome = Outcome(again_xdp(context.ctx, outcome.0));
+    }
+    if outcome.is_garbage() {
+        garbage_xdp(context.ctx);
     }
     XDP_PASS
 }
@@ -34,9 +39,12 @@ fn sensor_xdp(context: XdpContext) -> u32 {
 #[classifier]
 #[inline(always)]
 fn sensor_ingress(context: TcContext) -> i32 {
-    let malformed = packet(context.skb.skb, Direction::Ingress);
-    if malformed != 0 {
-        again_ingress(context.skb.skb, malformed);
+    let mut outcome = Outcome(packet(context.skb.skb, Direction::Ingress));
+    if outcome.is_malformed() {
+        outcome = Outcome(again_ingress(context.skb.skb, outcome.0));
+    }
+    if outcome.is_garbage() {
+        garbage_ingress(context.skb.skb);
     }
     TC_ACT_UNSPEC
 }
@@ -45,9 +53,12 @@ fn sensor_ingress(context: TcContext) -> i32 {
 #[classifier]
 #[inline(always)]
 fn sensor_egress(context: TcContext) -> i32 {
-    let malformed = packet(context.skb.skb, Direction::Egress);
-    if malformed != 0 {
-        again_egress(context.skb.skb, malformed);
+    let mut outcome = Outcome(packet(context.skb.skb, Direction::Egress));
+    if outcome.is_malformed() {
+        outcome = Outcome(again_egress(context.skb.skb, outcome.0));
+    }
+    if outcome.is_garbage() {
+        garbage_egress(context.skb.skb);
     }
     TC_ACT_UNSPEC
 }

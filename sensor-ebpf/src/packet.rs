@@ -35,6 +35,13 @@ pub trait Packet: Copy {
     /// verifier knows nothing of it: where a loop can end at many places, it would otherwise follow the
     /// rest of the program once for each.
     fn since(self, start: Self) -> usize;
+
+    /// The same number, of which the verifier knows nothing any more: where one of few values decides what is done
+    /// later, it would otherwise follow all that lies between once for each.
+    #[inline(always)]
+    fn forget(self, n: u16) -> u16 {
+        n.wrapping_add(self.skip(0).since(self) as u16)
+    }
 }
 
 /// A packet in ordinary memory.

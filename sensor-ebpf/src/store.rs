@@ -1,5 +1,6 @@
 //! Where counts go.
 
+use sensor_common::server::ServerKey;
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 #[cfg(doc)]
@@ -15,6 +16,15 @@ pub trait Store {
 
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
+
+    /// A word of [`Control::own`], below [`sensor_common::transactions::OWN_WORDS`]; 0 where packets leave.
+    fn own_word(&self, at: usize) -> u64;
+
+    /// Whether the packet came in, and not over loopback.
+    fn is_from_outside(&self) -> bool;
+
+    /// Whether an address is one of this host.
+    fn is_own(&self, address: &ServerKey) -> bool;
 
     /// What this CPU counts beside totals; `None` for a forwarded packet, which was attributed where it
     /// came in. Asked for only where there is something to count.

@@ -12,7 +12,7 @@ use sensor_common::class::{Class, QuestionState, Quoted};
 use sensor_common::totals::Totals;
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{
-    Connection, DnsPort, IcmpError, Link, Outcome, Query, Response, Sink, parse,
+    Connection, DnsPort, Garbage, IcmpError, Link, Outcome, Query, Response, Sink, parse,
 };
 use support::frames::corpus;
 
@@ -113,6 +113,8 @@ impl Sink for Nobody {
     fn query<P: Packet>(&mut self, _: &Query, _: P) {}
 
     fn response<P: Packet>(&mut self, _: &Response, _: P) {}
+
+    fn garbage(&mut self, _: &Garbage) {}
 
     fn tcp(&mut self, _: &Connection) {}
 

@@ -39,7 +39,8 @@ impl<C: Context> Linear<C> {
 /// Bytes of a packet that can be read directly.
 #[inline(always)]
 fn linear_length<C: Context>(context: *const C) -> usize {
-    (C::data_end(context) as usize).wrapping_sub(C::data(context) as usize)
+    let (from, to) = (settled(C::data(context)), settled(C::data_end(context)));
+    (to as usize).wrapping_sub(from as usize)
 }
 
 /// The same pointer, of which the compiler does not know how it was computed. It may otherwise
@@ -50,6 +51,14 @@ fn settled(mut pointer: *const u8) -> *const u8 {
     // SAFETY: moves a register to itself; an instruction, or line information would have a gap.
     unsafe { asm!("{0} = {0}", inout(reg) pointer, options(pure, nomem, nostack)) };
     pointer
+}
+
+/// The same of a number: a difference stays one, where the compiler would rather subtract a pointer from a number.
+#[inline(always)]
+fn settled_number(mut number: usize) -> usize {
+    // SAFETY: as above.
+    unsafe { asm!("{0} = {0}", inout(reg) number, options(pure, nomem, nostack)) };
+    number
 }
 
 /// A pointer so many bytes further, settled too.
@@ -125,7 +134,7 @@ impl<C: Context> Packet for Linear<C> {
 
     #[inline(always)]
     fn since(self, start: Self) -> usize {
-        (self.at as usize).wrapping_sub(start.at as usize)
+        settled_number((self.at as usize).wrapping_sub(start.at as usize))
     }
 }
 

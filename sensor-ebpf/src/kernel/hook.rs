@@ -16,7 +16,7 @@ use super::context::Sampled;
 use super::frame::{Linear, Scratch};
 use super::store::{Maps, link};
 
-/// Counts a packet by what can be read directly; its outcome if that is malformed, and 0 otherwise.
+/// Counts a packet by what can be read directly; its outcome if there is more to do, and 0 otherwise.
 #[inline(always)]
 pub fn packet<C: Sampled>(context: *const C, direction: Direction) -> u32 {
     let Some(mut store) = Maps::of(context, direction) else {
@@ -26,13 +26,13 @@ pub fn packet<C: Sampled>(context: *const C, direction: Direction) -> u32 {
     let frame = Linear::new(context);
     let (link, tagged) = (link(context), C::tagged(context));
     let outcome = account::account(frame, link, tagged, &mut store);
-    if outcome.is_malformed() {
+    if outcome.is_malformed() || outcome.is_garbage() {
         return outcome.0;
     }
     0
 }
 
-/// Counts a packet that was found malformed: with more of it, if there is more.
+/// Counts a packet that was found malformed: with more of it, if there is more. Its outcome then.
 #[inline(always)]
 fn again<C: Sampled>(
     log: &impl EbpfContext,
@@ -52,7 +52,7 @@ fn again<C: Sampled>(
         account::count_malformed(outcome, store.totals());
         debug!(log, "malformed packet, reason {}", outcome.reason() as u64);
     }
-    0
+    outcome.0
 }
 
 /// [`again`] for XDP.

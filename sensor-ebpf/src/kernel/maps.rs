@@ -1,15 +1,17 @@
 //! Maps and globals. Their names are those of [`sensor_common::names`]; a test holds them together.
 
 use aya_ebpf::Global;
-use aya_ebpf::bindings::BPF_F_MMAPABLE;
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, RingBuf};
 use sensor_common::ABI_VERSION;
 use sensor_common::sample::MIN_RING_BYTES;
+use sensor_common::server::ServerKey;
 use sensor_common::settings::{SCRATCH_BYTES, SCRATCH_SLACK, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_common::transactions::{CELLS, Control, TUPLES};
+use sensor_common::transactions::{CELLS, Control, MAX_OWN, TUPLES};
+use sensor_ebpf::parse::Garbage;
 
 /// Index: `cpu * lanes + lane`. The loader sets the number of entries.
 #[map]
@@ -26,6 +28,15 @@ pub static TRANSACTIONS: Array<u64> = Array::with_max_entries(CELLS as u32, BPF_
 /// First bytes of some packets. The loader sets the number of bytes.
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(MIN_RING_BYTES as u32, 0);
+
+/// Addresses of this host; the values say nothing.
+#[map]
+pub static OWN: HashMap<ServerKey, u64> =
+    HashMap::with_max_entries(MAX_OWN as u32, BPF_F_NO_PREALLOC);
+
+/// What the parser found of the packet at hand.
+#[map]
+pub static GARBAGE: PerCpuArray<Garbage> = PerCpuArray::with_max_entries(1, 0);
 
 /// Remembered tuples. A global and not a map, because every query writes one.
 #[unsafe(no_mangle)]
@@ -61,9 +72,9 @@ pub(crate) use setting;
 
 /// Reads one field of [`CONTROL`]. Volatile, because it changes.
 macro_rules! control {
-    ($field:ident) => {
+    ($($field:tt)+) => {
         // SAFETY: the place is a field of a static, aligned and initialised.
-        unsafe { (&raw const $crate::kernel::maps::CONTROL.$field).read_volatile() }
+        unsafe { (&raw const $crate::kernel::maps::CONTROL.$($field)+).read_volatile() }
     };
 }
 pub(crate) use control;

@@ -4,8 +4,10 @@
 pub mod context;
 pub mod flood;
 pub mod frame;
+pub mod garbage;
 pub mod hook;
 pub mod maps;
+mod own;
 mod rare;
 pub mod sample;
 pub mod store;

@@ -4,18 +4,24 @@ use core::arch::asm;
 
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_ns};
 use sensor_common::class::Quoted;
+use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_common::transactions::{CELLS, TUPLES};
+use sensor_common::transactions::{CELLS, OWN_WORDS, TUPLES};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::Packet;
-use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
+use sensor_ebpf::parse::{
+    Connection, DnsPort, Garbage, IcmpError, Link, Query, Response, Sink, dns_offset,
+};
 use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::{Shared, Store};
 
 use super::context::{Context, Sampled};
-use super::maps::{CONTROL, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting};
+use super::maps::{
+    CONTROL, GARBAGE, SCRATCH, SHARDS, TOTALS, TRANSACTIONS, TUPLES_SEEN, control, setting,
+};
+use super::own::is_own;
 
 /// Index of no shard: for a forwarded packet, which was attributed where it came in.
 const NO_SHARD: u32 = u32::MAX;
@@ -150,6 +156,15 @@ impl<C: Sampled> Sink for Maps<C> {
     }
 
     #[inline(always)]
+    fn garbage(&mut self, garbage: &Garbage) {
+        // Noted for the functions of `kernel/garbage.rs`.
+        if let Some(noted) = GARBAGE.get_ptr_mut(0) {
+            // SAFETY: a map value of that type; no one else writes that of this CPU meanwhile.
+            unsafe { noted.write(*garbage) };
+        }
+    }
+
+    #[inline(always)]
     fn tcp(&mut self, connection: &Connection) {
         account::tcp(connection, self);
     }
@@ -197,6 +212,24 @@ impl<C: Context> Store for Maps<C> {
     #[inline(always)]
     fn totals(&mut self) -> &mut Totals {
         self.totals
+    }
+
+    #[inline(always)]
+    fn own_word(&self, at: usize) -> u64 {
+        match self.direction {
+            Direction::Ingress => control!(own[at & (OWN_WORDS - 1)]),
+            Direction::Egress => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn is_from_outside(&self) -> bool {
+        self.direction == Direction::Ingress && C::ifindex(self.context) != setting!(loopback)
+    }
+
+    #[inline(always)]
+    fn is_own(&self, address: &ServerKey) -> bool {
+        is_own(address) != 0
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use sensor_common::class::{Class, Malformed, QuestionState};
 use sensor_common::settings::MAX_LABELS;
 
 use super::datagram::Datagram;
-use super::message::{Flags, Message, Query, Response};
+use super::message::{self, DnsPort, Flags, Garbage, Message, Query, Response};
 use super::outcome::Outcome;
 use super::sink::Sink;
 use crate::packet::{Packet, be16, raw64};
@@ -19,6 +19,8 @@ const MAX_NAME: usize = 255;
 /// What a message says before its question.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
+    /// Not 0: it is sent to a DNS port. Unknown to the verifier.
+    pub to_server: u16,
     /// In network byte order, as all here but the flags.
     pub source_port: u16,
     pub destination_port: u16,
@@ -26,6 +28,8 @@ pub(super) struct Header {
     pub flags: Flags,
     /// QDCOUNT.
     pub questions: u16,
+    /// ARCOUNT.
+    pub additional: u16,
 }
 
 /// What the question section asks.
@@ -70,6 +74,13 @@ pub(super) fn parse<P: Packet, S: Sink>(
     };
     if flags.is_response() {
         message.client_port = header.destination_port;
+        // The ports in the other order: whether that of the sender is one.
+        let port = sink.dns_port(header.destination_port, header.source_port);
+        if port != DnsPort::Destination || !flags.is_assigned() {
+            let nothing = Question::unread(QuestionState::Absent);
+            garbage(datagram, header.to_server, &message, nothing, sink);
+            return Outcome::from(Class::DnsResponse).as_garbage();
+        }
         let response = Response {
             client: datagram.destination,
             server: datagram.source,
@@ -78,13 +89,25 @@ pub(super) fn parse<P: Packet, S: Sink>(
         sink.response(&response, datagram.payload);
         return Class::DnsResponse.into();
     }
+    let room = length - HEADER as u32;
     let question = if header.questions == 0 {
         Question::unread(QuestionState::Absent)
     } else {
-        question(body, length - HEADER as u32, sink.hash_key())
+        question(body, room, sink.hash_key())
     };
     if question.state == QuestionState::Malformed && !body.is_whole() {
         return Malformed::Unreadable.into();
+    }
+    let asks_nothing = match question.state {
+        QuestionState::Read | QuestionState::TooManyLabels => false,
+        QuestionState::Malformed => holds_a_question(body, room),
+        // A query with a cookie alone has no question, and an OPT record (RFC 7873, 5.4). Without either there is
+        // nothing that could be answered.
+        QuestionState::Absent => flags.opcode() == 0 && header.additional == 0,
+    };
+    if asks_nothing || header.to_server == 0 || !flags.is_assigned() {
+        garbage(datagram, header.to_server, &message, question, sink);
+        return Outcome::from(Class::DnsQuery).as_garbage();
     }
     let query = Query {
         client: datagram.source,
@@ -96,6 +119,33 @@ pub(super) fn parse<P: Packet, S: Sink>(
     };
     sink.query(&query, datagram.payload);
     Class::DnsQuery.into()
+}
+
+#[inline(always)]
+fn garbage<P: Packet, S: Sink>(
+    datagram: &Datagram<P>,
+    to_server: u16,
+    message: &Message,
+    question: Question,
+    sink: &mut S,
+) {
+    let header = message::Header {
+        flags: message.flags,
+        carriage: message.carriage,
+        question_state: question.state as u16,
+        qtype: question.qtype,
+    };
+    let garbage = Garbage::new(datagram.destination, datagram.family, to_server);
+    let garbage = garbage.with(header, message.length);
+    sink.garbage(&garbage);
+}
+
+/// Whether the frame holds all bytes that a question of the message may have: a capture may have cut it.
+#[inline(always)]
+fn holds_a_question<P: Packet>(start: P, room: u32) -> bool {
+    const LONGEST: u32 = (MAX_NAME + 4) as u32;
+    let length = if room < LONGEST { room } else { LONGEST };
+    length == 0 || start.skip(length as usize - 1).byte().is_some()
 }
 
 /// Type and name of the first question; `room` is the bytes that the message has for it.

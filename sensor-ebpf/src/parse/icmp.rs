@@ -21,6 +21,7 @@ const WHOLE: usize = udp::HEADER + dns::HEADER;
 struct Error<P> {
     payload: P,
     sender: Words,
+    receiver: Words,
     family: u8,
     /// Index of the [`IcmpType`].
     icmp_type: u8,
@@ -78,6 +79,7 @@ fn error<P: Packet>(datagram: &Datagram<P>, icmp_type: u8, code: u8) -> Error<P>
     Error {
         payload: datagram.payload,
         sender: datagram.source,
+        receiver: datagram.destination,
         family: datagram.family,
         icmp_type,
         code,
@@ -175,6 +177,7 @@ fn quoted_udp<P: Packet, S: Sink>(
     }
     let mut report = IcmpError {
         sender: error.sender,
+        receiver: error.receiver,
         server: destination,
         client: source,
         client_port: raw16(ports, 0),
@@ -190,7 +193,20 @@ fn quoted_udp<P: Packet, S: Sink>(
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);
     if let Some(headers) = whole {
-        is_query = !Flags(raw16(headers, 10)).is_response();
+        let flags = Flags(raw16(headers, 10));
+        is_query = !flags.is_response();
+        // A query is sent to a DNS port and a response from one.
+        let is_genuine = if is_query {
+            port == DnsPort::Destination
+        } else {
+            sink.dns_port(raw16(ports, 2), raw16(ports, 0)) == DnsPort::Destination
+        };
+        if !is_genuine || !flags.is_assigned() {
+            // It counts by its QR bit, and for no server.
+            let quoted = [Quoted::Response, Quoted::Query][usize::from(is_query)];
+            sink.icmp_error_of_other(error.icmp_type, error.code, quoted);
+            return Class::IcmpError.into();
+        }
         report.id = raw16(headers, 8);
         report.verifiable = 1;
     } else if !error.payload.is_whole() {

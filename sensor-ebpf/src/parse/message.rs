@@ -61,6 +61,85 @@ pub struct Response {
     pub message: Message,
 }
 
+/// A packet on a DNS port that can be no genuine message. Of whole words: the kernel's half passes it to a function,
+/// and the verifier refuses what the compiler makes of smaller fields, stores that are not aligned.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Garbage {
+    /// Receiver of the packet.
+    pub receiver: Words,
+    /// As of a message.
+    pub family: u64,
+    /// Not 0: it is sent to a DNS port, so that its receiver is a server.
+    pub to_server: u64,
+    /// As of a message; 0 where it has no whole DNS header.
+    pub length: u64,
+    /// Of [`Header`]: the state of the question, the flags and the type; 0 where it has no whole DNS header.
+    header: u64,
+    /// Of it: how it came.
+    carriage: u64,
+}
+
+/// What is counted of a DNS header that is garbage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// As of a message.
+    pub flags: Flags,
+    /// As of a message.
+    pub carriage: Carriage,
+    /// As of a query.
+    pub question_state: u16,
+    /// As of a query.
+    pub qtype: u16,
+}
+
+impl Garbage {
+    /// Without a whole DNS header.
+    #[inline(always)]
+    pub(super) fn new(receiver: Words, family: u8, to_server: u16) -> Self {
+        Self {
+            receiver,
+            family: u64::from(family),
+            to_server: u64::from(to_server),
+            length: 0,
+            header: 0,
+            carriage: 0,
+        }
+    }
+
+    /// With one, of a message of so many bytes.
+    #[inline(always)]
+    pub(super) fn with(self, header: Header, length: u32) -> Self {
+        // Without a branch for each bit: the verifier would follow both sides.
+        let header_word = u64::from(header.question_state)
+            | u64::from(header.flags.0) << 16
+            | u64::from(header.qtype) << 32;
+        let carriage = header.carriage;
+        Self {
+            length: u64::from(length),
+            header: header_word,
+            carriage: u64::from(carriage.tagged) | u64::from(carriage.more_fragments) << 16,
+            ..self
+        }
+    }
+
+    /// Its header, if it has a whole one.
+    #[inline(always)]
+    #[must_use]
+    pub fn header(&self) -> Option<Header> {
+        let word = self.header;
+        (self.length != 0).then_some(Header {
+            flags: Flags((word >> 16) as u16),
+            carriage: Carriage {
+                tagged: self.carriage as u16,
+                more_fragments: (self.carriage >> 16) as u16,
+            },
+            question_state: word as u16,
+            qtype: (word >> 32) as u16,
+        })
+    }
+}
+
 /// What queries and responses share.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
@@ -147,6 +226,14 @@ impl Flags {
         self.0 & (OPCODE | TC) == 0
     }
 
+    /// Whether the opcode is assigned (IANA DNS parameters): 0 to 6 without 3.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_assigned(self) -> bool {
+        const ASSIGNED: u32 = 0b111_0111;
+        ASSIGNED >> self.opcode() & 1 != 0
+    }
+
     /// Rcode, 0 to 15.
     #[inline(always)]
     #[must_use]
@@ -167,6 +254,8 @@ impl Flags {
 pub struct IcmpError {
     /// Who sent the error: the server's host, a router or a firewall.
     pub sender: Words,
+    /// Who it is sent to.
+    pub receiver: Words,
     /// The DNS server in the quoted packet.
     pub server: Words,
     /// The other end of the quoted packet.

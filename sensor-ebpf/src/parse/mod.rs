@@ -2,7 +2,7 @@
 //!
 //! Each layer is one file and hands on to the next. What is worth counting beyond the class goes to
 //! a [`Sink`], and only once the packet is known to be whole: a parse that fails has told the sink
-//! nothing and can be repeated with more bytes.
+//! nothing and can be repeated with more bytes. Only of a malformed packet on a DNS port that is whole it is told.
 
 use sensor_common::class::Class;
 
@@ -20,7 +20,9 @@ mod sink;
 mod tcp;
 mod udp;
 
-pub use message::{Carriage, Connection, DnsPort, Flags, IcmpError, Message, Query, Response};
+pub use message::{
+    Carriage, Connection, DnsPort, Flags, Garbage, IcmpError, Message, Query, Response,
+};
 pub use outcome::Outcome;
 pub use sink::Sink;
 
@@ -43,7 +45,7 @@ pub fn dns_offset<P: Packet>(udp: P) -> u32 {
 /// Finds the class of a packet.
 ///
 /// `tagged` tells that the packet had a VLAN tag that is no longer among its bytes.
-/// A malformed packet has told the sink nothing.
+/// A malformed packet has told the sink nothing, or that it is garbage where all of it was seen.
 #[inline(always)]
 pub fn parse<P: Packet, S: Sink>(packet: P, link: Link, tagged: bool, sink: &mut S) -> Outcome {
     let network = match link {

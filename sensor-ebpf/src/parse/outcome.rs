@@ -8,7 +8,7 @@ use super::message::{Carriage, Flags};
 ///
 /// One word and not an enum. Where paths of the program meet, an enum has parts that only some of
 /// them have set, and the verifier refuses to touch the others: bits 0 to 3 the class, 4 to 7 the
-/// reason, 8 to 11 the marks below, 16 to 31 the flags of a short DNS message.
+/// reason, 8 to 12 the marks below, 16 to 31 the flags of a short DNS message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome(pub u32);
 
@@ -16,6 +16,7 @@ const SHORT_DNS: u32 = 1 << 8;
 const FLAGS_KNOWN: u32 = 1 << 9;
 const TAGGED: u32 = 1 << 10;
 const FIRST_FRAGMENT: u32 = 1 << 11;
+const GARBAGE: u32 = 1 << 12;
 
 impl Outcome {
     /// A DNS message that ends inside its header, with its flags if it has at least four bytes.
@@ -32,6 +33,19 @@ impl Outcome {
             word |= FLAGS_KNOWN | u32::from(flags.0) << 16;
         }
         Self(word)
+    }
+
+    /// The same, of a packet that the sink was told to be garbage.
+    #[inline(always)]
+    pub(super) fn as_garbage(self) -> Self {
+        Self(self.0 | GARBAGE)
+    }
+
+    /// Whether the sink was told that it is garbage.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_garbage(self) -> bool {
+        self.0 & GARBAGE != 0
     }
 
     /// Index of the class.

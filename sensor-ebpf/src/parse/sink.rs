@@ -5,7 +5,7 @@ use sensor_common::class::IcmpType;
 use sensor_common::class::Quoted;
 use sensor_common::totals::Totals;
 
-use super::message::{Connection, DnsPort, IcmpError, Query, Response};
+use super::message::{Connection, DnsPort, Garbage, IcmpError, Query, Response};
 use crate::packet::Packet;
 
 /// Receives what a packet tells beyond its class.
@@ -25,11 +25,15 @@ pub trait Sink {
     /// The same with QR 1.
     fn response<P: Packet>(&mut self, response: &Response, udp: P);
 
+    /// A UDP packet on a DNS port that can be no genuine message. Where it holds no DNS header it is malformed, and all
+    /// there is of it was seen.
+    fn garbage(&mut self, garbage: &Garbage);
+
     /// A TCP segment on a DNS port that opens or refuses a connection.
     fn tcp(&mut self, connection: &Connection);
 
-    /// An ICMP error that quotes something else than DNS, or too little to tell. By the index of its
-    /// [`IcmpType`].
+    /// An ICMP error that quotes something else than DNS, what can be no genuine message, or too little to tell. By
+    /// the index of its [`IcmpType`].
     fn icmp_error_of_other(&mut self, icmp_type: u8, code: u8, quoted: Quoted);
 
     /// An ICMP error that quotes DNS. `udp` is at the quoted UDP header.

@@ -6,10 +6,12 @@ use super::datagram::Datagram;
 use super::message::{Connection, DnsPort};
 use super::outcome::{Outcome, whole};
 use super::sink::Sink;
-use crate::packet::{Packet, raw16};
+use crate::packet::{Packet, raw16, raw32};
 
 /// Up to the flags.
 const TO_FLAGS: usize = 14;
+/// Where the sequence number is.
+const SEQUENCE: usize = 4;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
@@ -27,7 +29,13 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     let to_server = port == DnsPort::Destination;
     let flags = header[13];
     let event = if flags & RST != 0 {
-        Some(TcpEvent::Rst)
+        Some(if to_server {
+            TcpEvent::ClientRst
+        } else if flags & ACK != 0 && raw32(header, SEQUENCE) == 0 {
+            TcpEvent::Refused
+        } else {
+            TcpEvent::ServerRst
+        })
     } else if flags & SYN == 0 {
         None
     } else if flags & ACK != 0 {
@@ -36,16 +44,15 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
         Some(TcpEvent::Syn)
     };
     if let Some(event) = event {
-        // Both ports may be DNS ports; the handshake tells who is the server, a reset does not.
+        // Both ports may be DNS ports; the handshake tells who is the server, a reset does not: it counts as a client's.
         let server = match event {
-            TcpEvent::Syn => datagram.destination,
-            TcpEvent::Rst if to_server => datagram.destination,
-            TcpEvent::SynAck | TcpEvent::Rst => datagram.source,
+            TcpEvent::Syn | TcpEvent::ClientRst => datagram.destination,
+            TcpEvent::SynAck | TcpEvent::ServerRst | TcpEvent::Refused => datagram.source,
         };
         sink.tcp(&Connection {
             server,
             family: u32::from(datagram.family),
-            event: event as u32,
+            event: u32::from(datagram.payload.forget(event as u16)),
         });
     }
     Class::DnsTcp.into()

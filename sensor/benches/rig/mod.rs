@@ -12,13 +12,15 @@ use sensor::engine::kernel::maps::MappedArray;
 use sensor_common::names;
 use sensor_common::settings::DIRECTIONS;
 use sensor_common::shard::{Following, Shard};
-use sensor_common::transactions::{MAX_SHIFT, TUPLE_TICKS};
+use sensor_common::transactions::{Control, MAX_SHIFT, TUPLE_TICKS};
 
 #[path = "../../tests/support/frames.rs"]
 pub mod frames;
 
 /// Options of every benchmark.
 #[derive(Parser)]
+// Each benchmark has a struct of this name too, and clap names the group of options after it.
+#[group(skip)]
 pub struct Arguments {
     /// Fewer rounds.
     #[arg(long)]
@@ -107,11 +109,26 @@ where
 
 /// Has one in 2^shift transactions followed, as the loader would in a flood.
 pub fn follow(ebpf: &mut Ebpf, shift: u32) -> Result<()> {
+    let Some(Map::Array(map)) = ebpf.map(names::CONTROL) else {
+        bail!("no array {}", names::CONTROL);
+    };
+    // Another object's may be shorter, of before it had the addresses of this host.
+    let bytes = map.info()?.value_size() as usize;
+    let begin = [shift, shift, shift, 0, TUPLE_TICKS + 1, MAX_SHIFT];
+    if bytes == size_of::<Control>() {
+        set::<{ size_of::<Control>() / 4 }>(ebpf, &begin)
+    } else {
+        set::<8>(ebpf, &begin)
+    }
+}
+
+/// Writes the first words of it, and 0 for the others.
+fn set<const WORDS: usize>(ebpf: &mut Ebpf, begin: &[u32]) -> Result<()> {
     let map = ebpf.map_mut(names::CONTROL).context(names::CONTROL)?;
-    let mut control: Array<&mut MapData, [u32; 8]> = map.try_into()?;
-    let sample_shift = MAX_SHIFT;
-    let tick = TUPLE_TICKS + 1;
-    control.set(0, [shift, shift, shift, 0, tick, sample_shift, 0, 0], 0)?;
+    let mut control: Array<&mut MapData, [u32; WORDS]> = map.try_into()?;
+    let mut words = [0; WORDS];
+    words[..begin.len()].copy_from_slice(begin);
+    control.set(0, words, 0)?;
     Ok(())
 }
 

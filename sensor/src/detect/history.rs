@@ -42,10 +42,10 @@ impl Span {
         }
     }
 
-    /// Segments that open, accept and refuse connections.
+    /// Segments that open and accept connections, and resets that answer a SYN.
     #[must_use]
     pub fn connections(&self) -> [u64; 3] {
-        [TcpEvent::Syn, TcpEvent::SynAck, TcpEvent::Rst]
+        [TcpEvent::Syn, TcpEvent::SynAck, TcpEvent::Refused]
             .map(|event| self.counters.tcp[event.index()])
     }
 

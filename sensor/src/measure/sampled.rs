@@ -5,16 +5,16 @@
 use std::time::Duration;
 
 use bytemuck::Zeroable;
-use sensor_common::class::{ErrorKind, IcmpType, Quoted};
+use sensor_common::class::{ErrorKind, IcmpType, Quoted, SampleKind};
 use sensor_common::sample::Sample;
-use sensor_common::server::{FAMILY_V4, ServerKey};
+use sensor_common::server::ServerKey;
 use sensor_common::settings::Settings;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::MAX_SHIFT;
-use sensor_ebpf::address::{Address, V4, V6, Words};
+use sensor_ebpf::address::{Words, key};
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{
-    Connection, DnsPort, IcmpError, Link, Message, Query, Response, Sink, parse,
+    Connection, DnsPort, Garbage, IcmpError, Link, Message, Query, Response, Sink, parse,
 };
 
 use super::question::{self, Edns, Question};
@@ -81,14 +81,6 @@ struct Collector<'a> {
     found: Option<Sampled>,
 }
 
-fn key(words: Words, family: u16) -> ServerKey {
-    if family == u16::from(FAMILY_V4) {
-        V4::new(words).key()
-    } else {
-        V6::new(words).key()
-    }
-}
-
 impl Collector<'_> {
     fn message(&mut self, client: Words, server: Words, message: &Message, kind: Kind) {
         self.found = Some(Sampled {
@@ -138,6 +130,8 @@ impl Sink for Collector<'_> {
         self.message(response.client, response.server, &response.message, kind);
     }
 
+    fn garbage(&mut self, _: &Garbage) {}
+
     fn tcp(&mut self, _: &Connection) {}
 
     fn icmp_error_of_other(&mut self, _: u8, _: u8, _: Quoted) {}
@@ -166,6 +160,10 @@ impl Sampled {
     /// `origin` is the clock of the samples at the engine's 0.
     #[must_use]
     pub fn of(sample: &Sample, settings: &Settings, origin: Duration) -> Option<Self> {
+        // What is forged says nothing of the server that it names.
+        if sample.kind == SampleKind::Forged as u32 {
+            return None;
+        }
         let bytes = sample.bytes.get(..sample.captured as usize)?;
         let link = match sample.layer3 {
             0 => Link::Ethernet,

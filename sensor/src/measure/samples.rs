@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use hickory_proto::op::{Header, Query};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+use sensor_common::class::SampleKind;
 use sensor_common::sample::Sample;
 
 /// Names, and as many suffixes, that are counted at once.
@@ -12,10 +13,10 @@ const CAPACITY: usize = 512;
 
 /// The question of a sampled query.
 ///
-/// `None` for responses, errors that quote too little, and what does not decode.
+/// `None` for responses, errors that quote too little, garbage, and what does not decode.
 #[must_use]
 pub fn question(sample: &Sample) -> Option<Query> {
-    if sample.dns_offset == 0 {
+    if sample.dns_offset == 0 || sample.kind != SampleKind::Transaction as u32 {
         return None;
     }
     let captured = sample.bytes.get(..sample.captured as usize)?;

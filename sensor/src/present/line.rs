@@ -67,6 +67,11 @@ pub fn interval(
             notes.push(format!("{} {}", count(class), class.name()));
         }
     }
+    for (count, what) in [(totals.garbage, "garbage"), (totals.forged, "forged")] {
+        if count != 0 {
+            notes.push(format!("{count} {what}"));
+        }
+    }
     let unanswered = window.unanswered();
     if unanswered != 0 {
         let about = if window.cost.shift == 0 { "" } else { "about " };

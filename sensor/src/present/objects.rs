@@ -70,6 +70,8 @@ pub struct ServerObject {
     icmp_error_sender: Option<IpAddr>,
     /// ICMP errors that quote a response of it.
     backscatter: u64,
+    /// Packets to it that can be no genuine messages; they count in nothing else here.
+    garbage: u64,
     transactions: TransactionsObject,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_us: Option<LatencyObject>,
@@ -141,6 +143,7 @@ impl ServerObject {
             icmp_error_unverifiable: counters.errors_unverifiable,
             icmp_error_sender: server.error_sender.as_ref().map(ip),
             backscatter: counters.backscatter.iter().sum(),
+            garbage: counters.garbage,
             transactions: TransactionsObject {
                 sent: transactions.sent,
                 answered: transactions.answered,

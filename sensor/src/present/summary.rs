@@ -45,6 +45,20 @@ pub fn summary(totals: &Totals, servers: &[(&ServerKey, &ServerWindow)], cut: u6
             put(format!("{count:>12}    ICMP {kind} about a DNS query"));
         }
     }
+    for (count, what) in [
+        (
+            totals.garbage,
+            "garbage: on a DNS port, and no genuine message",
+        ),
+        (
+            totals.forged,
+            "forged: from outside with an address of this host",
+        ),
+    ] {
+        if count != 0 {
+            put(format!("{count:>12}    {what}"));
+        }
+    }
     if cut != 0 {
         put(format!(
             "{cut:>12}  frames cut short by the snapshot length"

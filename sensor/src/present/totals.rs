@@ -54,6 +54,10 @@ pub struct TotalsObject {
     icmp_error: ByCode,
     quoting_dns: BTreeMap<&'static str, ByCode>,
     unverifiable: u64,
+    /// Packets on a DNS port that can be no genuine messages, whatever their class.
+    garbage: u64,
+    /// Responses and ICMP errors from outside with an address of this host as their sender, whatever their class.
+    forged: u64,
     /// Packets parsed from a copy, because they were not in one piece of memory.
     copied: u64,
     /// Frames that the snapshot length of a capture cut short.
@@ -143,6 +147,8 @@ impl TotalsObject {
                 .map(|quoted| (quoted.name(), by_code(totals, &[quoted])))
                 .collect(),
             unverifiable: totals.unverifiable,
+            garbage: totals.garbage,
+            forged: totals.forged,
             copied: totals.copied,
             cut: about.cut,
             complete: about.complete,

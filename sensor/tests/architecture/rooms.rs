@@ -97,7 +97,7 @@ pub const ROOMS: [Room; 15] = [
 ];
 
 /// The packet program's library: no aya, no unsafe code.
-pub const PROGRAM: [Room; 14] = [
+pub const PROGRAM: [Room; 15] = [
     Room {
         name: "packet",
         path: "sensor-ebpf/src/packet.rs",
@@ -159,10 +159,16 @@ pub const PROGRAM: [Room; 14] = [
         may_import: &["address", "eviction", "rare"],
     },
     Room {
+        name: "forgery",
+        path: "sensor-ebpf/src/forgery.rs",
+        may_import: &["address", "store"],
+    },
+    Room {
         name: "account",
         path: "sensor-ebpf/src/account.rs",
         may_import: &[
             "address",
+            "forgery",
             "packet",
             "parse",
             "rare",

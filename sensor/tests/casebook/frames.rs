@@ -190,6 +190,14 @@ pub enum Direction {
     Out,
 }
 
+/// That of a frame made here.
+pub fn direction(frame: &[u8]) -> Direction {
+    match frame.get(5) {
+        Some(2) => Direction::Out,
+        _ => Direction::In,
+    }
+}
+
 /// An Ethernet frame around a packet.
 pub fn ethernet(direction: Direction, packet: &[u8]) -> Vec<u8> {
     let (here, router) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);

@@ -165,8 +165,9 @@ fn speak(situation: &Situation, frames: &[frames::Frame]) -> Result<Spoken> {
     let host = &situation.host;
     let host = (0..host.count()).map(|n| host.nth(n)).collect();
     let mut sensor = Sensor::new(host, &situation.ports, Some(BEGIN))?;
+    sensor.tell_directions();
     for frame in frames {
-        sensor.frame(BEGIN + frame.at, &frame.bytes)?;
+        sensor.directed(BEGIN + frame.at, &frame.bytes)?;
     }
     Ok(sensor.finish(BEGIN + situation.lasts))
 }

@@ -14,8 +14,10 @@ use sensor::incident::Record;
 use sensor::measure::address::key;
 use sensor::measure::clock::WallClock;
 use sensor::monitor::{Monitor, MonitorOptions};
+use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
 
+use crate::frames;
 use crate::judged::{Said, said};
 use crate::report;
 
@@ -55,6 +57,24 @@ impl Sensor {
             begun: Duration::ZERO,
             spoken: Spoken::default(),
         })
+    }
+
+    /// It knows which frames come in, and so which of them are forged. It does not of a capture.
+    pub fn tell_directions(&mut self) {
+        let own = self.host.iter().copied().map(key).collect();
+        self.engine.set_own_addresses(own);
+    }
+
+    /// A frame of the situation.
+    ///
+    /// # Errors
+    /// The settings do not fit.
+    pub fn directed(&mut self, at: Duration, bytes: &[u8]) -> Result<()> {
+        self.engine.set_direction(match frames::direction(bytes) {
+            frames::Direction::In => Direction::Ingress,
+            frames::Direction::Out => Direction::Egress,
+        });
+        self.frame(at, bytes)
     }
 
     /// Counts a frame.

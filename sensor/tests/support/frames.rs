@@ -240,7 +240,7 @@ pub fn corpus() -> Vec<Named> {
         ip(v4(UDP, udp(53, 40_000, response(0x0200)))),
         Response(0),
     );
-    for opcode in [1, 2, 4, 5, 6, 15] {
+    for opcode in [1, 2, 3, 4, 5, 6, 7, 15] {
         let mut message = dns();
         message[2] = opcode << 3;
         add(
@@ -262,6 +262,28 @@ pub fn corpus() -> Vec<Named> {
         ip(v4(UDP, udp(40_000, 53, response(3)))),
         Response(3),
     );
+    add(
+        "a query from port 53 to another",
+        ip(v4(UDP, udp(53, 40_000, dns()))),
+        a,
+    );
+    add(
+        "a response between two DNS ports",
+        ip(v4(UDP, udp(53, 53, response(0)))),
+        Response(0),
+    );
+    add(
+        "v6 response to port 53 from another",
+        ip6(v6(UDP, udp(40_000, 53, response(0)))),
+        Response(0),
+    );
+    for opcode in [3_u16, 7, 14] {
+        add(
+            &format!("response with opcode {opcode}"),
+            ip(v4(UDP, udp(53, 40_000, response(opcode << 11)))),
+            Response(0),
+        );
+    }
     add("both ports 53", ip(v4(UDP, udp(53, 53, dns()))), a);
     add(
         "mDNS is another port",
@@ -275,6 +297,13 @@ pub fn corpus() -> Vec<Named> {
     add(
         "no question",
         ip(v4(UDP, udp(40_000, 53, none))),
+        Query(Absent, 0),
+    );
+    let mut cookie = dns();
+    (cookie[5], cookie[11]) = (0, 1);
+    add(
+        "no question but an additional record",
+        ip(v4(UDP, udp(40_000, 53, cookie))),
         Query(Absent, 0),
     );
     add("root", ip(v4(UDP, udp(40_000, 53, query(9, "")))), a);
@@ -661,12 +690,19 @@ pub fn corpus() -> Vec<Named> {
     add(
         "RST",
         ip(v4(TCP, tcp(53, 40_000, 0x14))),
-        Tcp(TcpEvent::Rst),
+        Tcp(TcpEvent::ServerRst),
+    );
+    let mut refusal = tcp(53, 40_000, 0x14);
+    refusal[4..8].fill(0);
+    add(
+        "RST that answers a SYN",
+        ip6(v6(TCP, refusal)),
+        Tcp(TcpEvent::Refused),
     );
     add(
         "RST to the server",
         ip(v4(TCP, tcp(40_000, 53, 0x04))),
-        Tcp(TcpEvent::Rst),
+        Tcp(TcpEvent::ClientRst),
     );
     add(
         "TCP data",
@@ -899,6 +935,11 @@ pub fn corpus() -> Vec<Named> {
         "protocol unreachable",
         ip(v4(ICMP, icmp(3, 2, quoted()))),
         Icmp(IcmpType::V4Unreachable, 2, Quoted::Query),
+    );
+    add(
+        "quote of a query from port 53 to another",
+        ip(v4(ICMP, icmp(3, 3, v4(UDP, udp(53, 40_000, dns()))))),
+        port(Quoted::Query),
     );
     add(
         "parameter problem",

@@ -67,6 +67,21 @@ impl Exchange {
         ip(protocol, self.client, self.server, icmp)
     }
 
+    /// Whatever, from one port to another.
+    pub fn datagram(self, source: u16, destination: u16, payload: Vec<u8>) -> Vec<u8> {
+        let datagram = udp(source, destination, payload);
+        ip(17, self.client, self.server, datagram)
+    }
+
+    /// The same from the server to the client.
+    pub fn reverse(self) -> Self {
+        Self {
+            client: self.server,
+            server: self.client,
+            ..self
+        }
+    }
+
     /// "Port unreachable" about the query, of which `quoted` bytes of IP payload are quoted.
     pub fn error(self, sender: IpAddr, quoted: usize) -> Vec<u8> {
         let mut quote = self.query("www.example.org").split_off(14);
@@ -83,7 +98,8 @@ impl Exchange {
     }
 }
 
-fn ip(protocol: u8, source: IpAddr, destination: IpAddr, payload: Vec<u8>) -> Vec<u8> {
+/// A frame with this payload of IP.
+pub fn ip(protocol: u8, source: IpAddr, destination: IpAddr, payload: Vec<u8>) -> Vec<u8> {
     let length = payload.len() as u16;
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -192,6 +208,15 @@ impl Clocked {
             Either::Kernel(engine) => {
                 assert_eq!(engine.count(frame).expect("a frame"), XDP_PASS);
             }
+        }
+    }
+
+    /// The addresses of the host at which the frames come in.
+    pub fn set_own_addresses(&mut self, own: &[IpAddr]) {
+        let own = own.iter().copied().map(key).collect();
+        match &mut self.engine {
+            Either::Host(engine) => engine.set_own_addresses(own),
+            Either::Kernel(engine) => engine.set_own_addresses(&own),
         }
     }
 

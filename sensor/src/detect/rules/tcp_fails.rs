@@ -53,11 +53,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .graded()
         .only_if((is_above || none) && !flood)
         .saying(|| {
-            let refused = tcp(TcpEvent::Rst);
+            let refused = tcp(TcpEvent::Refused);
             let truncated = span.counters.truncated;
             format!(
-                "{failed} of {syns} SYNs ({}) were not accepted, {refused} connections were reset; {truncated} \
-                 answers were truncated",
+                "{failed} of {syns} SYNs ({}) were not accepted, {refused} were refused with RST; \
+                 {truncated} answers were truncated",
                 percent(part)
             )
         })

@@ -1,11 +1,13 @@
 //! Counters of loaded programs.
 
+use std::collections::BTreeSet;
 use std::mem::offset_of;
 use std::time::Duration;
 
 use aya::maps::{Array, MapData, RingBuf};
 use sensor_common::names;
 use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
 use sensor_common::settings::{DIRECTIONS, Direction};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
@@ -13,9 +15,10 @@ use sensor_common::transactions::Control;
 
 use super::load::{LoadError, Loaded, chain, map_data};
 use super::maps::MappedArray;
+use super::own::OwnAddresses;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
-use crate::engine::maintenance::State;
+use crate::engine::maintenance::{State, own_words};
 use crate::engine::reader::Reader;
 use crate::measure::reading::Lane;
 use crate::measure::window::Reading;
@@ -24,6 +27,7 @@ use crate::measure::window::Reading;
 pub struct Counts {
     shards: Shards,
     reader: Reader,
+    own: OwnAddresses,
     samples: RingBuf<MapData>,
 }
 
@@ -146,6 +150,7 @@ impl Counts {
                 cpus,
             },
             reader: Reader::new(&loaded.settings, cpus),
+            own: OwnAddresses::new(taken(names::OWN)?).map_err(wrong)?,
             samples: taken(names::SAMPLES)?.try_into().map_err(wrong)?,
         };
         counts.maintain();
@@ -192,6 +197,14 @@ impl Counts {
     pub fn set_clock(&mut self, nanoseconds: u64) {
         let mut control = self.shards.control();
         control.clock = nanoseconds;
+        self.shards.set_control(control);
+    }
+
+    /// The addresses of this host: what comes in and claims to be from one of them is forged.
+    pub fn set_own_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
+        let known = self.own.set(addresses);
+        let mut control = self.shards.control();
+        control.own = own_words(known);
         self.shards.set_control(control);
     }
 

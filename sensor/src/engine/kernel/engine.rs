@@ -102,6 +102,8 @@ impl KernelEngine {
         if options.ingress_only && !interfaces.iter().all(loopback) {
             counts.see_one_direction();
         }
+        let addresses = Interface::addresses();
+        counts.set_own_addresses(&addresses);
         Leftover::remove_all(&all);
         let attach_options = AttachOptions {
             hook: options.hook,
@@ -138,7 +140,7 @@ impl KernelEngine {
         let status = Status {
             interfaces: watched.collect(),
             lost: Vec::new(),
-            addresses: Arc::new(Interface::addresses()),
+            addresses: Arc::new(addresses),
             server_places: SETS * WAYS * loaded.cpus as usize,
             map_bytes: map_bytes(loaded.cpus, loaded.settings.lanes),
         };
@@ -198,6 +200,9 @@ impl KernelEngine {
             let watched = self.status.interfaces.iter_mut().zip(&self.attached);
             for ((watched, attached), state) in watched.zip(links.states) {
                 watched.state = attached.state(state, links.at);
+            }
+            if links.addresses != self.status.addresses {
+                self.counts.set_own_addresses(&links.addresses);
             }
             self.status.addresses = links.addresses;
         }
@@ -278,6 +283,9 @@ fn kernel_log(loaded: &mut Loaded) -> Result<EbpfLogger<&'static dyn log::Log>, 
     EbpfLogger::init(&mut loaded.ebpf).map_err(|error| LoadError::Other(chain(&error)))
 }
 
+/// Index of the loopback interface, in every network namespace (`LOOPBACK_IFINDEX` of the kernel).
+const LOOPBACK: u32 = 1;
+
 /// Fills in what the program must know of its interfaces, and a fresh hash key.
 fn with_interfaces(
     settings: &Settings,
@@ -301,6 +309,7 @@ fn with_interfaces(
         slot_multiplier,
         lanes: slots * DIRECTIONS as u32,
         layer3_slots,
+        loopback: LOOPBACK,
         ingress_interfaces,
         ..*settings
     }))

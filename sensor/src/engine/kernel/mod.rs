@@ -14,6 +14,7 @@ mod links;
 pub mod load;
 pub mod maps;
 pub mod netlink;
+mod own;
 pub mod preflight;
 pub mod refusal;
 mod tc;

@@ -1,10 +1,12 @@
 //! Frames of a capture through the loaded program, without an interface (`BPF_PROG_TEST_RUN`).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions, Xdp};
 use sensor_common::names::PROGRAM_XDP;
 use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
@@ -72,6 +74,11 @@ impl TestRunEngine {
             on_tick(self, at);
         }
         self.set_clock(now);
+    }
+
+    /// The addresses of the host that sees the frames come in; see [`HostEngine::set_own_addresses`].
+    pub fn set_own_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
+        self.counts.set_own_addresses(addresses);
     }
 
     /// Samples taken since this was last asked.

@@ -5,6 +5,7 @@
 //! by the time of its packets.
 
 mod following;
+mod own;
 mod sampling;
 mod seconds;
 mod state;
@@ -21,6 +22,7 @@ use sensor_common::transactions::{BUDGET, Control};
 use crate::measure::reading::OwnCost;
 use crate::measure::second::Second;
 use following::FollowingRate;
+pub use own::own_words;
 use sampling::{SAMPLING, SamplingRate};
 use seconds::Seconds;
 pub use state::State;

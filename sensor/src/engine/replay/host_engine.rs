@@ -1,18 +1,21 @@
 //! The library half of `sensor-ebpf`, bound to byte slices and plain memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytemuck::{Zeroable, cast_slice, cast_slice_mut, zeroed_box};
 use sensor_common::class::Quoted;
 use sensor_common::sample::{MIN_RING_BYTES, SAMPLE_BYTES, Sample};
+use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 use sensor_common::transactions::{CELLS, Control, TUPLES};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::{Bytes, Packet};
-use sensor_ebpf::parse::{Connection, DnsPort, IcmpError, Link, Query, Response, Sink, dns_offset};
+use sensor_ebpf::parse::{
+    Connection, DnsPort, Garbage, IcmpError, Link, Query, Response, Sink, dns_offset,
+};
 use sensor_ebpf::rare::Rare;
 use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::{Shared, Store};
@@ -22,12 +25,13 @@ use super::counting::Counting;
 use crate::engine::kernel::load::LoadError;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
-use crate::engine::maintenance::State;
+use crate::engine::maintenance::{State, own_words};
 use crate::engine::reader::Reader;
 use crate::measure::window::Reading;
 
 /// Samples that wait to be read, as many as the kernel's smallest buffer holds.
 const SAMPLES: usize = MIN_RING_BYTES / (size_of::<Sample>() + 8);
+
 /// The state that the kernel engine has in maps.
 struct Memory {
     settings: Box<Settings>,
@@ -37,6 +41,10 @@ struct Memory {
     /// The one that counts the next packet.
     cpu: usize,
     table: Table,
+    /// Addresses of this host.
+    own: BTreeSet<ServerKey>,
+    /// Which way the next packet goes, seen from that host.
+    direction: Direction,
     /// Whether a sample of the packet at hand is wanted, and where its DNS header begins.
     sample: (Wanted, u32),
 }
@@ -71,6 +79,10 @@ impl Sink for Memory {
         self.sample = (account::response(response, self), dns_offset(udp));
     }
 
+    fn garbage(&mut self, garbage: &Garbage) {
+        self.sample = (account::garbage(garbage, self), 0);
+    }
+
     fn tcp(&mut self, connection: &Connection) {
         account::tcp(connection, self);
     }
@@ -97,6 +109,18 @@ impl Store for Memory {
 
     fn totals(&mut self) -> &mut Totals {
         &mut self.totals
+    }
+
+    fn own_word(&self, at: usize) -> u64 {
+        self.table.control.own[at]
+    }
+
+    fn is_from_outside(&self) -> bool {
+        self.direction == Direction::Ingress
+    }
+
+    fn is_own(&self, address: &ServerKey) -> bool {
+        self.own.contains(address)
     }
 
     fn state(&mut self) -> Option<(&mut Shard, &mut Table)> {
@@ -255,6 +279,8 @@ impl HostEngine {
                 totals: zeroed_box(),
                 shards: (0..cpus).map(|_| zeroed_box()).collect(),
                 cpu: 0,
+                own: BTreeSet::new(),
+                direction: Direction::Ingress,
                 sample: (Wanted::NOTHING, 0),
             },
             clock: PacketClock::default(),
@@ -317,6 +343,20 @@ impl HostEngine {
         };
         sample.bytes[..captured].copy_from_slice(&frame[..captured]);
         self.samples.push_back(sample);
+    }
+
+    /// The addresses of the host that sees the frames: what comes in and claims to be from one of them is forged. None
+    /// for a capture, which does not say what came in.
+    pub fn set_own_addresses(&mut self, addresses: BTreeSet<ServerKey>) {
+        let mut control = self.memory.control();
+        control.own = own_words(&addresses);
+        self.memory.set_control(control);
+        self.memory.own = addresses;
+    }
+
+    /// Whether the frames from now on come in, which they do where nothing is said, or leave.
+    pub fn set_direction(&mut self, direction: Direction) {
+        self.memory.direction = direction;
     }
 
     /// Samples taken since this was last asked.
