@@ -166,8 +166,8 @@ fn query_and_answer_are_counted_on_both_sides() {
 #[ignore = "needs a kernel"]
 fn banks_go_round_under_traffic_and_lose_nothing() {
     const SENT: usize = 30_000;
-    // Far fewer than the device holds before it drops some.
-    const BATCH: usize = 50;
+    // Fewer than the socket's buffer holds: up to Linux 6.6 each packet that passed XDP on a veth takes a page of it.
+    const BATCH: usize = 25;
     let pair = Pair::new();
     let options = options(SERVER_DEVICE, HookChoice::Xdp);
     let mut engine = watch(&pair.server, &options).expect("watching");

@@ -9,7 +9,6 @@ use clap::Args;
 use crate::workspace;
 use guest::Step;
 use image::Image;
-use qemu::Accelerator;
 use results::Results;
 
 mod baseline;
@@ -86,27 +85,14 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let binaries = build::Binaries::build(&names)?;
     let steps = steps(options, &binaries);
-    let mut accelerator = Accelerator::best();
     let mut all = Vec::new();
     if versions.contains(&RUNNING) {
         let release = here::release()?;
         println!("here: {release}");
-        let said = here::run(&binaries.sensor, &steps, progress(options))?;
+        let said = here::run(&binaries.sensor, &steps, progress(options, RUNNING))?;
         all.push((release, Results::read(&said)));
     }
-    for image in &images {
-        let initramfs = initramfs::make(image, &binaries, &steps)?;
-        println!("booting {}", image.release);
-        let said = qemu::boot(
-            image,
-            &initramfs,
-            &mut accelerator,
-            PATIENCE,
-            progress(options),
-        )
-        .with_context(|| format!("booting {}", image.release))?;
-        all.push((image.release.clone(), Results::read(&said)));
-    }
+    all.extend(boot_all(&images, &binaries, &steps, options)?);
     if options.run.is_none() {
         println!("\n{}", results::table(&all));
     }
@@ -139,6 +125,46 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Boots all of them, as many at once as there are processors: the tests of one keep one busy.
+fn boot_all(
+    images: &[Image],
+    binaries: &build::Binaries,
+    steps: &[Step],
+    options: &Options,
+) -> Result<Vec<(String, Results)>> {
+    let at_once = std::thread::available_parallelism()?.get();
+    let mut all = Vec::new();
+    for images in images.chunks(at_once) {
+        let booted: Vec<Result<_>> = std::thread::scope(|scope| {
+            let boot = |image| scope.spawn(move || boot(image, binaries, steps, options));
+            let threads: Vec<_> = images.iter().map(boot).collect();
+            let ended = threads.into_iter().map(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            ended.collect()
+        });
+        for result in booted {
+            all.push(result?);
+        }
+    }
+    Ok(all)
+}
+
+fn boot(
+    image: &Image,
+    binaries: &build::Binaries,
+    steps: &[Step],
+    options: &Options,
+) -> Result<(String, Results)> {
+    let initramfs = initramfs::make(image, binaries, steps)?;
+    println!("booting {}", image.release);
+    let on_line = progress(options, &image.version);
+    let said = qemu::boot(image, &initramfs, PATIENCE, on_line)
+        .with_context(|| format!("booting {}", image.release))?;
+    Ok((image.release.clone(), Results::read(&said)))
+}
+
 /// Fetches the images; nothing is asked of this machine where there are none.
 fn images<'v>(versions: impl Iterator<Item = &'v str>) -> Result<Vec<Image>> {
     let mut images = Vec::new();
@@ -153,21 +179,21 @@ fn images<'v>(versions: impl Iterator<Item = &'v str>) -> Result<Vec<Image>> {
 }
 
 /// Shows what goes on, a line at a time.
-fn progress(options: &Options) -> impl FnMut(&str) {
+fn progress(options: &Options, kernel: &str) -> impl FnMut(&str) {
     let start = Instant::now();
     let show_all = options.verbose || options.run.is_some();
     move |line| {
         let line = line.trim_end();
         let at = start.elapsed().as_secs();
         if let Some(step) = line.strip_prefix(guest::STEP) {
-            println!("{at:>5} s {step}");
+            println!("{kernel:<8}{at:>5} s {step}");
         } else if line == guest::DONE {
-            println!("{at:>5} s done");
+            println!("{kernel:<8}{at:>5} s done");
         } else if show_all && !line.starts_with("@@")
             || line.ends_with(" ... FAILED")
             || line.starts_with("test result: ")
         {
-            println!("        {line}");
+            println!("{kernel:<15} {line}");
         }
     }
 }

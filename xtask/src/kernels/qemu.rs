@@ -17,7 +17,7 @@ const CPUS: &str = "2";
 
 /// How the guest's CPUs are run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Accelerator {
+enum Accelerator {
     Kvm,
     /// Emulated, on any machine.
     Tcg,
@@ -25,7 +25,7 @@ pub enum Accelerator {
 
 impl Accelerator {
     /// The best that this machine may have.
-    pub fn best() -> Self {
+    fn best() -> Self {
         let kvm = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -50,27 +50,24 @@ impl Accelerator {
     }
 }
 
-/// Boots a kernel and returns what its steps printed. Falls back to emulation, also for the next, where
-/// KVM is there and does not work (a virtual machine in another). What a guest printed that did not get to
-/// its end lacks [`DONE`]; why is shown.
+/// Boots a kernel and returns what its steps printed. Falls back to emulation where KVM is there and does not work (a
+/// virtual machine in another). What a guest printed that did not get to its end lacks [`DONE`]; why is shown.
 ///
 /// # Errors
 /// It did not come up; then with the end of its console.
 pub fn boot(
     image: &Image,
     initramfs: &Path,
-    accelerator: &mut Accelerator,
     patience: Duration,
     mut on_line: impl FnMut(&str),
 ) -> Result<String> {
-    if *accelerator == Accelerator::Kvm {
-        match Machine::start(image, initramfs, *accelerator)?.run(patience, &mut on_line) {
+    if Accelerator::best() == Accelerator::Kvm {
+        match Machine::start(image, initramfs, Accelerator::Kvm)?.run(patience, &mut on_line) {
             Err(NotUp(why)) => println!("KVM does not work here, so emulated: {why}"),
             other => return Ok(other?),
         }
-        *accelerator = Accelerator::Tcg;
     }
-    let machine = Machine::start(image, initramfs, *accelerator)?;
+    let machine = Machine::start(image, initramfs, Accelerator::Tcg)?;
     Ok(machine.run(patience, &mut on_line)?)
 }
 
