@@ -12,5 +12,7 @@ pub extern "C" fn is_own(address: *const ServerKey) -> u64 {
     let Some(address) = (unsafe { address.as_ref() }) else {
         return 0;
     };
-    u64::from(OWN.get_ptr(address).is_some())
+    // On the stack of this function: Linux 6.1 has no helper take as a key what came as an argument.
+    let key = *address;
+    u64::from(OWN.get_ptr(&key).is_some())
 }
