@@ -28,8 +28,7 @@ pub const PROGRAM_EGRESS: &str = "sensor_egress";
 pub const PROGRAM_EMPTY_XDP: &str = "empty_xdp";
 /// TC program that does nothing, for benchmarks.
 pub const PROGRAM_EMPTY_TC: &str = "empty_tc";
-/// XDP program that makes the frames of a flood, for benchmarks. It is only ever run by
-/// `BPF_PROG_TEST_RUN` and attached to nothing.
+/// XDP program that makes the frames of a flood, for benchmarks: in an object of its own, and attached to nothing.
 pub const PROGRAM_FLOOD: &str = "flood";
 
 /// Global: [`crate::ABI_VERSION`] of the object.
@@ -44,11 +43,10 @@ pub const CONTROL: &str = ".data.control";
 /// All maps by the names of their statics.
 pub const MAPS: [&str; 7] = [TOTALS, SHARDS, TRANSACTIONS, SAMPLES, SCRATCH, OWN, GARBAGE];
 /// All programs in the object.
-pub const PROGRAMS: [&str; 6] = [
+pub const PROGRAMS: [&str; 5] = [
     PROGRAM_XDP,
     PROGRAM_INGRESS,
     PROGRAM_EGRESS,
     PROGRAM_EMPTY_XDP,
     PROGRAM_EMPTY_TC,
-    PROGRAM_FLOOD,
 ];

@@ -8,7 +8,7 @@
 // Inline assembly for BPF, as in aya-ebpf; see `kernel/frame.rs`.
 #![feature(asm_experimental_arch)]
 
-use aya_ebpf::bindings::xdp_action::{XDP_PASS, XDP_TX};
+use aya_ebpf::bindings::xdp_action::XDP_PASS;
 use aya_ebpf::macros::{classifier, xdp};
 use aya_ebpf::programs::{TcContext, XdpContext};
 
@@ -73,14 +73,6 @@ fn empty_xdp(_: XdpContext) -> u32 {
 #[classifier]
 fn empty_tc(_: TcContext) -> i32 {
     TC_ACT_UNSPEC
-}
-
-/// Sends frames for `cargo xtask bench`, each a little different; see `kernel/flood.rs`. The one
-/// program that does not pass its packet on: the loader never loads it, and nothing attaches it.
-#[xdp(frags)]
-fn flood(context: XdpContext) -> u32 {
-    kernel::flood::next(&context);
-    XDP_TX
 }
 
 /// Reachable only through a bug, and then refused by the verifier: it loops forever.

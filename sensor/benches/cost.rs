@@ -6,7 +6,7 @@
 //!
 //! The classes with a goal are one packet again and again, as in a flood: one transaction in 64 is
 //! followed, and all that it touches is in the caches. Beside them stand many different packets in
-//! turn, made by the generator of `kernel/flood.rs` and handed on by a tail call; what the generator
+//! turn, made by the generator of `flood.rs` and handed on by a tail call; what the generator
 //! costs by itself is taken off.
 
 #[path = "cost/beside.rs"]
@@ -189,7 +189,7 @@ fn run() -> Result<bool> {
     }
     let mut within = true;
     header(format, "one packet, again and again");
-    let mut ebpf = rig::object(OBJECT, Vary::default())?;
+    let mut ebpf = rig::object(OBJECT)?;
     rig::xdp(&mut ebpf, names::PROGRAM_XDP)?.load()?;
     rig::xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?.load()?;
     rig::tc(&mut ebpf, names::PROGRAM_EGRESS)?.load()?;
@@ -240,18 +240,23 @@ fn header(format: Format, what: &str) {
 
 /// The generator with each of two programs behind it.
 struct Generated {
-    ours: Ebpf,
-    empty: Ebpf,
+    ours: Behind,
+    empty: Behind,
+}
+
+/// A program behind the generator, and its object.
+struct Behind {
+    generator: Ebpf,
+    ebpf: Ebpf,
 }
 
 impl Generated {
     fn new(vary: Vary) -> Result<Self> {
-        let load = |name: &'static str| -> Result<Ebpf> {
-            let mut ebpf = rig::object(OBJECT, vary)?;
+        let load = |name: &'static str| -> Result<Behind> {
+            let (mut generator, mut ebpf) = (rig::generator(vary)?, rig::object(OBJECT)?);
             rig::xdp(&mut ebpf, name)?.load()?;
-            rig::xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
-            rig::next(&mut ebpf, name)?;
-            Ok(ebpf)
+            rig::next(&mut generator, &mut ebpf, name)?;
+            Ok(Behind { generator, ebpf })
         };
         Ok(Self {
             ours: load(names::PROGRAM_XDP)?,
@@ -261,15 +266,21 @@ impl Generated {
 
     fn measure(&mut self, of: &str, rounds: usize, repeat: u32, shift: u32) -> Result<Pair> {
         let frame = frame(of);
-        rig::unlimited(&mut self.ours)?;
-        rig::follow(&mut self.ours, shift)?;
+        rig::unlimited(&mut self.ours.ebpf)?;
+        rig::follow(&mut self.ours.ebpf, shift)?;
         Pair::measure(rounds, |is_ours| {
-            let ebpf = if is_ours {
+            let behind = if is_ours {
                 &mut self.ours
             } else {
                 &mut self.empty
             };
-            rig::time(ebpf, Hook::Xdp, names::PROGRAM_FLOOD, &frame, repeat)
+            rig::time(
+                &mut behind.generator,
+                Hook::Xdp,
+                names::PROGRAM_FLOOD,
+                &frame,
+                repeat,
+            )
         })
     }
 }

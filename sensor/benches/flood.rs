@@ -138,7 +138,9 @@ impl Lab {
 
     /// The fastest of several rounds, in turn with and without the sensor.
     fn measure(&self, mix: &Mix, rounds: usize, frames: u32) -> Result<Flood> {
-        let mut generator = self.load_generator(mix.vary)?;
+        let mut generator = rig::generator(mix.vary)?;
+        // The sending end needs XDP too: only then has the device a queue for frames.
+        let _queue = Self::attach_empty(&self.generator, GENERATOR)?;
         let mut flood = Flood {
             kind: "flood",
             mix: mix.name,
@@ -151,7 +153,7 @@ impl Lab {
             loader_rss_kib: 0,
         };
         for _ in 0..rounds {
-            let empty = self.attach_empty()?;
+            let empty = Self::attach_empty(&self.watched, WATCHED)?;
             flood.mpps_empty = flood
                 .mpps_empty
                 .max(self.send(&mut generator, mix, frames)?);
@@ -177,24 +179,12 @@ impl Lab {
         Ok(flood)
     }
 
-    /// The generator needs XDP on its own end too: only then has the device a queue for frames.
-    fn load_generator(&self, vary: Vary) -> Result<Ebpf> {
-        let mut ebpf = rig::object(OBJECT, vary)?;
-        xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
+    /// An empty program on an end.
+    fn attach_empty(namespace: &Namespace, device: &str) -> Result<Ebpf> {
+        let mut ebpf = rig::object(OBJECT)?;
         let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
         empty.load()?;
-        let index = self.generator_index;
-        self.generator
-            .enter(|| empty.attach_to_if_index(index, XdpMode::Driver))??;
-        Ok(ebpf)
-    }
-
-    fn attach_empty(&self) -> Result<Ebpf> {
-        let mut ebpf = rig::object(OBJECT, Vary::default())?;
-        let empty = xdp(&mut ebpf, names::PROGRAM_EMPTY_XDP)?;
-        empty.load()?;
-        self.watched
-            .enter(|| empty.attach(WATCHED, XdpMode::Driver))??;
+        namespace.enter(|| empty.attach(device, XdpMode::Driver))??;
         Ok(ebpf)
     }
 

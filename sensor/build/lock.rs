@@ -1,4 +1,4 @@
-//! `bpf/sensor.bpf.lock`: what the committed object was built from. Shared by the build script of
+//! `bpf/sensor.bpf.lock`: what the committed objects were built from. Shared by the build script of
 //! `sensor`, which refuses to embed a stale object, and by `xtask`, which writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,14 +31,17 @@ pub const PROFILE: &[&str] = &[
     "profile.release.overflow-checks=false",
 ];
 
-/// Folders and files of the workspace that reach the object.
+/// Objects, each a binary of `sensor-ebpf`: what the loader embeds, and what benchmarks send with.
+pub const OBJECTS: [&str; 2] = ["sensor", "flood"];
+
+/// Folders and files of the workspace that reach them.
 const SOURCES: [&str; 2] = ["sensor-common", "sensor-ebpf"];
 
 /// The lock file.
 #[derive(Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Lock {
-    /// SHA-256 of the object, in hexadecimal.
-    pub object: String,
+    /// SHA-256 of each object by its name, in hexadecimal.
+    pub objects: BTreeMap<String, String>,
     /// `sensor_common::ABI_VERSION` at the time.
     pub abi_version: u32,
     /// What compiled it.

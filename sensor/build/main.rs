@@ -48,8 +48,11 @@ fn committed(root: &Path) -> Result<PathBuf, String> {
     let lock: lock::Lock = toml::from_str(&text)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let difference = lock::Inputs::read(root)?.difference(&lock).or_else(|| {
-        let bytes = fs::read(&object).unwrap_or_default();
-        (lock::sha256(&bytes) != lock.object).then(|| "sensor.bpf.o".to_string())
+        let mut objects = lock::OBJECTS.iter().map(|name| format!("{name}.bpf.o"));
+        objects.find(|name| {
+            let bytes = fs::read(root.join("sensor/bpf").join(name)).unwrap_or_default();
+            lock.objects.get(name) != Some(&lock::sha256(&bytes))
+        })
     });
     match difference {
         None => Ok(object),

@@ -219,7 +219,7 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
     check(&host.reading(Duration::ZERO).window);
 }
 
-/// The object holds the benchmark's generator too; the loader must leave it alone.
+/// Each program of the object passes what it sees; the empty ones of the benchmarks are not loaded.
 #[test]
 #[ignore = "needs a kernel"]
 fn the_loader_loads_nothing_but_observers() {

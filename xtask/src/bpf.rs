@@ -1,5 +1,6 @@
-//! `cargo xtask build-ebpf` and `verify-ebpf`: the committed object and its lock.
+//! `cargo xtask build-ebpf` and `verify-ebpf`: the committed objects and their lock.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +8,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::lock::{Inputs, Lock, PROFILE, RUSTC_FLAGS, sha256};
+use crate::lock::{Inputs, Lock, OBJECTS, PROFILE, RUSTC_FLAGS, sha256};
 use crate::process::{output, run};
 use crate::toolchain::{self, Installed, TARGET};
 use crate::workspace;
 
-/// Builds the object and writes it and its lock.
+/// Objects by their names, as `sensor.bpf.o`.
+type Objects = BTreeMap<String, Vec<u8>>;
+
+/// Builds the objects and writes them and their lock.
 ///
 /// # Errors
 /// What failed; the committed files are then as before.
@@ -25,7 +29,7 @@ pub fn build() -> Result<()> {
         bail!("the sources changed during the build: run it again");
     }
     let lock = Lock {
-        object: sha256(&built),
+        objects: hashes(&built),
         abi_version: abi_version(&root)?,
         toolchain: toolchain.versions,
         flags: inputs.flags,
@@ -33,20 +37,36 @@ pub fn build() -> Result<()> {
         dependencies: inputs.dependencies,
     };
     let text = toml::to_string(&lock)?;
-    fs::write(workspace::object(), &built)?;
+    for (name, object) in &built {
+        fs::write(workspace::object(name), object)?;
+    }
     fs::write(
         workspace::lock(),
         format!("# Written by `cargo xtask build-ebpf`.\n{text}"),
     )?;
-    println!(
-        "built {} ({} bytes)",
-        workspace::object().display(),
-        built.len()
-    );
+    for (name, object) in &built {
+        let path = workspace::object(name);
+        println!("built {} ({} bytes)", path.display(), object.len());
+    }
     Ok(())
 }
 
-/// Rebuilds the object and compares it with the committed one.
+fn hashes(objects: &Objects) -> BTreeMap<String, String> {
+    let hash = |(name, object): (&String, &Vec<u8>)| (name.clone(), sha256(object));
+    objects.iter().map(hash).collect()
+}
+
+fn committed() -> Result<Objects> {
+    let names = OBJECTS.iter().map(|name| format!("{name}.bpf.o"));
+    names
+        .map(|name| {
+            let object = fs::read(workspace::object(&name)).with_context(|| name.clone())?;
+            Ok((name, object))
+        })
+        .collect()
+}
+
+/// Rebuilds the objects and compares them with the committed ones.
 ///
 /// # Errors
 /// They differ although the toolchain is the same, or the build failed.
@@ -61,15 +81,17 @@ pub fn verify() -> Result<()> {
     if abi_version(&root)? != lock.abi_version {
         bail!("the lock is of another ABI version: run `cargo xtask build-ebpf`");
     }
-    let committed = fs::read(workspace::object())?;
-    if sha256(&committed) != lock.object {
-        bail!("sensor.bpf.o is not the object that its lock names: run `cargo xtask build-ebpf`");
+    let committed = committed()?;
+    if hashes(&committed) != lock.objects {
+        bail!("the objects are not those that the lock names: run `cargo xtask build-ebpf`");
     }
     let toolchain = toolchain::installed()?;
     let rebuilt = compile(&toolchain)?;
-    let path = rebuilt_path();
-    fs::write(&path, &rebuilt)?;
-    println!("rebuilt object: {}", path.display());
+    for (name, object) in &rebuilt {
+        let path = rebuilt_path(name);
+        fs::write(&path, object)?;
+        println!("rebuilt object: {}", path.display());
+    }
     if toolchain.versions != lock.toolchain {
         println!(
             "not verified: toolchain differs\n  locked: {:?}\n  here:   {:?}",
@@ -77,24 +99,25 @@ pub fn verify() -> Result<()> {
         );
         return Ok(());
     }
-    if rebuilt != committed {
-        show_difference(&path);
-        bail!("the committed object is not what its sources give: run `cargo xtask build-ebpf`");
+    for (name, object) in &rebuilt {
+        if committed.get(name) != Some(object) {
+            show_difference(name);
+            bail!("{name} is not what its sources give: run `cargo xtask build-ebpf`");
+        }
+        println!("verified: {name} is what its sources give, byte for byte");
     }
-    println!("verified: sensor.bpf.o is what its sources give, byte for byte");
     Ok(())
 }
 
 /// Where `verify` leaves what it built.
-pub fn rebuilt_path() -> PathBuf {
-    workspace::bpf_target().join("rebuilt.bpf.o")
+pub fn rebuilt_path(name: &str) -> PathBuf {
+    workspace::bpf_target().join(format!("rebuilt-{name}"))
 }
 
 /// Compiles the kernel half and strips what is not for the kernel.
-fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
+fn compile(toolchain: &Installed) -> Result<Objects> {
     let root = workspace::root();
     let target = workspace::bpf_target();
-    let artifact = target.join(TARGET).join("release/sensor");
     // From nothing: cargo goes by the times of files, and those need not tell what changed. And a
     // failed build must not leave an older object to be taken for its result.
     if target.exists() {
@@ -111,14 +134,7 @@ fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
     command
         .current_dir(&root)
         .args(["--locked", "--release", "--package", "sensor-ebpf"])
-        .args([
-            "--bin",
-            "sensor",
-            "--features",
-            "kernel",
-            "--target",
-            TARGET,
-        ])
+        .args(["--bins", "--features", "kernel", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target)
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
@@ -132,8 +148,14 @@ fn compile(toolchain: &Installed) -> Result<Vec<u8>> {
         command.args(["--config", setting]);
     }
     run(&mut command)?;
-    strip(&artifact)?;
-    fs::read(&artifact).context("the build left no object")
+    let mut objects = Objects::new();
+    for name in OBJECTS {
+        let artifact = target.join(TARGET).join("release").join(name);
+        strip(&artifact)?;
+        let object = fs::read(&artifact).context("the build left no object")?;
+        objects.insert(format!("{name}.bpf.o"), object);
+    }
+    Ok(objects)
 }
 
 /// Flags that keep this machine's paths out of the object.
@@ -189,7 +211,7 @@ fn abi_version(root: &Path) -> Result<u32> {
 }
 
 /// Prints how the disassembly of the committed object and of another differ.
-fn show_difference(rebuilt: &Path) {
+fn show_difference(name: &str) {
     let disassemble = |object: &Path| {
         let tool = toolchain::llvm_tool("llvm-objdump")?;
         output(
@@ -199,7 +221,10 @@ fn show_difference(rebuilt: &Path) {
         )
     };
     let folder = workspace::bpf_target();
-    let (Some(then), Some(now)) = (disassemble(&workspace::object()), disassemble(rebuilt)) else {
+    let (Some(then), Some(now)) = (
+        disassemble(&workspace::object(name)),
+        disassemble(&rebuilt_path(name)),
+    ) else {
         println!("(no llvm-objdump here to show how they differ)");
         return;
     };
@@ -232,8 +257,7 @@ mod tests {
     fn the_lock_is_of_these_sources() {
         let (inputs, lock) = locked();
         assert_eq!(inputs.difference(&lock), None);
-        let object = fs::read(workspace::object()).expect("an object");
-        assert_eq!(sha256(&object), lock.object);
+        assert_eq!(hashes(&committed().expect("objects")), lock.objects);
         assert_eq!(
             abi_version(&workspace::root()).expect("a version"),
             lock.abi_version
@@ -283,13 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn the_object_names_no_place_of_the_machine_that_built_it() {
-        let object = fs::read(workspace::object()).expect("an object");
-        let text = String::from_utf8_lossy(&object);
+    fn no_object_names_a_place_of_the_machine_that_built_it() {
         let root = workspace::root().display().to_string();
         let home = std::env::var("HOME").expect("HOME");
-        for place in [root.as_str(), home.as_str(), "/home/", ".cargo/registry"] {
-            assert!(!text.contains(place), "{place}");
+        for (name, object) in committed().expect("objects") {
+            let text = String::from_utf8_lossy(&object);
+            for place in [root.as_str(), home.as_str(), "/home/", ".cargo/registry"] {
+                assert!(!text.contains(place), "{name}: {place}");
+            }
         }
     }
 }

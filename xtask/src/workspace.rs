@@ -9,12 +9,12 @@ pub fn root() -> PathBuf {
     xtask.parent().map_or_else(PathBuf::new, PathBuf::from)
 }
 
-/// The committed object.
-pub fn object() -> PathBuf {
-    root().join("sensor/bpf/sensor.bpf.o")
+/// A committed object, as `sensor.bpf.o`.
+pub fn object(name: &str) -> PathBuf {
+    root().join("sensor/bpf").join(name)
 }
 
-/// What the committed object was built from.
+/// What the committed objects were built from.
 pub fn lock() -> PathBuf {
     root().join("sensor/bpf/sensor.bpf.lock")
 }

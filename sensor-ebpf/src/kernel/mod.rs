@@ -2,7 +2,6 @@
 //! maps.
 
 pub mod context;
-pub mod flood;
 pub mod frame;
 pub mod garbage;
 pub mod hook;

@@ -10,7 +10,7 @@ use sensor::engine::kernel::load::OBJECT;
 use sensor_common::names;
 use serde::Serialize;
 
-use super::rig::{self, Format, Hook, Pair, Vary, frame};
+use super::rig::{self, Format, Hook, Pair, frame};
 use super::{CLASSES, SHIFT};
 
 /// Nanoseconds of one class.
@@ -89,7 +89,7 @@ impl Beside {
 }
 
 fn load(object: &[u8]) -> Result<Ebpf> {
-    let mut ebpf = rig::object(object, Vary::default())?;
+    let mut ebpf = rig::object(object)?;
     rig::xdp(&mut ebpf, names::PROGRAM_XDP)?.load()?;
     rig::tc(&mut ebpf, names::PROGRAM_EGRESS)?.load()?;
     Ok(ebpf)

@@ -61,7 +61,7 @@ pub fn frame(name: &str) -> Vec<u8> {
     found.map(|named| named.frame).unwrap_or_default()
 }
 
-/// What the generator varies; see `kernel/flood.rs` of sensor-ebpf.
+/// What the generator varies; see `flood.rs` of sensor-ebpf.
 #[derive(Clone, Copy, Default)]
 pub struct Vary {
     pub sources: u32,
@@ -73,18 +73,27 @@ pub const NAME: u32 = 1;
 pub const DESTINATION_PORT: u32 = 2;
 pub const KEEP_TRANSACTION: u32 = 4;
 
-/// Loads an object for all CPUs, without a program.
-pub fn object(object: &[u8], vary: Vary) -> Result<Ebpf> {
-    let cpus = u32::try_from(aya::util::nr_cpus().map_err(|(_, error)| error)?)?;
+/// Loads the generator.
+pub fn generator(vary: Vary) -> Result<Ebpf> {
+    const GENERATOR: &[u8] = aya::include_bytes_aligned!("../../bpf/flood.bpf.o");
     let Vary {
         sources,
         destinations,
         bits,
     } = vary;
-    let ebpf = EbpfLoader::new()
+    let mut ebpf = EbpfLoader::new()
         .override_global("FLOOD_SOURCES", &sources, true)
         .override_global("FLOOD_DESTINATIONS", &destinations, true)
         .override_global("FLOOD_VARIES", &bits, true)
+        .load(GENERATOR)?;
+    xdp(&mut ebpf, names::PROGRAM_FLOOD)?.load()?;
+    Ok(ebpf)
+}
+
+/// Loads an object for all CPUs, without a program.
+pub fn object(object: &[u8]) -> Result<Ebpf> {
+    let cpus = u32::try_from(aya::util::nr_cpus().map_err(|(_, error)| error)?)?;
+    let ebpf = EbpfLoader::new()
         .override_global(aya_log::LEVEL, &0_u8, true)
         .map_max_entries(names::TOTALS, cpus * DIRECTIONS as u32)
         .map_max_entries(names::SHARDS, cpus)
@@ -147,12 +156,12 @@ pub fn unlimited(ebpf: &mut Ebpf) -> Result<()> {
     Ok(())
 }
 
-/// Gives the generator's frames to a program instead of the wire.
-pub fn next(ebpf: &mut Ebpf, name: &'static str) -> Result<()> {
-    let program = xdp(ebpf, name)?.fd()?.try_clone()?;
-    let map = ebpf.map_mut("NEXT").context("NEXT")?;
+/// Gives the generator's frames to a program of an object instead of the wire.
+pub fn next(generator: &mut Ebpf, ebpf: &mut Ebpf, name: &'static str) -> Result<()> {
+    let program = xdp(ebpf, name)?.fd()?;
+    let map = generator.map_mut("NEXT").context("NEXT")?;
     let mut next: ProgramArray<&mut MapData> = map.try_into()?;
-    next.set(0, &program, 0)?;
+    next.set(0, program, 0)?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! The generator of the flood benchmark.
+//! The generator of the flood benchmark, an object of its own: the only program that does not pass its packet on. The
+//! loader does not have it; benchmarks run it with `BPF_PROG_TEST_RUN` alone, and nothing attaches it.
 //!
 //! It is given a template (Ethernet, IPv4 without options, UDP without checksum, DNS) and changes
 //! addresses, a port, the id and the first bytes of the name in place. The IPv4 checksum is made anew;
@@ -7,8 +8,12 @@
 //! The frame is then sent; or, where the benchmark has put a program into [`NEXT`], given to that, to
 //! measure it with many different packets in turn.
 
+#![no_std]
+#![no_main]
+
+use aya_ebpf::bindings::xdp_action::XDP_TX;
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::macros::map;
+use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::{Array, ProgramArray};
 use aya_ebpf::programs::XdpContext;
 
@@ -17,22 +22,22 @@ const TEMPLATE: usize = 14 + 20 + 8 + 12 + 9;
 
 /// Number of the next frame.
 #[map]
-pub static FLOOD: Array<u64> = Array::with_max_entries(1, 0);
+static FLOOD: Array<u64> = Array::with_max_entries(1, 0);
 
 /// What takes the frame instead of the wire.
 #[map]
-pub static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
+static NEXT: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// How many different source addresses, up to 2^24; 0 leaves that of the template. Written by the
 /// benchmark, as the others.
 #[unsafe(no_mangle)]
-pub static FLOOD_SOURCES: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
+static FLOOD_SOURCES: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
 /// How many different destination addresses.
 #[unsafe(no_mangle)]
-pub static FLOOD_DESTINATIONS: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
+static FLOOD_DESTINATIONS: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
 /// Bit 0: the name; bit 1: the destination's port instead of the source's; bit 2: neither port nor id.
 #[unsafe(no_mangle)]
-pub static FLOOD_VARIES: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
+static FLOOD_VARIES: aya_ebpf::Global<u32> = aya_ebpf::Global::new(0);
 
 const VARY_NAME: u32 = 1;
 const VARY_DESTINATION_PORT: u32 = 2;
@@ -47,13 +52,14 @@ fn pick(random: u64, many: u32) -> [u8; 3] {
     [a, b, c]
 }
 
-/// Turns the frame into the next one of the flood, and hands it to [`NEXT`] if there is one: then this
-/// does not return.
-#[inline(always)]
-pub fn next(context: &XdpContext) {
+/// Turns the frame into the next one of the flood, and hands it to [`NEXT`] if there is one: then this does not return.
+/// Else it is sent.
+#[xdp(frags)]
+fn flood(context: XdpContext) -> u32 {
     vary(context.ctx);
     // SAFETY: a valid context; if there is no program, the call does nothing.
-    unsafe { NEXT.tail_call(context, 0) };
+    unsafe { NEXT.tail_call(&context, 0) };
+    XDP_TX
 }
 
 #[inline(always)]
@@ -113,3 +119,13 @@ fn vary(context: *mut xdp_md) {
     sum = (sum & 0xffff) + (sum >> 16);
     frame[24..26].copy_from_slice(&(!sum as u16).to_be_bytes());
 }
+
+/// Reachable only through a bug, and then refused by the verifier: it loops forever.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
