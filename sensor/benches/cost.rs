@@ -129,13 +129,13 @@ fn varied() -> Vec<(&'static str, &'static str, Vary, u32)> {
     vec![
         (
             "4096 sources, names",
-            "v4 query",
+            "v4 query of a random name",
             vary(4096, 0, rig::NAME),
             SHIFT,
         ),
         (
             "4096 sources, every one timed",
-            "v4 query",
+            "v4 query of a random name",
             vary(4096, 0, rig::NAME),
             0,
         ),

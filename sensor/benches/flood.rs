@@ -51,7 +51,7 @@ fn mixes() -> Vec<Mix> {
     vec![
         mix("one_source", "v4 query", 0, 0),
         mix("spoofed", "v4 query", 1 << 24, 0),
-        mix("random_names", "v4 query", 0, rig::NAME),
+        mix("random_names", "v4 query of a random name", 0, rig::NAME),
         mix("responses", "v4 response", 0, rig::DESTINATION_PORT),
         mix("icmp_errors", "from the server", 0, 0),
         mix("not_dns", "TCP of another port", 0, 0),

@@ -69,6 +69,7 @@ pub struct Vary {
     pub bits: u32,
 }
 
+/// The first label of the question: the frame's has eight letters.
 pub const NAME: u32 = 1;
 pub const DESTINATION_PORT: u32 = 2;
 pub const KEEP_TRANSACTION: u32 = 4;

@@ -225,6 +225,9 @@ pub fn corpus() -> Vec<Named> {
     // Plain messages.
     add("v4 query", ip(v4(UDP, dns_query())), a);
     add("v6 query", ip6(v6(UDP, dns_query())), a);
+    // Its first label is what the benchmarks' generator makes new for each frame.
+    let random = udp(40_000, 53, query(9, "abcdefgh.example.org"));
+    add("v4 query of a random name", ip(v4(UDP, random)), a);
     add("v4 response", ip(v4(UDP, dns_answer())), Response(0));
     add("v6 response", ip6(v6(UDP, dns_answer())), Response(0));
     for rcode in 0..16 {

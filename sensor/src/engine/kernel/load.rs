@@ -314,4 +314,29 @@ mod tests {
             assert!(symbols.contains(name), "{name} is not in the object");
         }
     }
+
+    /// What sends is in an object of its own.
+    #[test]
+    fn the_object_has_no_other_programs() {
+        let file = object::File::parse(OBJECT).expect("our object");
+        let hook = |section: &object::Section<'_, '_>| {
+            let name = section.name().unwrap_or_default();
+            name.starts_with("xdp") || name.starts_with("classifier")
+        };
+        let sections: Vec<_> = file.sections().filter(hook).map(|s| s.index()).collect();
+        let mut found: Vec<&str> = file
+            .symbols()
+            .filter(|symbol| symbol.kind() == object::SymbolKind::Text)
+            .filter(|symbol| {
+                symbol
+                    .section_index()
+                    .is_some_and(|at| sections.contains(&at))
+            })
+            .filter_map(|symbol| symbol.name().ok())
+            .collect();
+        let mut known = names::PROGRAMS;
+        found.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(found, known);
+    }
 }
