@@ -90,6 +90,7 @@ fn neighbour(first: &Situation, again: &Again) -> Situation {
     other.ask.extend(again.ask);
     other.fate.extend(again.fate);
     other.packets.extend(again.packets);
+    other.probe.extend(again.probe);
     if again.ipv6 {
         to_ipv6_everywhere(&mut other);
     }
@@ -109,6 +110,9 @@ fn to_ipv6_everywhere(situation: &mut Situation) {
         if let Some(reject) = &mut fate.reject {
             all.extend([&mut reject.from, &mut reject.to, &mut reject.quoted_client]);
         }
+    }
+    for probe in &mut situation.probe {
+        all.push(&mut probe.server);
     }
     for packets in &mut situation.packets {
         all.extend([&mut packets.from, &mut packets.to]);

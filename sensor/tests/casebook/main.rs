@@ -166,6 +166,7 @@ fn speak(situation: &Situation, frames: &[frames::Frame]) -> Result<Spoken> {
     let host = (0..host.count()).map(|n| host.nth(n)).collect();
     let mut sensor = Sensor::new(host, &situation.ports, Some(BEGIN))?;
     sensor.tell_directions();
+    sensor.probes(&situation.probe, BEGIN);
     for frame in frames {
         sensor.directed(BEGIN + frame.at, &frame.bytes)?;
     }

@@ -9,6 +9,7 @@ use sensor::engine::maintenance::TICK;
 use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
+use sensor::host::probe::{Said, Verified};
 use sensor::incident::About;
 use sensor::incident::Record;
 use sensor::measure::address::key;
@@ -17,15 +18,16 @@ use sensor::monitor::{Monitor, MonitorOptions};
 use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
 
+use crate::format::{self, Probe};
 use crate::frames;
-use crate::judged::{Said, said};
+use crate::judged::{self, said};
 use crate::report;
 
 /// What the sensor says, in the order in which it says it; at the end, how each incident stands.
 #[derive(Clone, Debug, Default)]
 pub struct Spoken {
-    pub changes: Vec<Said>,
-    pub last: Vec<Said>,
+    pub changes: Vec<judged::Said>,
+    pub last: Vec<judged::Said>,
     /// What is wrong with the report of each incident: it contradicts its record, or itself.
     pub reports: Vec<String>,
 }
@@ -39,6 +41,8 @@ pub struct Sensor {
     /// What times of what is said count from: the first frame, where nothing else is given.
     origin: Option<Duration>,
     begun: Duration,
+    /// What probed servers say, and when.
+    probes: Vec<(Duration, IpAddr, Verified)>,
     spoken: Spoken,
 }
 
@@ -55,6 +59,7 @@ impl Sensor {
             ports: ports.to_vec(),
             origin,
             begun: Duration::ZERO,
+            probes: Vec::new(),
             spoken: Spoken::default(),
         })
     }
@@ -63,6 +68,25 @@ impl Sensor {
     pub fn tell_directions(&mut self) {
         let own = self.host.iter().copied().map(key).collect();
         self.engine.set_own_addresses(own);
+    }
+
+    /// It probes servers, with these results; their times are from the origin.
+    pub fn probes(&mut self, probes: &[Probe], origin: Duration) {
+        let said = |said: format::Said| match said {
+            format::Said::Answers => Said::Answer("NOERROR".into()),
+            format::Said::Connects => Said::Connected("no answer within 1 s".into()),
+            format::Said::Refuses => Said::Refused("connection refused".into()),
+            format::Said::Nothing => Said::Nothing("no answer within 1 s".into()),
+        };
+        self.probes = probes
+            .iter()
+            .map(|probe| {
+                let at = origin + probe.at;
+                let at_ms = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+                let (udp, tcp) = (said(probe.udp), said(probe.tcp));
+                (at, probe.server.nth(0), Verified { at_ms, udp, tcp })
+            })
+            .collect();
     }
 
     /// A frame of the situation.
@@ -94,12 +118,15 @@ impl Sensor {
 
     /// The time is this now.
     fn pass(&mut self, at: Duration) {
-        let (begun, spoken) = (self.begun, &mut self.spoken);
+        let (begun, spoken, probes) = (self.begun, &mut self.spoken, &mut self.probes);
         let origin = self.origin.unwrap_or_default();
         let Some(monitor) = &mut self.monitor else {
             return;
         };
         self.engine.set_time_with(at, |engine, at| {
+            for (_, server, verified) in probes.extract_if(.., |(due, ..)| *due <= at) {
+                monitor.set_verified(server, verified);
+            }
             let samples: Vec<_> = engine.samples().collect();
             let now = at.saturating_sub(begun);
             for (_, record) in monitor.observe(&engine.reading(now), &samples) {
@@ -113,7 +140,7 @@ impl Sensor {
     pub fn finish(mut self, at: Duration) -> Spoken {
         self.pass(at + TICK);
         let origin = self.origin.unwrap_or_default();
-        let mut last: Vec<Said> = Vec::new();
+        let mut last: Vec<judged::Said> = Vec::new();
         for change in &self.spoken.changes {
             last.retain(|other| other.id != change.id);
             last.push(change.clone());

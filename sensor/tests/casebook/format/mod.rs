@@ -45,6 +45,9 @@ pub struct Situation {
     pub fate: Vec<Fate>,
     #[serde(default)]
     pub packets: Vec<Packets>,
+    /// What the server says when the sensor probes it (`--verify`).
+    #[serde(default)]
+    pub probe: Vec<Probe>,
     /// Neighbours: the same with a difference.
     #[serde(default)]
     pub again: Vec<Again>,
@@ -151,6 +154,28 @@ fn hundred() -> usize {
     100
 }
 
+/// A probe; its own packets are none of the situation's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    pub server: Addresses,
+    pub udp: Said,
+    pub tcp: Said,
+}
+
+/// What a probed server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    Answers,
+    /// The connection stands, and no answer comes.
+    Connects,
+    Refuses,
+    Nothing,
+}
+
 /// A kind of packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -204,4 +229,6 @@ pub struct Again {
     pub fate: Vec<Fate>,
     #[serde(default)]
     pub packets: Vec<Packets>,
+    #[serde(default)]
+    pub probe: Vec<Probe>,
 }
