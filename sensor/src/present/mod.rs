@@ -17,4 +17,5 @@ pub mod rules;
 pub mod schema;
 pub mod summary;
 pub mod totals;
+pub mod verdict;
 pub mod words;

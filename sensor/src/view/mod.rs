@@ -5,6 +5,7 @@
 
 pub mod server;
 pub mod state;
+pub mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use sensor_common::totals::Totals;
 use crate::incident::Record;
 use crate::measure::window::ServerWindow;
 pub use server::{Point, Rates, RuleView, ServerView, Usual};
-pub use state::State;
+pub use state::{Missing, State};
+pub use trouble::Trouble;
 
 /// Servers that are shown one by one; the rest is in [`View::others`].
 pub const SERVERS: usize = 256;
@@ -71,6 +73,10 @@ pub struct NetworkView {
     pub state: State,
     /// Since when, in milliseconds since 1970.
     pub since_ms: u64,
+    /// Of incidents of the network itself, and of no server: a resolver's path, reflection.
+    pub own: State,
+    /// Why it cannot be told, where it cannot.
+    pub missing: Option<Missing>,
     /// Of the last two seconds.
     pub now: Rates,
     /// The last second of each server summed, five minutes back, the newest last.

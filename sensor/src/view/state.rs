@@ -1,5 +1,7 @@
 //! How a server, or the network, is: one of six.
 
+use crate::detect::Level;
+
 /// In the order in which they matter, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
@@ -7,7 +9,7 @@ pub enum State {
     Ok,
     /// Too early to tell.
     Learning,
-    /// Only one direction of its traffic passes here, or nothing does.
+    /// It cannot be told: only one direction of its traffic passes here; of the network also where no query does.
     OneWay,
     /// Something is wrong, and most queries are answered.
     Degraded,
@@ -38,6 +40,52 @@ impl State {
             Self::Degraded => "degraded",
             Self::Flooded => "flooded",
             Self::Failing => "failing",
+        }
+    }
+}
+
+impl State {
+    /// Whether something is wrong.
+    #[must_use]
+    pub fn is_bad(self) -> bool {
+        self >= Self::Degraded
+    }
+
+    /// What it means for the network: something that only deserves a warning never makes it worse than degraded.
+    #[must_use]
+    pub fn weighed(self, level: Level) -> Self {
+        match level {
+            Level::Warning => self.min(Self::Degraded),
+            Level::Critical => self,
+        }
+    }
+}
+
+/// What is missing where the state of the network is [`State::OneWay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// No query was seen for a minute.
+    Traffic,
+    /// Only queries pass here.
+    Answers,
+    /// Only answers pass here.
+    Queries,
+    /// A hook was lost, or only one direction is counted.
+    Direction,
+    /// Nothing is left to watch.
+    Interface,
+}
+
+impl Missing {
+    /// The code used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traffic => "traffic",
+            Self::Answers => "answers",
+            Self::Queries => "queries",
+            Self::Direction => "direction",
+            Self::Interface => "interface",
         }
     }
 }
