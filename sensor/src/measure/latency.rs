@@ -66,6 +66,12 @@ impl Latency {
         }
     }
 
+    /// Whether there was no answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buckets.iter().all(|count| *count == 0)
+    }
+
     /// Answers.
     #[must_use]
     pub fn count(&self) -> u64 {

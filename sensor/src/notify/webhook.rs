@@ -5,6 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::alert::Alert;
+use super::tally::Tally;
 
 /// Longest wait for one request.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -18,19 +19,21 @@ const WAITS: [Duration; 5] = [
 ];
 
 /// Posts the object of each alert.
-pub fn run(url: &str, queue: &Receiver<Arc<Alert>>) {
+pub fn run(url: &str, queue: &Receiver<Arc<Alert>>, tally: &Tally) {
     let config = ureq::Agent::config_builder().timeout_global(Some(LIMIT));
     let agent = ureq::Agent::new_with_config(config.build());
-    for alert in queue {
+    'alerts: for alert in queue {
         let mut waits = WAITS.iter();
         while let Err(error) = post(&agent, url, &alert.json) {
             let Some(wait) = waits.next() else {
                 log::error!("an alert was given up: {url}: {error}");
-                break;
+                tally.note(false);
+                continue 'alerts;
             };
             log::warn!("{url}: {error}; again in {} s", wait.as_secs_f64());
             std::thread::sleep(*wait);
         }
+        tally.note(true);
     }
 }
 

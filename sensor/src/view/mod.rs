@@ -3,6 +3,10 @@
 //! Nothing in it depends on the engine, on an interval of a display, or on a time since the start: counters are
 //! monotone, times are milliseconds since 1970. It is bounded: [`SERVERS`] servers, [`INCIDENTS`] incidents.
 
+pub mod build;
+pub mod event;
+mod loss;
+pub mod publish;
 pub mod server;
 pub mod state;
 pub mod trouble;
@@ -15,6 +19,8 @@ use sensor_common::totals::Totals;
 
 use crate::incident::Record;
 use crate::measure::window::ServerWindow;
+pub use event::Event;
+pub use loss::Loss;
 pub use server::{Point, Rates, RuleView, ServerView, Usual};
 pub use state::{Missing, State};
 pub use trouble::Trouble;
@@ -51,6 +57,24 @@ pub struct View {
     pub sensor: SensorView,
 }
 
+impl View {
+    /// Before the first tick: it is too early to tell anything, and [`Self::at_ms`] is 0.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            at_ms: 0,
+            uptime: Duration::ZERO,
+            interfaces: Vec::new(),
+            lost_hooks: Vec::new(),
+            network: NetworkView::empty(),
+            servers: Vec::new(),
+            others: ServerWindow::empty(),
+            incidents: Vec::new(),
+            sensor: SensorView::default(),
+        }
+    }
+}
+
 /// An interface, or a capture.
 #[derive(Clone)]
 pub struct InterfaceView {
@@ -85,6 +109,8 @@ pub struct NetworkView {
     pub usual: Usual,
     /// Different sources of queries a second, within 3 %.
     pub sources: u64,
+    /// How many are usual.
+    pub usual_sources: Option<f64>,
     /// By how much a count of a source may be too high, with a probability of 98 %.
     pub sources_error: u64,
     /// The heaviest sources of the last ten seconds.
@@ -93,14 +119,41 @@ pub struct NetworkView {
     pub heaviest_networks: Vec<Heaviest>,
     /// Different names in questions a second, within 3 %.
     pub names: u64,
+    /// How many are usual.
+    pub usual_names: Option<f64>,
     /// Samples in which the names below were counted.
     pub name_samples: u64,
-    /// The most frequent names of the last ten seconds.
+    /// The most frequent names of the last five to ten seconds.
     pub heaviest_names: Vec<Heaviest>,
     /// The most frequent parent names.
     pub heaviest_suffixes: Vec<Heaviest>,
     /// Seconds that are learnt already, and that have to be, while it is too early to tell.
     pub learning: Option<(u64, u64)>,
+}
+
+impl NetworkView {
+    fn empty() -> Self {
+        Self {
+            state: State::Learning,
+            since_ms: 0,
+            own: State::Ok,
+            missing: None,
+            now: Rates::default(),
+            history: Arc::default(),
+            usual: Usual::default(),
+            sources: 0,
+            usual_sources: None,
+            sources_error: 0,
+            heaviest_sources: Vec::new(),
+            heaviest_networks: Vec::new(),
+            names: 0,
+            usual_names: None,
+            name_samples: 0,
+            heaviest_names: Vec::new(),
+            heaviest_suffixes: Vec::new(),
+            learning: None,
+        }
+    }
 }
 
 /// Something that is counted by a sketch: the count is an interval.
@@ -131,11 +184,11 @@ pub struct SensorView {
     pub samples_one_in: u64,
     /// Places of the server table: taken, and all.
     pub server_places: (usize, usize),
-    /// What was lost, by a code that is documented and stable, since the session began.
+    /// What was lost, by the codes of [`Loss`], all of them in their order, since the session began.
     pub lost: Vec<(&'static str, u64)>,
     /// Symptoms that are not followed now because there are too many incidents.
     pub incidents_unfollowed: usize,
-    /// Incidents that were opened, by level: warning, critical.
+    /// Incidents that were opened, by their level then: warning, critical.
     pub opened: [u64; 2],
     /// Alerts that were sent, by way, and those that failed.
     pub alerts: Vec<AlertCount>,

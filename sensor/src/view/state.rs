@@ -1,6 +1,6 @@
 //! How a server, or the network, is: one of six.
 
-use crate::detect::Level;
+use crate::detect::{Level, Rule};
 
 /// In the order in which they matter, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,12 @@ impl State {
         Self::Failing,
     ];
 
+    /// Its place in [`Self::ALL`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
     /// The code used in output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -49,6 +55,38 @@ impl State {
     #[must_use]
     pub fn is_bad(self) -> bool {
         self >= Self::Degraded
+    }
+
+    /// What a rule that fires says of its server, or of the network.
+    #[must_use]
+    pub fn of(rule: Rule, level: Level) -> Self {
+        match rule {
+            Rule::PortUnreachable
+            | Rule::Prohibited
+            | Rule::HostUnreachable
+            | Rule::Silent
+            | Rule::PathFailing => Self::Failing,
+            // Answers that say no to nearly everybody are as good as none.
+            Rule::RcodeShift if level == Level::Critical => Self::Failing,
+            Rule::RcodeShift
+            | Rule::PartialFailure
+            | Rule::PartialRejection
+            | Rule::Slow
+            | Rule::Collapse
+            | Rule::Truncation
+            | Rule::TcpFails
+            | Rule::Fragments => Self::Degraded,
+            Rule::QueryFlood
+            | Rule::OneSource
+            | Rule::RandomNames
+            | Rule::Amplification
+            | Rule::Spoofed
+            | Rule::Garbage
+            | Rule::SynFlood
+            | Rule::Reflection
+            | Rule::FragmentFlood => Self::Flooded,
+            Rule::Scan => Self::Ok,
+        }
     }
 
     /// What it means for the network: something that only deserves a warning never makes it worse than degraded.

@@ -1,5 +1,7 @@
 //! What is wrong now: open incidents that touch the state of the network, the worst first.
 
+use std::sync::Arc;
+
 use super::View;
 use super::server::ServerView;
 use super::state::State;
@@ -20,38 +22,45 @@ impl View {
     /// See the module. Incidents whose server is well again are not among them, nor are scans.
     #[must_use]
     pub fn troubles(&self) -> Vec<Trouble<'_>> {
-        let open = self
-            .incidents
-            .iter()
-            .filter(|record| record.ended_ms.is_none());
-        let mut troubles: Vec<Trouble<'_>> = open
-            .filter_map(|record| {
-                let of = |server: &&ServerView| server.incident.as_ref() == Some(&record.id);
-                let server = self.servers.iter().map(AsRef::as_ref).find(of);
-                let now = match (&record.server, server) {
-                    (Some(_), Some(server)) => server.state,
-                    (Some(_), None) => return None,
-                    (None, _) => self.network.own,
-                };
-                let state = now.weighed(record.level);
-                state.is_bad().then_some(Trouble {
-                    state,
-                    server,
-                    record,
-                })
-            })
-            .collect();
-        let rate = |trouble: &Trouble<'_>| {
-            trouble.server.map_or(0.0, |server| {
-                server.usual.queries.unwrap_or(0.0).max(server.now.queries)
-            })
-        };
-        troubles.sort_by(|a, b| {
-            b.state
-                .cmp(&a.state)
-                .then(b.record.level.cmp(&a.record.level))
-                .then(rate(b).total_cmp(&rate(a)))
-        });
-        troubles
+        troubles(&self.incidents, &self.servers, self.network.own)
     }
+}
+
+/// The same of what a view is made of; `own` is the state of the network's own incidents.
+pub(super) fn troubles<'a>(
+    incidents: &'a [Arc<Record>],
+    servers: &'a [Arc<ServerView>],
+    own: State,
+) -> Vec<Trouble<'a>> {
+    let open = incidents.iter().filter(|record| record.ended_ms.is_none());
+    let mut troubles: Vec<Trouble<'_>> = open
+        .filter_map(|record| {
+            let all = servers.iter().map(AsRef::as_ref);
+            let touched = all.filter(|server| server.incident.as_ref() == Some(&record.id));
+            let worst = touched.max_by_key(|server| server.state);
+            let now = match (&record.server, worst) {
+                (Some(_), Some(server)) => server.state,
+                (Some(_), None) => return None,
+                (None, _) => own,
+            };
+            let state = now.weighed(record.level);
+            state.is_bad().then_some(Trouble {
+                state,
+                server: worst,
+                record,
+            })
+        })
+        .collect();
+    let rate = |trouble: &Trouble<'_>| {
+        let of = |server: &ServerView| server.usual.queries.unwrap_or(server.minute.queries);
+        trouble.server.map_or(0.0, of)
+    };
+    troubles.sort_by(|a, b| {
+        let by_level = b.record.level.cmp(&a.record.level);
+        b.state
+            .cmp(&a.state)
+            .then(by_level)
+            .then(rate(b).total_cmp(&rate(a)))
+    });
+    troubles
 }

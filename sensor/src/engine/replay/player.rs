@@ -97,7 +97,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             at: Duration::ZERO,
             pace: None,
             timeout,
-            status: Status::of_capture(name),
+            status: Status::of_capture(name, C::NAME),
             summary: Summary::default(),
         }
     }
