@@ -228,7 +228,7 @@ pub struct DetectionArguments {
 
     /// Address or network that may ask as much as it likes: a resolver, an address translator. May be
     /// given several times.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    #[arg(long, value_name = "NETWORK", value_parser = address::network)]
     pub trusted: Vec<Prefix>,
 
     /// A rule that is told when it fires, but opens no incident and alerts nobody; `all` for every rule. May
@@ -394,24 +394,6 @@ fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
 fn rule_names() -> PossibleValuesParser {
     let names = RULES.iter().map(|spec| spec.name);
     PossibleValuesParser::new(names.chain(["all"]))
-}
-
-/// An address, or a network as 192.0.2.0/24.
-fn network(text: &str) -> Result<Prefix, String> {
-    let (address, bits) = text
-        .split_once('/')
-        .map_or((text, None), |(a, b)| (a, Some(b)));
-    let wrong = || format!("{text:?} is neither an address nor a network");
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let host = Prefix::host(address::key(address));
-    let Some(bits) = bits else {
-        return Ok(host);
-    };
-    let bits: u8 = bits.parse().map_err(|_| wrong())?;
-    if bits > host.bits {
-        return Err(wrong());
-    }
-    Ok(Prefix { bits, ..host })
 }
 
 /// A time-out in seconds.
