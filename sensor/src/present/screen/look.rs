@@ -3,6 +3,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::super::verdict;
 use crate::view::State;
 
 /// What the terminal can show.
@@ -18,16 +19,10 @@ impl Look {
     /// Stands beside the word of a state.
     #[must_use]
     pub fn glyph(self, state: State) -> &'static str {
-        match (state, self.unicode) {
-            (State::Ok, true) => "✓",
-            (State::Ok, false) => "v",
-            (State::Learning, _) => "-",
-            (State::OneWay, _) => "?",
-            (State::Degraded, _) => "!",
-            (State::Flooded, true) => "»",
-            (State::Flooded, false) => "#",
-            (State::Failing, true) => "✗",
-            (State::Failing, false) => "X",
+        if self.unicode {
+            verdict::glyph(state)
+        } else {
+            verdict::ascii(state)
         }
     }
 

@@ -2,22 +2,6 @@
 
 use std::time::Duration;
 
-/// A rate in at most five columns: `0.4`, `53`, `812`, `5.3k`, `1.2M`.
-#[must_use]
-pub fn rate(value: f64) -> String {
-    match value {
-        _ if value < 0.05 => "0".into(),
-        _ if value < 9.95 => {
-            let text = format!("{value:.1}");
-            text.strip_suffix(".0").unwrap_or(&text).into()
-        }
-        _ if value < 999.5 => format!("{value:.0}"),
-        _ if value < 9_950.0 => format!("{:.1}k", value / 1e3),
-        _ if value < 999_500.0 => format!("{:.0}k", value / 1e3),
-        _ => format!("{:.1}M", value / 1e6),
-    }
-}
-
 /// A share of 1 in percent, without the sign. Only all of it is 100, and only nothing is 0.
 #[must_use]
 pub fn percent(share: f64) -> String {
@@ -43,38 +27,9 @@ pub fn latency(latency: Option<Duration>) -> String {
     }
 }
 
-/// How long: `18s`, `1m09s`, `3h 4m`, `3d 4h`.
-#[must_use]
-pub fn span(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d {}h", seconds / 86400, seconds / 3600 % 24),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rates_fit_five_columns() {
-        for (value, text) in [
-            (0.0, "0"),
-            (0.44, "0.4"),
-            (9.96, "10"),
-            (53.2, "53"),
-            (999.6, "1.0k"),
-            (5_300.0, "5.3k"),
-            (41_234.0, "41k"),
-            (999_600.0, "1.0M"),
-            (12_345_678.0, "12.3M"),
-        ] {
-            assert_eq!(rate(value), text);
-        }
-    }
 
     #[test]
     fn only_all_is_all_and_only_nothing_is_nothing() {
@@ -89,13 +44,5 @@ mod tests {
         assert_eq!(latency(Some(Duration::from_micros(40))), "0.04");
         assert_eq!(latency(Some(Duration::from_micros(1_240))), "1.2");
         assert_eq!(latency(Some(Duration::from_millis(1_900))), "1900");
-    }
-
-    #[test]
-    fn spans_have_two_units() {
-        assert_eq!(span(18_400), "18s");
-        assert_eq!(span(69_000), "1m09s");
-        assert_eq!(span(11_040_000), "3h 4m");
-        assert_eq!(span(273_600_000), "3d 4h");
     }
 }
