@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -211,7 +212,7 @@ async fn play(stop: &mut Stop) -> Result<Outcome> {
     let settings = for_ports(&[])?;
     let capture = Capture::new("the recording".into(), RECORDED)?;
     let counting = HostEngine::new(DEVICE, settings.clone());
-    let engine = Replay::new(capture, counting, DEVICE, timeout(&settings)).paced();
+    let engine = Replay::new(capture, counting, DEVICE, timeout(&settings)).paced(Arc::default());
     let place = Place {
         addresses: [key(SERVER.into())].into(),
         ..Place::default()
