@@ -52,12 +52,13 @@ pub enum Command {
     #[command(after_help = "Example:\n  sudo sensor demo")]
     Demo(DemoArguments),
 
-    /// Show live counters of one or more interfaces.
+    /// Watch one or more interfaces live: a full screen on a terminal, lines otherwise.
     #[command(after_help = "\
 Examples:
-  sensor watch -i eth0                        one line a second
-  sensor watch -i eth0 -i eth1 --interval 5
-  sensor watch -i eth0 --details              with latency, sources and names
+  sensor watch -i eth0                        the full screen; ? shows its keys
+  sensor watch -i eth0 --plain                one line a second, as into a pipe
+  sensor watch -i eth0 -i eth1 --plain --interval 5
+  sensor watch -i eth0 --plain --details      with latency, sources and names
   sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
   sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
@@ -67,6 +68,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   sensor replay incident.pcap
+  sensor replay incident.pcap --screen          on the full screen, in its own time
   sensor replay incident.pcap --report          each incident as a report in Markdown
   sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
@@ -115,6 +117,14 @@ Examples:
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
+    /// Lines, also on a terminal.
+    #[arg(long)]
+    pub plain: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long)]
+    pub ascii: bool,
+
     /// Play the recorded outage even where a live one could be staged.
     #[arg(long)]
     pub recorded: bool,
@@ -165,9 +175,17 @@ pub struct WatchArguments {
     #[arg(long)]
     pub verify: bool,
 
-    /// Also tell servers, sources, names, and what the sensor itself costs.
+    /// Lines also tell servers, sources, names, and what the sensor itself costs.
     #[arg(long)]
     pub details: bool,
+
+    /// Lines, also on a terminal; so it is with a pipe, `--output json` and TERM=dumb.
+    #[arg(long)]
+    pub plain: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long)]
+    pub ascii: bool,
 
     /// Seconds between two lines.
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
@@ -181,6 +199,10 @@ pub struct WatchArguments {
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct ReplayArguments {
     /// The capture; `-` for standard input.
     pub file: PathBuf,
@@ -201,6 +223,14 @@ pub struct ReplayArguments {
     /// Write each incident as a report instead.
     #[arg(long)]
     pub report: bool,
+
+    /// Play it on the full screen, in its own time; keys stop it, make it faster, go back and forth.
+    #[arg(long, conflicts_with_all = ["report", "fail_on_incident", "engine", "output"])]
+    pub screen: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long, requires = "screen")]
+    pub ascii: bool,
 
     /// Exit with 3 if there was an incident.
     #[arg(long)]

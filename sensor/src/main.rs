@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
+use sensor::command::screen::log::Log;
 use sensor::command::{Outcome, causes, demo, doctor, replay, report, rules, watch};
 use sensor::engine::kernel::engine::KernelError;
 use sensor::engine::kernel::interface::InterfaceError;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("netlink_proto", log::LevelFilter::Warn)
         .format_timestamp(None)
+        .target(env_logger::Target::Pipe(Box::new(Log)))
         .init();
     match run(&arguments) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,

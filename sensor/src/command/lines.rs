@@ -237,15 +237,7 @@ impl Face for Lines {
         if self.interval(&window, now)? == Reader::Gone {
             return Ok(ControlFlow::Break(()));
         }
-        ensure!(
-            !now.status.is_gone(),
-            "nothing is left to watch: the interfaces were deleted or moved away"
-        );
-        ensure!(
-            !now.status.is_detached(),
-            "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
-             attach them"
-        );
+        anything_left(now.status)?;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -265,6 +257,23 @@ impl Face for Lines {
 pub(super) fn ticks(interval: Duration) -> u32 {
     let ticks = interval.as_nanos().div_ceil(TICK.as_nanos());
     u32::try_from(ticks).unwrap_or(u32::MAX)
+}
+
+/// Ends a command that has nothing left to count.
+///
+/// # Errors
+/// There is nothing left to watch, and why.
+pub(super) fn anything_left(status: &Status) -> Result<()> {
+    ensure!(
+        !status.is_gone(),
+        "nothing is left to watch: the interfaces were deleted or moved away"
+    );
+    ensure!(
+        !status.is_detached(),
+        "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
+         attach them"
+    );
+    Ok(())
 }
 
 /// Says which hooks have lost our program, beyond those that were told.

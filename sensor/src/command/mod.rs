@@ -5,9 +5,11 @@ pub mod demo;
 mod detection;
 pub mod doctor;
 pub mod lines;
+mod play;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod screen;
 mod stop;
 pub mod watch;
 

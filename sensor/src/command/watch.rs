@@ -5,13 +5,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::lines::Lines;
+use super::screen::face::Behind;
+use super::screen::{self, Options, Screen};
 use super::stop::Stop;
 use super::{Outcome, detection};
 use crate::cli::WatchArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::host::watch::HostWatch;
-use crate::present::output::Lines as Output;
+use crate::present::incident;
+use crate::present::output::{self, Format, Lines as Output};
 use crate::session::Session;
 
 /// Runs the command until a signal or a closed pipe.
@@ -44,6 +47,9 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
         session = session.with_probes();
     }
     let mut stop = Stop::new()?;
+    if !arguments.plain && arguments.output == Format::Text && screen::is_possible() {
+        return on_screen(arguments, &mut session, &mut stop).await;
+    }
     let interval = Duration::from_secs_f64(arguments.interval);
     let out = Output::new()?;
     let mut lines = Lines::new(arguments.output, arguments.details, interval, out)
@@ -51,6 +57,39 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let ran = session.run(&mut lines, stop.asked()).await;
     session.finish(&mut lines)?;
     lines.finish()?;
+    ran.map(|()| Outcome::Fine)
+}
+
+/// On the full screen, until the user leaves or a signal.
+async fn on_screen(
+    arguments: &WatchArguments,
+    session: &mut Session<KernelEngine>,
+    stop: &mut Stop,
+) -> Result<Outcome> {
+    let state = arguments.alerts.state.as_deref();
+    let options = Options {
+        ascii: arguments.ascii,
+        state: state.map(Into::into),
+        pace: None,
+    };
+    let mut screen = Screen::start(session.live().view, options)?;
+    let mut behind = Behind::default();
+    let until = async {
+        tokio::select! {
+            () = stop.asked() => {}
+            () = screen.left() => {}
+        }
+    };
+    let ran = session.run(&mut behind, until).await;
+    // What is said from here on is said on the normal screen.
+    screen.end()?;
+    session.finish(&mut behind)?;
+    for lost in behind.lost {
+        eprintln!("{lost}");
+    }
+    for record in behind.unfinished {
+        output::line(&incident::unfinished(&record, state))?;
+    }
     ran.map(|()| Outcome::Fine)
 }
 

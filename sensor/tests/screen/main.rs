@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use sensor::engine::replay::pace::Playing;
 use sensor::present::screen::draw;
 use sensor::present::screen::look::Look;
-use sensor::present::screen::ui::{Playback, Tab, UiState};
+use sensor::present::screen::ui::{Tab, UiState};
 use sensor::view::View;
 
 const COLOURED: Look = Look {
@@ -176,7 +177,7 @@ fn help_names_every_key() {
     };
     snapshot!("help", views::ok(), live, 80, 60);
     let replay = UiState {
-        playback: Some(Playback {
+        playback: Some(Playing {
             at: Duration::from_secs(12),
             speed: 2.0,
             stopped: false,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use sensor::present::screen::ui::{Effect, Playback, Span, Tab, UiState};
+use sensor::engine::replay::pace::Playing;
+use sensor::present::screen::ui::{Effect, Span, Tab, UiState};
 
 use crate::{COLOURED, drawn, text, views};
 
@@ -152,7 +153,7 @@ fn the_span_has_three_steps() {
     assert_eq!(screen.ui.span, Span::One);
     screen.keys("+++");
     assert_eq!(screen.ui.span, Span::Fifteen);
-    assert!(screen.shows("15m trend"));
+    assert!(screen.shows("5m trend"));
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn tabs_go_round() {
 #[test]
 fn keys_of_a_capture_play_it() {
     let mut screen = Screen::new(views::ok());
-    screen.ui.playback = Some(Playback {
+    screen.ui.playback = Some(Playing {
         at: Duration::from_secs(12),
         speed: 1.0,
         stopped: false,

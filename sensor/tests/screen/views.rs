@@ -48,8 +48,8 @@ fn totals(queries: u64) -> Totals {
 }
 
 fn history(before: f32, after: Option<[f32; 3]>) -> Arc<Vec<Point>> {
-    let points = (0..300_u64).map(|second| {
-        let at_ms = NOW - (299 - second) * 1_000;
+    let points = (0..900_u64).map(|second| {
+        let at_ms = NOW - (899 - second) * 1_000;
         let [queries, answers, failed] = match after {
             Some(after) if at_ms > ONSET => after,
             _ => [before, before, 0.0],
@@ -209,6 +209,7 @@ pub fn ok() -> View {
                 p95: ms(4.0),
             },
             sources: 41,
+            usual_sources: Some(40.0),
             sources_error: 3,
             heaviest_sources: vec![
                 heaviest("192.0.2.11", 2_100, 2_098),
@@ -216,6 +217,7 @@ pub fn ok() -> View {
             ],
             heaviest_networks: vec![heaviest("192.0.2.0/24", 6_000, 5_990)],
             names: 120,
+            usual_names: None,
             name_samples: 480,
             heaviest_names: vec![
                 heaviest("www.example.org", 200, 200),

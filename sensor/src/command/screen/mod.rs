@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -65,12 +65,14 @@ impl Screen {
         let (leave, left) = oneshot::channel();
         let mut painter = Painter::new(view, look(options.ascii), signals.clone(), options.pace);
         let store = Store::new(options.state.as_deref());
-        let thread = std::thread::Builder::new().name("screen".into()).spawn(move || {
-            let result = painter.run(terminal, &store);
-            // However it ends, the session is told.
-            drop(leave);
-            result
-        });
+        let thread = std::thread::Builder::new()
+            .name("screen".into())
+            .spawn(move || {
+                let result = painter.run(terminal, &store);
+                // However it ends, the session is told.
+                drop(leave);
+                result
+            });
         Ok(Self {
             thread: Some(thread.context("cannot start a thread")?),
             signals,
@@ -129,7 +131,9 @@ impl Drop for Screen {
 fn look(ascii: bool) -> Look {
     let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     // The order of setlocale(3).
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    let locale = set("LC_ALL")
+        .or_else(|| set("LC_CTYPE"))
+        .or_else(|| set("LANG"));
     Look {
         colour: set("NO_COLOR").is_none(),
         unicode: !ascii && locale.is_some_and(|locale| is_utf8(&locale)),

@@ -16,7 +16,7 @@ use crate::incident::store::Store;
 use crate::present::report;
 use crate::present::screen::draw;
 use crate::present::screen::look::Look;
-use crate::present::screen::ui::{Effect, Playback, UiState};
+use crate::present::screen::ui::{Effect, UiState};
 use crate::view::View;
 
 /// Between two frames, where no key is pressed.
@@ -114,15 +114,7 @@ impl Painter {
         } else if self.told.elapsed() >= MESSAGE {
             self.ui.message = None;
         }
-        self.ui.playback = self.pace.as_ref().map(|pace| {
-            let playing = pace.playing();
-            Playback {
-                at: playing.at,
-                speed: playing.speed,
-                stopped: playing.stopped,
-                over: playing.over,
-            }
-        });
+        self.ui.playback = self.pace.as_ref().map(|pace| pace.playing());
         let ui = &mut self.ui;
         terminal.draw(|frame| {
             let area = frame.area();

@@ -82,10 +82,13 @@ pub fn lines(view: &View, record: &Record, ui: &UiState, columns: usize) -> Vec<
     }
     let sampled = record.sampling;
     let samples = format!(
-        "{} packets kept, {} samples lost, 1 in {} transactions followed",
+        "{} packets kept, {} samples lost, {}",
         sampled.packets,
         count(sampled.lost),
-        1_u64 << sampled.shift.min(63)
+        match sampled.shift {
+            0 => "every transaction followed".into(),
+            shift => format!("1 in {} transactions followed", 1_u64 << shift.min(63)),
+        }
     );
     text(&mut lines, "  ", &samples);
     text(

@@ -15,7 +15,7 @@ use super::sort::Sort;
 use super::text::{left, right, width};
 use super::ui::UiState;
 use super::units::{latency, percent};
-use crate::view::{ServerView, State, View};
+use crate::view::{HISTORY, ServerView, State, View};
 
 /// The longest address.
 const WIDEST: usize = 39;
@@ -149,6 +149,11 @@ pub fn render(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
     Paragraph::new(lines).render(area, buffer);
 }
 
+/// Of the trends: servers have a history of five minutes.
+fn minutes(ui: &UiState) -> u64 {
+    ui.span.minutes().min(HISTORY as u64 / 60)
+}
+
 /// The first row on the screen, so that the selected one is among them.
 #[must_use]
 pub fn first_row(selected: usize, all: usize, height: usize) -> usize {
@@ -169,7 +174,7 @@ fn header(columns: &[(Column, usize)], ui: &UiState) -> Line<'static> {
             Column::P95 => "p95".into(),
             Column::Error => "err".into(),
             Column::Since => "since".into(),
-            Column::Trend => format!("{}m trend", ui.span.minutes()),
+            Column::Trend => format!("{}m trend", minutes(ui)),
         };
         let by = column.sort() == Some(ui.sort);
         let mark = match (by, ui.reversed) {
@@ -239,7 +244,7 @@ fn row<'t>(
                 right(&since, wide, look).into()
             }
             Column::Trend => {
-                let seconds = ui.span.minutes() * 60;
+                let seconds = minutes(ui) * 60;
                 trend(&server.history, view.at_ms, seconds, wide, look).into()
             }
         };

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -11,6 +10,7 @@ use super::keys::{self, Action, Step};
 use super::look::Look;
 use super::rows;
 use super::sort::Sort;
+use crate::engine::replay::pace::Playing;
 use crate::incident::Record;
 use crate::view::View;
 
@@ -89,19 +89,6 @@ impl Span {
     }
 }
 
-/// How a capture is played.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Playback {
-    /// Since its first packet.
-    pub at: Duration,
-    /// Seconds of the capture in a second.
-    pub speed: f64,
-    /// It stands still.
-    pub stopped: bool,
-    /// All was played.
-    pub over: bool,
-}
-
 /// See the module.
 #[derive(Clone)]
 pub struct UiState {
@@ -132,7 +119,7 @@ pub struct UiState {
     /// The view at which the screen stands still.
     pub paused: Option<Arc<View>>,
     /// Of a capture.
-    pub playback: Option<Playback>,
+    pub playback: Option<Playing>,
     /// Something that was done or failed, for a while.
     pub message: Option<String>,
 }

@@ -18,7 +18,7 @@ use crate::measure::sketch::Heavy;
 use crate::measure::window::Window;
 use crate::view::server::{Point, ServerView, Usual};
 use crate::view::state::{Missing, State};
-use crate::view::{Heaviest, NetworkView, TOP};
+use crate::view::{Heaviest, NETWORK_HISTORY, NetworkView, TOP};
 
 /// Names are counted over at least so many seconds, and at most twice as many.
 const NAMES: u32 = 5;
@@ -87,7 +87,7 @@ impl Network {
         let limits = now.detector.thresholds();
         if let Some(second) = now.second {
             let point = point(&network.history, second, now.at_ms);
-            self.history = Arc::new(with(&self.history, point));
+            self.history = Arc::new(with(&self.history, point, NETWORK_HISTORY));
             self.usual.queries = usual_of(servers);
             self.top.read(
                 &self.names.older,
