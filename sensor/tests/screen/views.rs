@@ -366,6 +366,17 @@ pub fn degraded() -> View {
     with(State::Degraded, Cause::PacketLoss, 50.0, 0.91)
 }
 
+/// Part of the queries fails, and nothing tells why.
+pub fn unknown() -> View {
+    let mut view = degraded();
+    let mut record = stories::unknown();
+    record.ended_ms = None;
+    record.stage = sensor::incident::record::Stage::Open;
+    Arc::make_mut(&mut view.servers[0]).incident = Some(record.id.clone());
+    view.incidents = vec![Arc::new(record)];
+    view
+}
+
 /// Far more than usual, and most is answered.
 pub fn flooded() -> View {
     with(State::Flooded, Cause::AttackRandomNames, 41_234.0, 0.98)

@@ -61,19 +61,10 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
     let (taken, all) = sensor.server_places;
     #[expect(clippy::cast_precision_loss, reason = "a share with three digits")]
     let fill = percent(taken as f64 / all.max(1) as f64);
-    let facts = [
+    let mut facts = vec![
         (
             "engine",
             format!("{}, running for {}", sensor.engine, lasting(uptime)),
-        ),
-        ("cost", format!("{:.2} % of a core", sensor.cpu_percent)),
-        (
-            "memory",
-            format!(
-                "{} resident, {} of maps",
-                bytes(sensor.rss_bytes),
-                bytes(sensor.map_bytes)
-            ),
         ),
         (
             "transactions",
@@ -86,7 +77,6 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             "samples",
             format!("1 in {} transactions", sensor.samples_one_in.max(1)),
         ),
-        ("server table", format!("{taken} of {all} places ({fill})")),
         (
             "incidents",
             format!(
@@ -95,6 +85,19 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             ),
         ),
     ];
+    // A capture costs nothing that would say how dear watching is, and its table has no bounds.
+    if sensor.rss_bytes > 0 {
+        let cost = format!(
+            "{:.2} % of a core, {} resident, {} of maps",
+            sensor.cpu_percent,
+            bytes(sensor.rss_bytes),
+            bytes(sensor.map_bytes)
+        );
+        facts.push(("cost", cost));
+    }
+    if all > 0 {
+        facts.push(("server table", format!("{taken} of {all} places ({fill})")));
+    }
     for (name, fact) in facts {
         lines.push(Line::from(vec![
             Span::styled(left(name, 14, look), look.heading()),

@@ -31,6 +31,11 @@ pub fn sensor(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
     } else {
         String::new()
     };
+    let own = if view.sensor.rss_bytes > 0 {
+        format!("own {:.1} % core", view.sensor.cpu_percent)
+    } else {
+        String::new()
+    };
     let lost = view.sensor.lost();
     let lost_style = if lost > 0 { look.alarm() } else { look.muted() };
     let time = clock(view.at_ms);
@@ -48,13 +53,7 @@ pub fn sensor(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
                 look.muted(),
             ),
         ),
-        (
-            4,
-            Span::styled(
-                format!("own {:.1} % core", view.sensor.cpu_percent),
-                look.muted(),
-            ),
-        ),
+        (4, Span::styled(own, look.muted())),
         (5, Span::styled(about, look.muted())),
     ];
     if !view.lost_hooks.is_empty() {
