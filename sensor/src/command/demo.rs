@@ -61,7 +61,7 @@ const QUERY_EVERY: Duration = Duration::from_millis(100);
 /// When the server stops.
 const HEALTHY: Duration = Duration::from_secs(6);
 /// When the demo ends.
-pub const LENGTH: Duration = Duration::from_secs(14);
+pub const LENGTH: Duration = Duration::from_secs(20);
 /// Between two lines.
 const LINE: Duration = Duration::from_secs(1);
 

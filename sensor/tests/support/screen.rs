@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::sync::{Arc, Mutex};
-use std::thread::{sleep, spawn};
+use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -17,6 +17,7 @@ pub struct Screen {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     parser: Arc<Mutex<vt100::Parser>>,
+    reader: JoinHandle<()>,
 }
 
 impl Screen {
@@ -44,7 +45,7 @@ impl Screen {
             0,
         )));
         let shown = parser.clone();
-        spawn(move || {
+        let reader = spawn(move || {
             let mut bytes = [0; 4096];
             // It ends with an error where the program has ended.
             while let Ok(many @ 1..) = out.read(&mut bytes) {
@@ -57,6 +58,7 @@ impl Screen {
             master: pair.master,
             keys,
             parser,
+            reader,
         }
     }
 
@@ -121,11 +123,13 @@ impl Screen {
         i32::try_from(pid).expect("a process")
     }
 
-    /// Waits until it ends; whether it did so well.
+    /// Waits until it ends and all that it wrote is on the screen; whether it did so well.
     pub fn ends(&mut self, most: Duration) -> bool {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
+            if let Some(status) = self.child.try_wait().expect("a child")
+                && self.reader.is_finished()
+            {
                 if !status.success() {
                     println!("{status:?}\n{}", self.rows().join("\n"));
                 }
