@@ -182,9 +182,9 @@ mod tests {
             let pace = Pace::default();
             pace.seek(3_600);
             let begun = Instant::now();
-            pace.due(Duration::from_secs(3_600)).await;
+            pace.due(Duration::from_hours(1)).await;
             assert!(begun.elapsed() < Duration::from_secs(1));
-            assert_eq!(pace.playing().at, Duration::from_secs(3_600));
+            assert_eq!(pace.playing().at, Duration::from_hours(1));
         });
     }
 
@@ -206,10 +206,10 @@ mod tests {
         runtime().block_on(async {
             let pace = Pace::default();
             pace.seek(60);
-            pace.due(Duration::from_secs(60)).await;
+            pace.due(Duration::from_mins(1)).await;
             pace.seek(-10);
             // What waits is let go, so that it can end.
-            pace.due(Duration::from_secs(3_600)).await;
+            pace.due(Duration::from_hours(1)).await;
             pace.rewound().await;
             assert!(pace.take_rewound() && !pace.take_rewound());
             pace.due(Duration::from_secs(50)).await;

@@ -56,7 +56,11 @@ fn bars(values: &[Option<f32>], most: f32, look: Look) -> String {
             if *value <= 0.0 || most <= 0.0 {
                 return bars[0];
             }
-            #[expect(clippy::cast_sign_loss, reason = "above 0")]
+            #[expect(
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "above 0, and of at most eight"
+            )]
             let height = (value / most * top as f32).ceil() as usize;
             bars[height.clamp(1, top)]
         })
@@ -211,10 +215,10 @@ mod tests {
 
     #[test]
     fn only_nothing_is_the_lowest_bar() {
+        let nothing = history(&[0.0, 0.0]);
+        assert_eq!(trend(&nothing, 2_000, 2, 2, ASCII), "__");
         let history = history(&[0.1, 1_000.0]);
         assert_eq!(trend(&history, 2_000, 2, 2, ASCII), ".#");
-        let nothing = super::tests::history(&[0.0, 0.0]);
-        assert_eq!(trend(&nothing, 2_000, 2, 2, ASCII), "__");
     }
 
     #[test]

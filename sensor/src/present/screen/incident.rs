@@ -81,7 +81,7 @@ pub fn lines(view: &View, record: &Record, ui: &UiState, columns: usize) -> Vec<
         text(&mut lines, "  clients in samples: ", &clients);
     }
     let sampled = record.sampling;
-    let samples = format!(
+    let evidence = format!(
         "{} packets kept, {} samples lost, {}",
         sampled.packets,
         count(sampled.lost),
@@ -90,7 +90,7 @@ pub fn lines(view: &View, record: &Record, ui: &UiState, columns: usize) -> Vec<
             shift => format!("1 in {} transactions followed", 1_u64 << shift.min(63)),
         }
     );
-    text(&mut lines, "  ", &samples);
+    text(&mut lines, "  ", &evidence);
     text(
         &mut lines,
         "  ",

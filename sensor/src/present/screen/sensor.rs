@@ -4,6 +4,7 @@ use ratatui::text::{Line, Span};
 use sensor_common::settings::Direction;
 
 use super::super::number::{bytes, count, lasting, percent};
+use super::look::Look;
 use super::text::{left, paragraph, right};
 use super::ui::UiState;
 use crate::view::View;
@@ -12,12 +13,20 @@ use crate::view::View;
 #[must_use]
 pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
     let look = ui.look;
-    let sensor = &view.sensor;
     let mut lines = Vec::new();
     for hook in &view.lost_hooks {
         let mark = Span::styled("LOST HOOK: ", look.alarm());
         paragraph(&mut lines, mark, hook, columns, look);
     }
+    interfaces(&mut lines, view, look);
+    lines.push(Line::default());
+    facts(&mut lines, view, look);
+    alerts(&mut lines, view, look);
+    lost(&mut lines, view, look);
+    lines
+}
+
+fn interfaces(lines: &mut Vec<Line<'static>>, view: &View, look: Look) {
     lines.push(Line::styled(
         format!(
             "{} {} {} {}",
@@ -56,7 +65,10 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             style,
         ));
     }
-    lines.push(Line::default());
+}
+
+fn facts(lines: &mut Vec<Line<'static>>, view: &View, look: Look) {
+    let sensor = &view.sensor;
     let uptime = u64::try_from(view.uptime.as_millis()).unwrap_or(u64::MAX);
     let (taken, all) = sensor.server_places;
     #[expect(clippy::cast_precision_loss, reason = "a share with three digits")]
@@ -104,7 +116,10 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             fact.into(),
         ]));
     }
-    for alert in &sensor.alerts {
+}
+
+fn alerts(lines: &mut Vec<Line<'static>>, view: &View, look: Look) {
+    for alert in &view.sensor.alerts {
         let failed = if alert.failed > 0 {
             look.alarm()
         } else {
@@ -116,6 +131,10 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             Span::styled(format!("{} failed", count(alert.failed)), failed),
         ]));
     }
+}
+
+fn lost(lines: &mut Vec<Line<'static>>, view: &View, look: Look) {
+    let sensor = &view.sensor;
     lines.push(Line::default());
     let lost = sensor.lost();
     let title = format!("lost since the start: {}", count(lost));
@@ -142,5 +161,4 @@ pub fn lines(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
             style,
         ));
     }
-    lines
 }

@@ -21,8 +21,6 @@ const BAR: usize = 40;
 pub fn lines(view: &View, server: &ServerView, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
     let look = ui.look;
     let about = if view.sensor.one_in > 1 { "~" } else { "" };
-    let totals = &server.totals;
-    let counters = &totals.counters;
     let mut lines = vec![Line::styled(
         format!(
             "{} {} {} for {}, seen {}",
@@ -60,79 +58,12 @@ pub fn lines(view: &View, server: &ServerView, ui: &UiState, columns: usize) -> 
         ),
         look.muted(),
     ));
-    let pairs = |lines: &mut Vec<Line<'static>>, title: &str, pairs: Vec<(String, u64)>| {
-        let all: u64 = pairs.iter().map(|(_, many)| many).sum();
-        let mut texts: Vec<String> = pairs
-            .into_iter()
-            .filter(|(_, many)| *many != 0)
-            .map(|(name, many)| format!("{name} {} ({})", count(many), share(many, all)))
-            .collect();
-        if texts.is_empty() {
-            texts.push("none".into());
-        }
-        paragraph(
-            lines,
-            Span::styled(left(title, 13, look), look.heading()),
-            &texts.join(", "),
-            columns,
-            look,
-        );
-    };
-    let rcodes = counters.answers_by_rcode.iter().enumerate();
-    pairs(
-        &mut lines,
-        "rcodes",
-        rcodes
-            .map(|(code, many)| (names::rcode(code), *many))
-            .collect(),
-    );
-    let transactions = &counters.transactions;
-    pairs(
-        &mut lines,
-        "outcomes",
-        vec![
-            ("answered".into(), transactions.answered),
-            ("ICMP error".into(), transactions.errored),
-            ("unanswered".into(), totals.unanswered),
-        ],
-    );
-    let kinds = ErrorKind::ALL.iter().map(|kind| {
-        let name = words::icmp::kind(kind.name());
-        (name, counters.errors[kind.index()])
-    });
-    pairs(&mut lines, "ICMP errors", kinds.collect());
-    let tcp = TcpEvent::ALL.iter().map(|event| {
-        let name = event.name().to_uppercase().replace('_', "-");
-        format!("{name} {}", count(counters.tcp[event.index()]))
-    });
-    let tcp: Vec<String> = tcp.collect();
-    let other = format!(
-        "{}; truncated {}, late {}, repeated {}, unasked {}, backscatter {}",
-        tcp.join(", "),
-        count(counters.truncated),
-        count(transactions.late),
-        count(transactions.retransmitted),
-        count(transactions.unmatched),
-        count(counters.backscatter.iter().sum())
-    );
-    let mark = Span::styled(left("TCP, other", 13, look), look.heading());
-    paragraph(&mut lines, mark, &other, columns, look);
+    counters(&mut lines, server, columns, look);
     lines.push(Line::default());
-    histogram(&mut lines, &totals.latency, look);
+    histogram(&mut lines, &server.totals.latency, look);
     lines.push(Line::default());
     rules(&mut lines, server, columns, look);
-    let spent: Vec<String> = State::ALL
-        .iter()
-        .zip(&server.spent)
-        .zip(&server.changes)
-        .filter(|((_, spent), _)| !spent.is_zero())
-        .map(|((state, spent), changes)| {
-            let ms = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
-            format!("{} {} ({changes} x)", word(*state), lasting(ms))
-        })
-        .collect();
-    let mark = Span::styled(left("time in", 13, look), look.heading());
-    paragraph(&mut lines, mark, &spent.join(", "), columns, look);
+    spent(&mut lines, server, columns, look);
     lines
 }
 
@@ -151,6 +82,84 @@ fn rated(name: &str, rates: &Rates, about: &str, look: Look) -> Line<'static> {
         latency(rates.p50),
         latency(rates.p95)
     ))
+}
+
+/// Since the server was first seen.
+fn counters(lines: &mut Vec<Line<'static>>, server: &ServerView, columns: usize, look: Look) {
+    let totals = &server.totals;
+    let counters = &totals.counters;
+    let pairs = |lines: &mut Vec<Line<'static>>, title: &str, named: Vec<(String, u64)>| {
+        let mark = Span::styled(left(title, 13, look), look.heading());
+        paragraph(lines, mark, &shares(named), columns, look);
+    };
+    let rcodes = counters.answers_by_rcode.iter().enumerate();
+    pairs(
+        lines,
+        "rcodes",
+        rcodes
+            .map(|(code, many)| (names::rcode(code), *many))
+            .collect(),
+    );
+    let transactions = &counters.transactions;
+    pairs(
+        lines,
+        "outcomes",
+        vec![
+            ("answered".into(), transactions.answered),
+            ("ICMP error".into(), transactions.errored),
+            ("unanswered".into(), totals.unanswered),
+        ],
+    );
+    let kinds = ErrorKind::ALL.iter().map(|kind| {
+        let name = words::icmp::kind(kind.name());
+        (name, counters.errors[kind.index()])
+    });
+    pairs(lines, "ICMP errors", kinds.collect());
+    let tcp = TcpEvent::ALL.iter().map(|event| {
+        let name = event.name().to_uppercase().replace('_', "-");
+        format!("{name} {}", count(counters.tcp[event.index()]))
+    });
+    let tcp: Vec<String> = tcp.collect();
+    let other = format!(
+        "{}; truncated {}, late {}, repeated {}, unasked {}, backscatter {}",
+        tcp.join(", "),
+        count(counters.truncated),
+        count(transactions.late),
+        count(transactions.retransmitted),
+        count(transactions.unmatched),
+        count(counters.backscatter.iter().sum())
+    );
+    let mark = Span::styled(left("TCP, other", 13, look), look.heading());
+    paragraph(lines, mark, &other, columns, look);
+}
+
+/// Each count with its share of all.
+fn shares(named: Vec<(String, u64)>) -> String {
+    let all: u64 = named.iter().map(|(_, many)| many).sum();
+    let texts: Vec<String> = named
+        .into_iter()
+        .filter(|(_, many)| *many != 0)
+        .map(|(name, many)| format!("{name} {} ({})", count(many), share(many, all)))
+        .collect();
+    if texts.is_empty() {
+        return "none".into();
+    }
+    texts.join(", ")
+}
+
+fn spent(lines: &mut Vec<Line<'static>>, server: &ServerView, columns: usize, look: Look) {
+    let spent: Vec<String> = State::ALL
+        .iter()
+        .zip(&server.spent)
+        .zip(&server.changes)
+        .filter(|((_, spent), _)| !spent.is_zero())
+        .map(|((state, spent), changes)| {
+            let ms = u64::try_from(spent.as_millis()).unwrap_or(u64::MAX);
+            format!("{} {} ({changes} x)", word(*state), lasting(ms))
+        })
+        .collect();
+    let mark = Span::styled(left("time in", 13, look), look.heading());
+    paragraph(lines, mark, &spent.join(", "), columns, look);
 }
 
 /// Answers by how long they took, an octave each, from the first that has any to the last.

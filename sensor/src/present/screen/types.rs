@@ -118,13 +118,13 @@ fn side_by_side(
     let look = ui.look;
     let wide = (columns / lists.len()).saturating_sub(2).max(1);
     let rows = lists.iter().map(|(_, list)| list.len()).max().unwrap_or(0);
-    let titles: String = lists
+    let titles: Vec<String> = lists
         .iter()
-        .map(|(title, _)| format!("{}  ", left(title, wide, look)))
+        .map(|(title, _)| left(title, wide + 2, look))
         .collect();
-    let mut lines = vec![Line::styled(titles, look.heading())];
+    let mut lines = vec![Line::styled(titles.concat(), look.heading())];
     for row in 0..rows.clamp(1, ROWS) {
-        let cells: String = lists
+        let cells: Vec<String> = lists
             .iter()
             .map(|(_, list)| {
                 let all: u64 = list.iter().map(|(_, many)| many).sum();
@@ -137,10 +137,10 @@ fn side_by_side(
                     None if row == 0 => "none".into(),
                     None => String::new(),
                 };
-                format!("{}  ", left(&cell, wide, look))
+                left(&cell, wide + 2, look)
             })
             .collect();
-        lines.push(Line::from(cells));
+        lines.push(Line::from(cells.concat()));
     }
     if rows > ROWS {
         let more = right(&format!("{} more rows", rows - ROWS), columns, look);
