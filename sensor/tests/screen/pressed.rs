@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use sensor::engine::replay::pace::Playing;
-use sensor::present::screen::ui::{Effect, Span, Tab, UiState};
+use sensor::present::screen::press::Effect;
+use sensor::present::screen::ui::{Span, Tab, UiState};
 
 use crate::{COLOURED, drawn, text, views};
 

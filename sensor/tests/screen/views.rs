@@ -26,8 +26,8 @@ pub const NOW: u64 = ONSET + 69_000;
 pub const FAILING: &str = "192.0.2.53";
 pub const WIDEST: &str = "2001:db8:1111:2222:3333:4444:5555:6666";
 
-fn ms(ms: f64) -> Option<Duration> {
-    Some(Duration::from_secs_f64(ms / 1e3))
+fn ms(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms / 1e3)
 }
 
 fn totals(queries: u64) -> Totals {
@@ -66,10 +66,11 @@ fn history(before: f32, after: Option<[f32; 3]>) -> Arc<Vec<Point>> {
 }
 
 /// A server that answers so many queries a second.
-pub fn server(address: &str, queries: f64) -> ServerView {
+pub fn server(address: &str, queries: u32) -> ServerView {
     let address: IpAddr = address.parse().expect("an address");
     let mut window = ServerWindow::empty();
-    let count = queries as u64 * 300;
+    let count = u64::from(queries) * 300;
+    let queries = f64::from(queries);
     window.counters.queries = count;
     window.counters.responses = count;
     window.counters.answers_by_rcode[0] = count - count / 10;
@@ -85,8 +86,8 @@ pub fn server(address: &str, queries: f64) -> ServerView {
         queries,
         answered: queries,
         answered_share: Some(1.0),
-        p50: ms(1.2),
-        p95: ms(4.0),
+        p50: Some(ms(1.2)),
+        p95: Some(ms(4.0)),
         ..Rates::default()
     };
     ServerView {
@@ -110,7 +111,7 @@ pub fn server(address: &str, queries: f64) -> ServerView {
         usual: Usual {
             queries: Some(queries),
             failed_share: Some(0.0),
-            p95: ms(4.0),
+            p95: Some(ms(4.0)),
         },
         rules: vec![
             RuleView {
@@ -159,7 +160,7 @@ pub fn failing(address: &str, record: &Record) -> ServerView {
             },
         ],
         history: history(50.0, Some([53.0, 0.0, 53.0])),
-        ..server(address, 50.0)
+        ..server(address, 50)
     }
 }
 
@@ -173,10 +174,10 @@ fn heaviest(what: &str, at_most: u64, at_least: u64) -> Heaviest {
 
 /// All is well: two servers.
 pub fn ok() -> View {
-    let servers = vec![server("192.0.2.54", 812.0), server(FAILING, 50.0)];
+    let servers = vec![server("192.0.2.54", 812), server(FAILING, 50)];
     View {
         at_ms: NOW,
-        uptime: Duration::from_secs(3 * 86_400 + 4 * 3_600),
+        uptime: Duration::from_hours(76),
         interfaces: vec![InterfaceView {
             name: "eth0".into(),
             hook: "xdp+tcx".into(),
@@ -198,15 +199,15 @@ pub fn ok() -> View {
                 answered: 861.8,
                 unanswered: 0.2,
                 answered_share: Some(0.9998),
-                p50: ms(1.2),
-                p95: ms(4.0),
+                p50: Some(ms(1.2)),
+                p95: Some(ms(4.0)),
                 ..Rates::default()
             },
             history: history(862.0, None),
             usual: Usual {
                 queries: Some(860.0),
                 failed_share: Some(0.0),
-                p95: ms(4.0),
+                p95: Some(ms(4.0)),
             },
             sources: 41,
             usual_sources: Some(40.0),
@@ -253,7 +254,7 @@ pub fn ok() -> View {
 pub fn outage() -> View {
     let record = stories::of(Cause::ServiceDown);
     let mut view = ok();
-    let servers = [failing(FAILING, &record), server("192.0.2.54", 812.0)];
+    let servers = [failing(FAILING, &record), server("192.0.2.54", 812)];
     view.servers = servers.into_iter().map(Arc::new).collect();
     view.incidents = vec![Arc::new(record)];
     let network = &mut view.network;
@@ -353,8 +354,8 @@ fn with(state: State, cause: Cause, queries: f64, share: f64) -> View {
         answered: queries * share,
         unanswered: queries * (1.0 - share),
         answered_share: Some(share),
-        p50: ms(4.2),
-        p95: ms(310.0),
+        p50: Some(ms(4.2)),
+        p95: Some(ms(310.0)),
         ..Rates::default()
     };
     view.incidents = vec![Arc::new(record)];
@@ -387,7 +388,7 @@ pub fn full() -> View {
     let mut view = outage();
     let more = (0..254_u32).map(|number| {
         let address = format!("198.51.{}.{}", number / 100, number % 100);
-        Arc::new(server(&address, f64::from(number)))
+        Arc::new(server(&address, number))
     });
     view.servers.extend(more);
     view

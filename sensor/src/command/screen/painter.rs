@@ -16,7 +16,8 @@ use crate::incident::store::Store;
 use crate::present::report;
 use crate::present::screen::draw;
 use crate::present::screen::look::Look;
-use crate::present::screen::ui::{Effect, UiState};
+use crate::present::screen::press::Effect;
+use crate::present::screen::ui::UiState;
 use crate::view::View;
 
 /// Between two frames, where no key is pressed.

@@ -10,6 +10,7 @@ mod incident;
 mod incidents;
 pub mod keys;
 pub mod look;
+pub mod press;
 mod rows;
 mod sensor;
 mod server;
