@@ -128,6 +128,14 @@ fn the_terminal_is_given_back_whatever_ends_it() {
 }
 
 #[test]
+fn a_terminal_that_does_not_read_keeps_nobody() {
+    let mut deaf = Screen::deaf(&["demo", "--recorded"], 120, 30);
+    deaf.press_until_blocked("61", LONG);
+    kill(Pid::from_raw(deaf.pid()), Signal::SIGTERM).expect("sent");
+    assert!(deaf.ends(Duration::from_secs(10)));
+}
+
+#[test]
 fn capital_q_leaves_the_last_screen_behind() {
     let mut screen = Screen::start(&["demo", "--recorded"], 80, 24);
     screen.wait("the screen", LONG, has("192.0.2.53"));

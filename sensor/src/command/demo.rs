@@ -218,8 +218,8 @@ async fn on_screen<E: Engine>(
     let mut screen = Screen::start(session.live().view, options)?;
     let mut behind = Behind::default();
     let ended = until(session, &mut behind, outage, stop, screen.left()).await;
-    screen.end()?;
-    if ended? {
+    let reader = screen.end()?;
+    if ended? && reader == Reader::There {
         session.finish(&mut behind)?;
         for record in behind.unfinished {
             output::line(&report::markdown(&record, None))?;

@@ -14,7 +14,7 @@ use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::host::watch::HostWatch;
 use crate::present::incident;
-use crate::present::output::{self, Format, Lines as Output};
+use crate::present::output::{self, Format, Lines as Output, Reader};
 use crate::session::Session;
 
 /// Runs the command until a signal or a closed pipe.
@@ -82,8 +82,11 @@ async fn on_screen(
     };
     let ran = session.run(&mut behind, until).await;
     // What is said from here on is said on the normal screen.
-    screen.end()?;
+    let reader = screen.end()?;
     session.finish(&mut behind)?;
+    if reader == Reader::Gone {
+        return Ok(Outcome::Fine);
+    }
     for lost in behind.lost {
         eprintln!("{lost}");
     }

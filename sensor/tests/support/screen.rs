@@ -23,6 +23,15 @@ pub struct Screen {
 impl Screen {
     /// Starts the sensor with these arguments.
     pub fn start(arguments: &[&str], columns: u16, rows: u16) -> Self {
+        Self::with(arguments, columns, rows, true)
+    }
+
+    /// The same, and nobody reads what it writes.
+    pub fn deaf(arguments: &[&str], columns: u16, rows: u16) -> Self {
+        Self::with(arguments, columns, rows, false)
+    }
+
+    fn with(arguments: &[&str], columns: u16, rows: u16, reads: bool) -> Self {
         let pty = native_pty_system();
         let size = PtySize {
             rows,
@@ -48,7 +57,7 @@ impl Screen {
         let reader = spawn(move || {
             let mut bytes = [0; 4096];
             // It ends with an error where the program has ended.
-            while let Ok(many @ 1..) = out.read(&mut bytes) {
+            while reads && let Ok(many @ 1..) = out.read(&mut bytes) {
                 shown.lock().expect("whole").process(&bytes[..many]);
             }
         });
@@ -88,6 +97,31 @@ impl Screen {
                 "{what} after {most:?}, but\n{}",
                 rows.join("\n")
             );
+            sleep(LOOK);
+        }
+    }
+
+    /// Presses keys that draw other screens, until it waits for a terminal that does not read.
+    pub fn press_until_blocked(&mut self, keys: &str, most: Duration) {
+        let begun = Instant::now();
+        let tasks = format!("/proc/{}/task", self.pid());
+        let is_blocked = || {
+            let mut threads = std::fs::read_dir(&tasks).expect("it runs").flatten();
+            threads.any(|thread| {
+                let read = |what: &str| std::fs::read_to_string(thread.path().join(what));
+                // write(2) is system call 1 of x86-64 and 64 of arm64.
+                read("comm").is_ok_and(|name| name.trim() == "screen")
+                    && read("syscall")
+                        .is_ok_and(|call| call.starts_with("1 ") || call.starts_with("64 "))
+            })
+        };
+        for key in keys.chars().cycle() {
+            if is_blocked() {
+                break;
+            }
+            assert!(begun.elapsed() < most, "it never waits");
+            self.press(&key.to_string());
+            // So that each key has its frame.
             sleep(LOOK);
         }
     }

@@ -21,6 +21,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::engine::replay::pace::Pace;
 use crate::incident::store::Store;
+use crate::present::output::Reader;
 use crate::present::screen::look::Look;
 use crate::view::View;
 use painter::{Painter, Signals};
@@ -95,28 +96,30 @@ impl Screen {
         }
     }
 
-    /// Gives the terminal back.
+    /// Gives the terminal back. Where it does not read, nothing more may be written to it: that would wait, too.
     ///
     /// # Errors
     /// It failed.
-    pub fn end(mut self) -> Result<()> {
+    pub fn end(mut self) -> Result<Reader> {
         self.stop().context("the terminal failed")
     }
 
-    fn stop(&mut self) -> io::Result<()> {
+    fn stop(&mut self) -> io::Result<Reader> {
         let Some(thread) = self.thread.take() else {
-            return Ok(());
+            return Ok(Reader::There);
         };
         self.signals.stop.store(true, Ordering::Relaxed);
         let end = Instant::now() + LAST_WAIT;
         while !thread.is_finished() {
             if Instant::now() > end {
-                return Ok(());
+                terminal::cook();
+                return Ok(Reader::Gone);
             }
             std::thread::sleep(Duration::from_millis(1));
         }
         // Where it panicked, the hook has said so.
-        thread.join().unwrap_or(Ok(()))
+        let ended = thread.join().unwrap_or(Ok(()));
+        ended.map(|()| Reader::There)
     }
 }
 

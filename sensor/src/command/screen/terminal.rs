@@ -1,6 +1,8 @@
 //! The terminal: taken over, and given back whatever happens.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::sync::Once;
 
 use nix::sys::signal::{Signal, raise};
@@ -15,7 +17,8 @@ use ratatui::crossterm::terminal::{
 /// A frame is written at once.
 const FRAME: usize = 64 << 10;
 
-type Out = BufWriter<Stdout>;
+/// Not behind the lock of standard output: a terminal that does not read would keep everybody else from it.
+type Out = BufWriter<File>;
 
 /// The terminal, as long as this lives.
 pub struct Terminal {
@@ -120,24 +123,28 @@ impl Drop for Terminal {
 
 /// A terminal of which nothing is known to be on its screen.
 fn blank() -> io::Result<ratatui::Terminal<CrosstermBackend<Out>>> {
-    let out = BufWriter::with_capacity(FRAME, io::stdout());
+    let out = BufWriter::with_capacity(FRAME, out()?);
     ratatui::Terminal::new(CrosstermBackend::new(out))
 }
 
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(
-        io::stdout(),
-        EnterAlternateScreen,
-        Clear(ClearType::All),
-        Hide
-    )
+    execute!(out()?, EnterAlternateScreen, Clear(ClearType::All), Hide)
 }
 
 fn give_back() {
     // Where it is gone nothing can be given back.
-    let _ = execute!(io::stdout(), Show, LeaveAlternateScreen);
+    let _ = out().and_then(|mut out| execute!(out, Show, LeaveAlternateScreen));
+    cook();
+}
+
+/// Gives back what can be given back to a terminal that does not read: how it treats keys.
+pub fn cook() {
     let _ = disable_raw_mode();
+}
+
+fn out() -> io::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
 }
 
 /// Its rows without the blanks at their ends, and without the blank rows between the table and the tabs.
