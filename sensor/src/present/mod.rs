@@ -16,6 +16,7 @@ pub mod redact;
 pub mod report;
 pub mod rules;
 pub mod schema;
+pub mod status;
 pub mod summary;
 pub mod totals;
 pub mod verdict;

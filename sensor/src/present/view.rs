@@ -12,8 +12,8 @@ use super::report;
 use super::schema::SCHEMA;
 use super::verdict::verdict;
 use crate::detect::{Level, Vantage};
-use crate::incident::record::{Record, Stage};
 use crate::incident::Cause;
+use crate::incident::record::{Record, Stage};
 use crate::view::{
     Heaviest, InterfaceView, NetworkView, Point, Rates, SensorView, ServerView, State, Usual, View,
 };
@@ -73,8 +73,10 @@ impl<'a> InterfaceObject<'a> {
     fn new(view: &'a InterfaceView) -> Self {
         let of = |direction: Direction| {
             let all = view.totals.iter();
-            let totals: Option<&Totals> =
-                all.clone().find(|(of, _)| *of == direction).map(|(_, totals)| totals);
+            let totals: Option<&Totals> = all
+                .clone()
+                .find(|(of, _)| *of == direction)
+                .map(|(_, totals)| totals);
             totals.map(CountsObject::new)
         };
         Self {
@@ -393,9 +395,17 @@ impl<'a> ViewObject<'a> {
             interfaces: view.interfaces.iter().map(InterfaceObject::new).collect(),
             lost_hooks: &view.lost_hooks,
             network: NetworkObject::new(&view.network),
-            servers: view.servers.iter().map(|server| ServerObject::new(server)).collect(),
+            servers: view
+                .servers
+                .iter()
+                .map(|server| ServerObject::new(server))
+                .collect(),
             others: ServerCounts::new(&view.others),
-            incidents: view.incidents.iter().map(|record| IncidentLine::new(record)).collect(),
+            incidents: view
+                .incidents
+                .iter()
+                .map(|record| IncidentLine::new(record))
+                .collect(),
             sensor: SensorObject::new(&view.sensor),
         }
     }
