@@ -6,6 +6,7 @@ mod detection;
 pub mod doctor;
 pub mod lines;
 mod live;
+mod progress;
 pub mod replay;
 pub mod report;
 pub mod rules;

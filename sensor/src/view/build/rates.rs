@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::detect::history::{History, Span};
 use crate::measure::latency::Latency;
-use crate::view::HISTORY;
-use crate::view::{Point, Rates};
+use crate::view::model::HISTORY;
+use crate::view::server::{Point, Rates};
 
 /// What is called now.
 pub const NOW: Duration = Duration::from_secs(2);
