@@ -14,6 +14,9 @@ use crate::measure::address;
 use crate::measure::sketch::Prefix;
 use crate::present::output::Format;
 
+/// Where running sensors are found.
+const RUN_DIRECTORY: &str = "/run/sensor";
+
 /// Tells a DNS failure from a DNS flood, on a live interface or in a capture, and says why.
 #[derive(Debug, Parser)]
 #[command(
@@ -23,10 +26,11 @@ use crate::present::output::Format;
 Try it:
   sensor demo                  a DNS outage on a private network, detected and reported (as root)
   sensor watch -i eth0         live counters and incidents of an interface (as root)
+  sensor status                one line and an exit code
   sensor replay incident.pcap  the same over a capture
   sensor report                the newest incident as a report
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`."
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`; `status` has its own."
 )]
 pub struct Arguments {
     /// What to do.
@@ -63,6 +67,25 @@ Examples:
   sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
+
+    /// Watch interfaces without a screen, as a service: incidents and links that change are lines on standard error.
+    ///
+    /// Ends cleanly on SIGTERM and SIGINT.
+    #[command(after_help = "\
+Examples:
+  sensor run -i eth0
+  sensor run -i eth0 --webhook https://hooks.example.org/dns --journal")]
+    Run(RunArguments),
+
+    /// Say in one line whether DNS is all right.
+    ///
+    /// Asks the sensors that run on this host; where none runs, measures for three seconds (as root). Exit codes: 0 ok,
+    /// 1 failing or flooded, 2 degraded, 3 it cannot be told.
+    #[command(after_help = "\
+Examples:
+  sensor status
+  sensor status -i eth0 --output json")]
+    Status(StatusArguments),
 
     /// Count a capture file (pcap or pcapng).
     #[command(after_help = "\
@@ -132,11 +155,44 @@ pub struct DemoArguments {
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub struct WatchArguments {
+    /// What to watch, and how.
+    #[command(flatten)]
+    pub live: LiveArguments,
+
+    /// Lines also tell servers, sources, names, and what the sensor itself costs.
+    #[arg(long)]
+    pub details: bool,
+
+    /// Lines, also on a terminal; so it is with a pipe, `--output json` and TERM=dumb.
+    #[arg(long)]
+    pub plain: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Seconds between two lines.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
+          allow_negative_numbers = true)]
+    pub interval: f64,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// What to watch, and how.
+    #[command(flatten)]
+    pub live: LiveArguments,
+}
+
+/// What `watch` and `run` have in common.
+#[derive(Debug, Args)]
+pub struct LiveArguments {
     /// Interface to watch; may be given up to eight times.
     #[arg(short, long = "interface", value_name = "NAME", required = true)]
     pub interfaces: Vec<String>,
@@ -175,22 +231,21 @@ pub struct WatchArguments {
     #[arg(long)]
     pub verify: bool,
 
-    /// Lines also tell servers, sources, names, and what the sensor itself costs.
-    #[arg(long)]
-    pub details: bool,
+    /// Directory in which `sensor status` finds this sensor.
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
+    pub run_dir: PathBuf,
+}
 
-    /// Lines, also on a terminal; so it is with a pipe, `--output json` and TERM=dumb.
-    #[arg(long)]
-    pub plain: bool,
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Interface; all that running sensors watch if not given.
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub interface: Option<String>,
 
-    /// ASCII alone on the screen, whatever the locale.
-    #[arg(long)]
-    pub ascii: bool,
-
-    /// Seconds between two lines.
-    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
-          allow_negative_numbers = true)]
-    pub interval: f64,
+    /// Directory in which running sensors are found.
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
+    pub run_dir: PathBuf,
 
     /// How to write.
     #[arg(long, value_enum, default_value = "text")]

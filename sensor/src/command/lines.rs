@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 
+use super::live::{anything_left, changed_links};
 use crate::engine::Tick;
 use crate::engine::kernel::clsact;
 use crate::engine::maintenance::TICK;
@@ -231,7 +232,9 @@ impl Face for Lines {
             return Ok(ControlFlow::Continue(()));
         };
         if !self.watched.is_empty() {
-            tell_links(&self.watched, &now.status.interfaces);
+            for line in changed_links(&self.watched, &now.status.interfaces) {
+                eprintln!("{line}");
+            }
         }
         self.watched.clone_from(&now.status.interfaces);
         if self.interval(&window, now)? == Reader::Gone {
@@ -259,38 +262,12 @@ pub(super) fn ticks(interval: Duration) -> u32 {
     u32::try_from(ticks).unwrap_or(u32::MAX)
 }
 
-/// Ends a command that has nothing left to count.
-///
-/// # Errors
-/// There is nothing left to watch, and why.
-pub(super) fn anything_left(status: &Status) -> Result<()> {
-    ensure!(
-        !status.is_gone(),
-        "nothing is left to watch: the interfaces were deleted or moved away"
-    );
-    ensure!(
-        !status.is_detached(),
-        "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
-         attach them"
-    );
-    Ok(())
-}
-
 /// Says which hooks have lost our program, beyond those that were told.
 pub(super) fn tell_lost(told: &mut usize, status: &Status) {
     for lost in &status.lost[*told..] {
         eprintln!("{lost}");
     }
     *told = status.lost.len();
-}
-
-/// Says which interfaces are no longer as they were.
-fn tell_links(before: &[Watched], now: &[Watched]) {
-    for (before, now) in before.iter().zip(now) {
-        if before.state != now.state {
-            eprintln!("{} is {}", now.name, now.state.words());
-        }
-    }
 }
 
 /// Both directions of each interface together.

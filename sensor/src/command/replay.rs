@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sensor_common::settings::Settings;
 
+use super::progress::Progress;
 use super::{Outcome, detection, play};
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
@@ -75,11 +76,17 @@ async fn replay<C: Counting>(
     name: String,
 ) -> Result<Outcome> {
     let options = options(arguments, &name)?;
+    let progress = Progress::of(&arguments.file, capture.progress());
     let engine = Replay::new(capture, counting, &name, timeout(settings));
     let mut session = Session::new(engine, settings, options);
-    let mut whole = Whole::new();
+    let mut whole = Whole {
+        progress,
+        ..Whole::new()
+    };
     session.run(&mut whole, std::future::pending()).await?;
     session.finish(&mut whole)?;
+    // What follows must not be written into the bar.
+    whole.progress = None;
     let summary = session.into_parts().0.summary();
     let about = About {
         engine: C::NAME,
@@ -150,6 +157,7 @@ struct Whole {
     names: Names,
     /// Incidents as they were when they ended.
     ended: Vec<Record>,
+    progress: Option<Progress>,
 }
 
 impl Whole {
@@ -158,6 +166,7 @@ impl Whole {
             interval: Interval::of(u32::MAX),
             names: Names::default(),
             ended: Vec::new(),
+            progress: None,
         }
     }
 }
@@ -166,6 +175,9 @@ impl Face for Whole {
     fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
         for sample in now.samples {
             self.names.add(sample);
+        }
+        if let Some(progress) = &self.progress {
+            progress.show();
         }
         self.interval.add(now.reading);
         let over = |change: &Change| matches!(change, Change::Closed | Change::Stale);

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::lines::Lines;
 use super::screen::face::Behind;
 use super::screen::{self, Options, Screen};
 use super::stop::Stop;
-use super::{Outcome, detection};
+use super::{Outcome, live};
 use crate::cli::WatchArguments;
-use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
-use crate::engine::settings::{for_ports, set_timeout};
-use crate::host::watch::HostWatch;
+use crate::engine::kernel::engine::KernelEngine;
 use crate::present::incident;
 use crate::present::output::{self, Format, Lines as Output, Reader};
 use crate::session::Session;
@@ -22,30 +20,8 @@ use crate::session::Session;
 /// # Errors
 /// The interfaces cannot be watched.
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
-    let mut settings = for_ports(&arguments.ports)?;
-    set_timeout(&mut settings, arguments.timeout);
-    let options = WatchOptions {
-        interfaces: arguments.interfaces.clone(),
-        hook: arguments.hook,
-        ingress_only: arguments.ingress_only,
-        settings,
-        log_level: log::max_level().to_level(),
-        tc: None,
-        take_over: arguments.take_over,
-    };
-    let alerts = detection::alerts(&arguments.alerts)?;
-    let about = detection::about(&arguments.ports, arguments.interfaces.clone());
-    let host = HostWatch::new(&about.ports).context("cannot start a thread")?;
-    let engine = KernelEngine::watch(&options).await?;
-    let place = detection::place(&engine, arguments.ingress_only);
-    let detection = detection::options(&arguments.detection, place, about)?;
-    announce(&engine, arguments.ingress_only);
-    let mut session = Session::new(engine, &options.settings, detection)
-        .with_alerts(alerts)
-        .with_host(host);
-    if arguments.verify {
-        session = session.with_probes();
-    }
+    let mut session = live::start(&arguments.live).await?;
+    let _served = live::serve(&arguments.live, &session.live());
     let mut stop = Stop::new()?;
     if !arguments.plain && arguments.output == Format::Text && screen::is_possible() {
         return on_screen(arguments, &mut session, &mut stop).await;
@@ -53,7 +29,7 @@ pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let interval = Duration::from_secs_f64(arguments.interval);
     let out = Output::new()?;
     let mut lines = Lines::new(arguments.output, arguments.details, interval, out)
-        .kept_in(arguments.alerts.state.as_deref());
+        .kept_in(arguments.live.alerts.state.as_deref());
     let ran = session.run(&mut lines, stop.asked()).await;
     session.finish(&mut lines)?;
     lines.finish()?;
@@ -66,7 +42,7 @@ async fn on_screen(
     session: &mut Session<KernelEngine>,
     stop: &mut Stop,
 ) -> Result<Outcome> {
-    let state = arguments.alerts.state.as_deref();
+    let state = arguments.live.alerts.state.as_deref();
     let options = Options {
         ascii: arguments.ascii,
         state: state.map(Into::into),
@@ -94,25 +70,4 @@ async fn on_screen(
         output::line(&incident::unfinished(&record, state))?;
     }
     ran.map(|()| Outcome::Fine)
-}
-
-/// Says what is watched, and how.
-fn announce(engine: &KernelEngine, ingress_only: bool) {
-    for attached in engine.attached() {
-        let directions = if attached.egress {
-            format!("{} and TC egress", attached.hook)
-        } else {
-            format!("{} only", attached.hook)
-        };
-        eprintln!(
-            "watching {} with {directions}: {}",
-            attached.interface.name, attached.reason
-        );
-    }
-    if ingress_only {
-        eprintln!(
-            "only received packets are counted: whether a query was answered, and whether a response \
-             was asked for, cannot be known"
-        );
-    }
 }

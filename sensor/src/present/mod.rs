@@ -17,6 +17,7 @@ pub mod report;
 pub mod rules;
 pub mod schema;
 pub mod screen;
+pub mod status;
 pub mod summary;
 pub mod totals;
 pub mod verdict;

@@ -8,6 +8,9 @@ use crate::incident::Cause;
 use crate::incident::record::{Record, SymptomRecord};
 use crate::view::{Missing, Rates, State, Trouble, View};
 
+/// Share of queries that are answered where a few seconds without a symptom count as all right.
+const ANSWERED: f64 = 0.9;
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -84,7 +87,44 @@ pub fn verdict(view: &View) -> Verdict {
     }
 }
 
+/// Of a view after a few seconds: what is usual is not known, but whether queries are answered is.
+#[must_use]
+pub fn brief(view: &View) -> Verdict {
+    let whole = verdict(view);
+    let answered = view.network.now.answered_share;
+    if whole.state != State::Learning {
+        return whole;
+    }
+    let seconds = view.uptime.as_secs();
+    let (state, headline) = match answered {
+        Some(share) if share >= ANSWERED => (
+            State::Ok,
+            format!("no failure in {seconds} s: {}", traffic(view)),
+        ),
+        Some(_) => (
+            State::Learning,
+            format!("too few queries in {seconds} s to tell: {}", traffic(view)),
+        ),
+        None => (
+            State::OneWay,
+            format!("cannot tell: no DNS query in {seconds} s"),
+        ),
+    };
+    Verdict {
+        state,
+        glyph: glyph(state),
+        word: word(state),
+        headline,
+        why: None,
+    }
+}
+
 fn all_right(view: &View) -> String {
+    format!("DNS is all right: {}", traffic(view))
+}
+
+/// `2 servers, 99.98 % of 5.3k q/s answered, p95 4 ms`.
+fn traffic(view: &View) -> String {
     let active = view
         .servers
         .iter()
@@ -103,7 +143,7 @@ fn all_right(view: &View) -> String {
     let p95 = now.p95.map_or_else(String::new, |p95| {
         format!(", p95 {} ms", super::number::plain(p95.as_secs_f64() * 1e3))
     });
-    format!("DNS is all right: {servers}{answered}{p95}")
+    format!("{servers}{answered}{p95}")
 }
 
 fn learning(view: &View) -> (String, Option<String>) {

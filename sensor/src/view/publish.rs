@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, watch};
 
-use super::View;
 use super::build::{Builder, Input};
 use super::event::Event;
+use super::model::View;
 use crate::incident::Record;
 
 /// Events that wait for a receiver; one that is slower loses the oldest, and is told how many.

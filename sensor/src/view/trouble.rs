@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::View;
+use super::model::View;
 use super::server::ServerView;
 use super::state::State;
 use crate::incident::Record;
@@ -32,6 +32,8 @@ pub(super) fn troubles<'a>(
     servers: &'a [Arc<ServerView>],
     own: State,
 ) -> Vec<Trouble<'a>> {
+    let asked = |server: &ServerView| server.now.queries.max(server.minute.queries);
+    let asked_of_all: f64 = servers.iter().map(|server| asked(server)).sum();
     let open = incidents.iter().filter(|record| record.ended_ms.is_none());
     let mut troubles: Vec<Trouble<'_>> = open
         .filter_map(|record| {
@@ -43,7 +45,11 @@ pub(super) fn troubles<'a>(
                 (Some(_), None) => return None,
                 (None, _) => own,
             };
-            let state = now.weighed(record.level);
+            // A failure is a warning at first. Of a server that most queries go to, it is the network's.
+            let state = match worst {
+                Some(server) if now == State::Failing && asked(server) >= asked_of_all / 2.0 => now,
+                _ => now.weighed(record.level),
+            };
             state.is_bad().then_some(Trouble {
                 state,
                 server: worst,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 
-use super::super::lines::anything_left;
+use super::super::live::anything_left;
 use crate::incident::Record;
 use crate::session::{Face, Published};
 

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use crate::engine::own_cost::{Meter, Spent};
 use crate::engine::status::Status;
 use crate::measure::window::Window;
-use crate::view::{Loss, SensorView};
+use crate::view::loss::Loss;
+use crate::view::model::SensorView;
 
 /// CPU time is told of so many seconds.
 const SECONDS: usize = 10;

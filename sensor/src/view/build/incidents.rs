@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::detect::Level;
 use crate::incident::{Change, Record};
 use crate::monitor::Monitor;
-use crate::view::INCIDENTS;
+use crate::view::model::INCIDENTS;
 
 /// Records of what goes on are brought up to date once in so many ticks, a part of them at each.
 const UPDATE: usize = 4;

@@ -16,7 +16,8 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::event::Event;
-use super::{AlertCount, InterfaceView, SensorView, View};
+use super::model::{AlertCount, InterfaceView, SERVERS, SensorView, View};
+use super::server::ServerView;
 use crate::detect::Rule;
 use crate::detect::server::SETTLED;
 use crate::engine::status::{Status, Watched};
@@ -192,7 +193,7 @@ impl Builder {
     }
 
     /// The worst first, then the busiest.
-    fn servers(&mut self, window: &Window, now: &Now<'_>) -> Vec<Arc<super::ServerView>> {
+    fn servers(&mut self, window: &Window, now: &Now<'_>) -> Vec<Arc<ServerView>> {
         let known = now.detector;
         let gone = self
             .servers
@@ -222,7 +223,7 @@ impl Builder {
                 .then(b.minute.queries.total_cmp(&a.minute.queries))
                 .then(a.address.cmp(&b.address))
         });
-        views.truncate(super::SERVERS);
+        views.truncate(SERVERS);
         views
     }
 

@@ -16,9 +16,10 @@ use crate::measure::latency::Latency;
 use crate::measure::samples::{Heaviest as Counted, Names};
 use crate::measure::sketch::Heavy;
 use crate::measure::window::Window;
+use crate::view::model::{Heaviest, NETWORK_HISTORY, NetworkView, TOP};
 use crate::view::server::{Point, ServerView, Usual};
 use crate::view::state::{Missing, State};
-use crate::view::{Heaviest, NETWORK_HISTORY, NetworkView, TOP};
+use crate::view::trouble::troubles;
 
 /// Names are counted over at least so many seconds, and at most twice as many.
 const NAMES: u32 = 5;
@@ -110,8 +111,8 @@ impl Network {
         };
         self.own.tick(own, now.elapsed, now.at_ms);
         let own = self.own.state;
-        let troubles = crate::view::trouble::troubles(incidents.0, servers, own);
-        let worst = troubles.first();
+        let bad = troubles(incidents.0, servers, own);
+        let worst = bad.first();
         let found = match (worst, learning, missing) {
             (Some(worst), _, _) => worst.state,
             (None, _, Some(Missing::Interface)) => State::OneWay,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::detect::history::{History, Span};
 use crate::measure::latency::Latency;
-use crate::view::{Point, Rates};
+use crate::view::server::{Point, Rates};
 
 /// What is called now.
 pub const NOW: Duration = Duration::from_secs(2);
@@ -113,7 +113,7 @@ pub fn with(history: &[Point], point: Point, most: usize) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::HISTORY;
+    use crate::view::model::HISTORY;
 
     fn latency(ms: u64) -> Latency {
         let mut buckets = [0; sensor_common::latency::BUCKETS];

@@ -14,7 +14,7 @@ use crate::incident::Record;
 use crate::measure::address::ip;
 use crate::measure::reading::Waiting;
 use crate::measure::window::ServerWindow;
-use crate::view::HISTORY;
+use crate::view::model::HISTORY;
 use crate::view::server::{Point, Rates, RuleView, ServerView, Usual};
 use crate::view::state::State;
 

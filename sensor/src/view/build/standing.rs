@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::view::State;
+use crate::view::state::State;
 
 /// Something that is wrong is over when it was not seen for so long. What becomes worse is worse at once.
 const SETTLED: Duration = Duration::from_secs(2);
