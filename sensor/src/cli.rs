@@ -14,6 +14,9 @@ use crate::measure::address;
 use crate::measure::sketch::Prefix;
 use crate::present::output::Format;
 
+/// Where running sensors are found.
+const RUN_DIRECTORY: &str = "/run/sensor";
+
 /// Tells a DNS failure from a DNS flood, on a live interface or in a capture, and says why.
 #[derive(Debug, Parser)]
 #[command(
@@ -23,10 +26,11 @@ use crate::present::output::Format;
 Try it:
   sensor demo                  a DNS outage on a private network, detected and reported (as root)
   sensor watch -i eth0         live counters and incidents of an interface (as root)
+  sensor status                one line and an exit code
   sensor replay incident.pcap  the same over a capture
   sensor report                the newest incident as a report
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`."
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`; `status` has its own."
 )]
 pub struct Arguments {
     /// What to do.
@@ -52,21 +56,42 @@ pub enum Command {
     #[command(after_help = "Example:\n  sudo sensor demo")]
     Demo(DemoArguments),
 
-    /// Show live counters of one or more interfaces.
+    /// Watch one or more interfaces live: a full screen on a terminal, lines otherwise.
     #[command(after_help = "\
 Examples:
-  sensor watch -i eth0                        one line a second
-  sensor watch -i eth0 -i eth1 --interval 5
-  sensor watch -i eth0 --details              with latency, sources and names
+  sensor watch -i eth0                        the full screen; ? shows its keys
+  sensor watch -i eth0 --plain                one line a second, as into a pipe
+  sensor watch -i eth0 -i eth1 --plain --interval 5
+  sensor watch -i eth0 --plain --details      with latency, sources and names
   sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
   sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
+    /// Watch interfaces without a screen, as a service: incidents and links that change are lines on standard error.
+    ///
+    /// Ends cleanly on SIGTERM and SIGINT.
+    #[command(after_help = "\
+Examples:
+  sensor run -i eth0
+  sensor run -i eth0 --webhook https://hooks.example.org/dns --journal")]
+    Run(RunArguments),
+
+    /// Say in one line whether DNS is all right.
+    ///
+    /// Asks the sensors that run on this host; where none runs, measures for three seconds (as root). Exit codes: 0 ok,
+    /// 1 failing or flooded, 2 degraded, 3 it cannot be told.
+    #[command(after_help = "\
+Examples:
+  sensor status
+  sensor status -i eth0 --output json")]
+    Status(StatusArguments),
+
     /// Count a capture file (pcap or pcapng).
     #[command(after_help = "\
 Examples:
   sensor replay incident.pcap
+  sensor replay incident.pcap --screen          on the full screen, in its own time
   sensor replay incident.pcap --report          each incident as a report in Markdown
   sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
@@ -115,6 +140,14 @@ Examples:
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
+    /// Lines, also on a terminal.
+    #[arg(long)]
+    pub plain: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long)]
+    pub ascii: bool,
+
     /// Play the recorded outage even where a live one could be staged.
     #[arg(long)]
     pub recorded: bool,
@@ -122,11 +155,44 @@ pub struct DemoArguments {
 
 /// Arguments of `watch`.
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub struct WatchArguments {
+    /// What to watch, and how.
+    #[command(flatten)]
+    pub live: LiveArguments,
+
+    /// Lines also tell servers, sources, names, and what the sensor itself costs.
+    #[arg(long)]
+    pub details: bool,
+
+    /// Lines, also on a terminal; so it is with a pipe, `--output json` and TERM=dumb.
+    #[arg(long)]
+    pub plain: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long)]
+    pub ascii: bool,
+
+    /// Seconds between two lines.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
+          allow_negative_numbers = true)]
+    pub interval: f64,
+
+    /// How to write.
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: Format,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// What to watch, and how.
+    #[command(flatten)]
+    pub live: LiveArguments,
+}
+
+/// What `watch` and `run` have in common.
+#[derive(Debug, Args)]
+pub struct LiveArguments {
     /// Interface to watch; may be given up to eight times.
     #[arg(short, long = "interface", value_name = "NAME", required = true)]
     pub interfaces: Vec<String>,
@@ -165,14 +231,21 @@ pub struct WatchArguments {
     #[arg(long)]
     pub verify: bool,
 
-    /// Also tell servers, sources, names, and what the sensor itself costs.
-    #[arg(long)]
-    pub details: bool,
+    /// Directory in which `sensor status` finds this sensor.
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
+    pub run_dir: PathBuf,
+}
 
-    /// Seconds between two lines.
-    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
-          allow_negative_numbers = true)]
-    pub interval: f64,
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Interface; all that running sensors watch if not given.
+    #[arg(short, long = "interface", value_name = "NAME")]
+    pub interface: Option<String>,
+
+    /// Directory in which running sensors are found.
+    #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
+    pub run_dir: PathBuf,
 
     /// How to write.
     #[arg(long, value_enum, default_value = "text")]
@@ -181,6 +254,10 @@ pub struct WatchArguments {
 
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub struct ReplayArguments {
     /// The capture; `-` for standard input.
     pub file: PathBuf,
@@ -201,6 +278,14 @@ pub struct ReplayArguments {
     /// Write each incident as a report instead.
     #[arg(long)]
     pub report: bool,
+
+    /// Play it on the full screen, in its own time; keys stop it, make it faster, go back and forth.
+    #[arg(long, conflicts_with_all = ["report", "fail_on_incident", "engine", "output"])]
+    pub screen: bool,
+
+    /// ASCII alone on the screen, whatever the locale.
+    #[arg(long, requires = "screen")]
+    pub ascii: bool,
 
     /// Exit with 3 if there was an incident.
     #[arg(long)]
@@ -228,7 +313,7 @@ pub struct DetectionArguments {
 
     /// Address or network that may ask as much as it likes: a resolver, an address translator. May be
     /// given several times.
-    #[arg(long, value_name = "NETWORK", value_parser = network)]
+    #[arg(long, value_name = "NETWORK", value_parser = address::network)]
     pub trusted: Vec<Prefix>,
 
     /// A rule that is told when it fires, but opens no incident and alerts nobody; `all` for every rule. May
@@ -394,24 +479,6 @@ fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
 fn rule_names() -> PossibleValuesParser {
     let names = RULES.iter().map(|spec| spec.name);
     PossibleValuesParser::new(names.chain(["all"]))
-}
-
-/// An address, or a network as 192.0.2.0/24.
-fn network(text: &str) -> Result<Prefix, String> {
-    let (address, bits) = text
-        .split_once('/')
-        .map_or((text, None), |(a, b)| (a, Some(b)));
-    let wrong = || format!("{text:?} is neither an address nor a network");
-    let address: IpAddr = address.parse().map_err(|_| wrong())?;
-    let host = Prefix::host(address::key(address));
-    let Some(bits) = bits else {
-        return Ok(host);
-    };
-    let bits: u8 = bits.parse().map_err(|_| wrong())?;
-    if bits > host.bits {
-        return Err(wrong());
-    }
-    Ok(Prefix { bits, ..host })
 }
 
 /// A time-out in seconds.

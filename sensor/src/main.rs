@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
-use sensor::command::{Outcome, causes, demo, doctor, replay, report, rules, watch};
+use sensor::command::screen::log::Log;
+use sensor::command::{Outcome, causes, demo, doctor, replay, report, rules, run, status, watch};
 use sensor::engine::kernel::engine::KernelError;
 use sensor::engine::kernel::interface::InterfaceError;
 use sensor::engine::settings::SettingsError;
@@ -21,11 +22,13 @@ fn main() -> ExitCode {
         .filter_module("aya", log::LevelFilter::Warn)
         .filter_module("netlink_proto", log::LevelFilter::Warn)
         .format_timestamp(None)
+        .target(env_logger::Target::Pipe(Box::new(Log)))
         .init();
-    match run(&arguments) {
+    match dispatch(&arguments) {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::NotFine) => ExitCode::FAILURE,
-        Ok(Outcome::Incident) => ExitCode::from(3),
+        Ok(Outcome::Degraded) => ExitCode::from(2),
+        Ok(Outcome::Incident | Outcome::CannotTell) => ExitCode::from(3),
         Err(error) => {
             eprintln!("error: {error:#}");
             if is_usage(&error) {
@@ -53,7 +56,7 @@ fn is_usage(error: &anyhow::Error) -> bool {
         )
 }
 
-fn run(arguments: &Arguments) -> Result<Outcome> {
+fn dispatch(arguments: &Arguments) -> Result<Outcome> {
     // One thread: what is awaited here is slow, and network namespaces belong to threads.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -62,6 +65,8 @@ fn run(arguments: &Arguments) -> Result<Outcome> {
     match &arguments.command {
         Command::Demo(arguments) => runtime.block_on(demo::run(arguments)),
         Command::Watch(arguments) => runtime.block_on(watch::run(arguments)),
+        Command::Run(arguments) => runtime.block_on(run::run(arguments)),
+        Command::Status(arguments) => runtime.block_on(status::run(arguments)),
         Command::Replay(arguments) => runtime.block_on(replay::run(arguments)),
         Command::Report(arguments) => report::run(arguments),
         Command::Causes(arguments) => causes::run(arguments),

@@ -157,6 +157,12 @@ impl Monitor {
         self.tracker.take_shadows()
     }
 
+    /// Whether a rule opens no incident.
+    #[must_use]
+    pub fn is_in_shadow(&self, rule: Rule) -> bool {
+        self.tracker.is_in_shadow(rule)
+    }
+
     /// Rules and what they read.
     #[must_use]
     pub fn detector(&self) -> &Detector {

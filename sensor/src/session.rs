@@ -25,7 +25,10 @@ use crate::incident::{Change, Record};
 use crate::measure::clock::WallClock;
 use crate::measure::window::Reading;
 use crate::monitor::{Monitor, MonitorOptions};
-use crate::notify::{Alert, Alerts};
+use crate::notify::{Alert, Alerts, Count};
+use crate::view::AlertCount;
+use crate::view::build::Input;
+use crate::view::publish::{Live, Publisher};
 
 /// Each record of what goes on is brought up to date once in so many ticks, five seconds: a part of them at
 /// each tick, so that they do not fill the queues on which changes wait.
@@ -82,6 +85,7 @@ pub struct Session<E> {
     probes: Option<Probes>,
     ticks: usize,
     samples: Vec<Sample>,
+    publisher: Option<Publisher>,
 }
 
 /// Servers that are probed, and what they answer.
@@ -104,6 +108,7 @@ impl<E: Engine> Session<E> {
             probes: None,
             ticks: 0,
             samples: Vec::new(),
+            publisher: None,
         }
     }
 
@@ -127,6 +132,11 @@ impl<E: Engine> Session<E> {
         let (send, receive) = mpsc::channel(PROBES);
         self.probes = Some(Probes { send, receive });
         self
+    }
+
+    /// The live model, from the next tick on. Without a call of this nothing is built.
+    pub fn live(&mut self) -> Live {
+        self.publisher.get_or_insert_with(Publisher::new).live()
     }
 
     /// What counts, and what detects; that there is none of where time has not begun.
@@ -172,6 +182,19 @@ impl<E: Engine> Session<E> {
             Tick::Rest => Vec::new(),
         };
         let shadows = self.monitor.as_mut().map(Monitor::take_shadows);
+        if let (Some(publisher), Some(monitor)) = (&mut self.publisher, &self.monitor) {
+            let counts = self.alerts.counts();
+            publisher.publish(&Input {
+                reading: &reading,
+                samples: &self.samples,
+                monitor,
+                status: self.engine.status(),
+                changes: &changes,
+                shadows: shadows.as_deref().unwrap_or_default(),
+                alerts: counts.into_iter().map(alert_count).collect(),
+                alerts_lost: self.alerts.lost(),
+            });
+        }
         face.show(&Published {
             tick,
             reading: &reading,
@@ -188,11 +211,21 @@ impl<E: Engine> Session<E> {
     fn begin(&mut self, clock: WallClock, face: &mut impl Face) -> Result<()> {
         let before = self.monitor.as_mut().map(Monitor::finish);
         for (record, _) in before.into_iter().flatten() {
+            self.note_unfinished(&record);
             face.unfinished(record)?;
+        }
+        if let Some(publisher) = &mut self.publisher {
+            publisher.begin();
         }
         self.monitor = Some(Monitor::new(&self.settings, clock, self.options.clone()));
         self.addresses = Arc::default();
         Ok(())
+    }
+
+    fn note_unfinished(&mut self, record: &Record) {
+        if let Some(publisher) = &mut self.publisher {
+            publisher.unfinished(record);
+        }
     }
 
     fn detect(&mut self, reading: &Reading) -> Vec<(Change, Record)> {
@@ -246,9 +279,13 @@ impl<E: Engine> Session<E> {
     pub fn finish(&mut self, face: &mut impl Face) -> Result<()> {
         let mut alerts = std::mem::take(&mut self.alerts);
         let mut shown = Ok(());
-        if let Some(monitor) = &mut self.monitor {
-            let clock = *monitor.calendar();
-            for (record, packets) in monitor.finish() {
+        let open = self
+            .monitor
+            .as_mut()
+            .map(|monitor| (*monitor.calendar(), monitor.finish()));
+        if let Some((clock, records)) = open {
+            for (record, packets) in records {
+                self.note_unfinished(&record);
                 alerts.send(Alert::new(None, record.clone(), packets, clock));
                 // All are kept, also where one cannot be shown.
                 shown = shown.and(face.unfinished(record));
@@ -256,6 +293,14 @@ impl<E: Engine> Session<E> {
         }
         alerts.finish();
         shown
+    }
+}
+
+fn alert_count(count: Count) -> AlertCount {
+    AlertCount {
+        way: count.way,
+        sent: count.sent,
+        failed: count.failed,
     }
 }
 

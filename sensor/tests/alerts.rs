@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sensor::host::probe;
@@ -165,13 +166,13 @@ fn a_command_that_hangs_holds_nobody_up_and_what_is_lost_is_counted() {
     );
 }
 
-#[test]
-fn a_webhook_that_fails_at_first_gets_it_again() {
+/// Answers requests with these statuses; gives their bodies.
+fn receiver(statuses: &'static [&'static str]) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
     let server = std::thread::spawn(move || {
         let mut bodies = Vec::new();
-        for status in ["503 Service Unavailable", "200 OK", "200 OK"] {
+        for status in statuses {
             let (mut stream, _) = listener.accept().expect("a request");
             let mut reader = BufReader::new(stream.try_clone().expect("the same"));
             let mut length = 0;
@@ -195,22 +196,60 @@ fn a_webhook_that_fails_at_first_gets_it_again() {
         }
         bodies
     });
-    let mut alerts = alerts(Receivers {
+    (url, server)
+}
+
+fn hook(url: String) -> Alerts {
+    alerts(Receivers {
         webhooks: vec![url],
         ..Receivers::default()
-    });
+    })
+}
+
+fn counts(alerts: &Alerts) -> (u64, u64) {
+    let counts = alerts.counts();
+    let [count] = counts.as_slice() else {
+        panic!("{counts:?}");
+    };
+    assert_eq!(count.way, "webhook");
+    (count.sent, count.failed)
+}
+
+#[test]
+fn a_webhook_gets_each_change_in_its_order() {
+    let (url, server) = receiver(&["200 OK", "200 OK"]);
+    let mut alerts = hook(url);
     alerts.send(alert(Change::Opened));
     alerts.send(alert(Change::Closed));
-    let bodies = server.join().expect("three requests");
-    assert_eq!(
-        bodies,
-        [
-            r#"{"change":"opened"}"#,
-            r#"{"change":"opened"}"#,
-            r#"{"change":"closed"}"#
-        ]
-    );
+    let bodies = server.join().expect("two requests");
+    assert_eq!(bodies, [r#"{"change":"opened"}"#, r#"{"change":"closed"}"#]);
+    wait_for("both counts", || counts(&alerts) == (2, 0));
     assert_eq!(alerts.lost(), 0);
+    alerts.finish();
+}
+
+#[test]
+fn a_webhook_that_fails_at_first_gets_it_again() {
+    let (url, server) = receiver(&["503 Service Unavailable", "200 OK"]);
+    let mut alerts = hook(url);
+    alerts.send(alert(Change::Opened));
+    let bodies = server.join().expect("two requests");
+    assert_eq!(bodies, [r#"{"change":"opened"}"#; 2]);
+    wait_for("its count", || counts(&alerts) == (1, 0));
+    alerts.finish();
+}
+
+#[test]
+fn a_webhook_that_was_away_gets_the_newest_state() {
+    let (url, server) = receiver(&["503 Service Unavailable", "200 OK"]);
+    let mut alerts = hook(url);
+    alerts.send(alert(Change::Opened));
+    alerts.send(alert(Change::Worsened));
+    alerts.send(alert(Change::Closed));
+    let bodies = server.join().expect("two requests");
+    assert_eq!(bodies, [r#"{"change":"opened"}"#, r#"{"change":"closed"}"#]);
+    // The other two were overtaken.
+    wait_for("the counts", || counts(&alerts) == (1, 2));
     alerts.finish();
 }
 

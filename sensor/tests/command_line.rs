@@ -518,10 +518,14 @@ fn the_recorded_demo_tells_the_same_story() {
         lines.contains("INCIDENT 192.0.2.53 warning: service down"),
         "{lines}"
     );
+    assert!(
+        lines.contains("INCIDENT 192.0.2.53 now critical: service down"),
+        "{lines}"
+    );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "0 of 305 completed queries answered (0 %), 95 pending",
-        "65 ICMP port unreachable errors about queries came from the server's own address",
+        "0 of 605 completed queries answered (0 %), 95 pending",
+        "95 ICMP port unreachable errors about queries came from the server's own address",
         "**Likely cause: service down**",
         "firewall rejects",
         "`systemctl --failed`",

@@ -23,13 +23,17 @@ pub struct Options {
     output: String,
 }
 
+/// What is measured, in this order.
+const BENCHES: [&str; 3] = ["cost", "accuracy", "flood"];
+
 /// Runs the task.
 ///
 /// # Errors
 /// A benchmark cannot run, or `--check` found a class beyond its goal.
 pub fn run(options: &Options) -> Result<()> {
     let mut missed = Vec::new();
-    for bench in ["cost", "accuracy", "flood"] {
+    for (number, bench) in BENCHES.iter().enumerate() {
+        eprintln!("{} of {}: {bench}", number + 1, BENCHES.len());
         let mut command = Command::new("cargo");
         command
             .current_dir(workspace::root())
@@ -41,7 +45,7 @@ pub fn run(options: &Options) -> Result<()> {
             }
         }
         if process::run(&mut command).is_err() {
-            missed.push(bench);
+            missed.push(*bench);
         }
     }
     if missed.is_empty() {

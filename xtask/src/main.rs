@@ -10,6 +10,7 @@ mod casebook;
 mod kernels;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
+mod pictures;
 mod process;
 mod scenarios;
 mod setup;
@@ -36,6 +37,8 @@ enum Task {
     Scenarios(scenarios::Options),
     /// Boot the kernels that people have, in qemu, and run the tests that need one on each.
     Kernels(kernels::Options),
+    /// Run the demo in a pseudo-terminal and write its screen as the picture of README.md.
+    Pictures,
     /// Install what building the BPF object needs, and say so first.
     Setup,
     /// Build the BPF object and its lock from the sources.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Casebook(options) => casebook::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
         Task::Kernels(options) => kernels::run(&options),
+        Task::Pictures => pictures::run(),
         Task::Setup => setup::run(),
         Task::BuildEbpf => bpf::build(),
         Task::VerifyEbpf => bpf::verify(),

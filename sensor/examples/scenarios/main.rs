@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use indicatif::ProgressBar;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,10 +111,14 @@ fn main() -> ExitCode {
     let (alone, together): (Vec<_>, Vec<_>) =
         runs.partition(|(_, scenario)| scenario.flood || !options.parallel);
     let outcomes = Mutex::new(Vec::new());
+    // Nothing of it is written where standard error is no terminal.
+    let bar = ProgressBar::new(together.len() as u64 + alone.len() as u64);
+    bar.enable_steady_tick(Duration::from_secs(1));
     let play = |run: u32, scenario: &Scenario| {
         let outcome = play(&options, run, scenario);
         let outcome = outcome.with_context(|| format!("scenario {}", scenario.id));
-        match outcome {
+        bar.inc(1);
+        bar.suspend(|| match outcome {
             Ok(outcome) => {
                 if options.output == "json" {
                     println!("{}", serde_json::to_string(&outcome).unwrap_or_default());
@@ -125,7 +130,7 @@ fn main() -> ExitCode {
                 }
             }
             Err(error) => eprintln!("{error:#}"),
-        }
+        });
     };
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -141,6 +146,7 @@ fn main() -> ExitCode {
     for (run, scenario) in &alone {
         play(*run, scenario);
     }
+    bar.finish_and_clear();
     let outcomes = outcomes.into_inner().unwrap_or_default();
     if options.output != "json" {
         println!("\n{}", score(&outcomes));

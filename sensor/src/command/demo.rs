@@ -1,13 +1,17 @@
 //! `sensor demo`: a DNS outage, staged on a private network, detected live and reported.
 
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::time::{Instant, interval_at};
 
 use super::lines::ticks;
+use super::screen::face::Behind;
+use super::screen::{self, Options, Screen};
 use super::stop::Stop;
 use super::{Outcome, detection};
 use crate::cli::{DemoArguments, DetectionArguments};
@@ -57,7 +61,7 @@ const QUERY_EVERY: Duration = Duration::from_millis(100);
 /// When the server stops.
 const HEALTHY: Duration = Duration::from_secs(6);
 /// When the demo ends.
-pub const LENGTH: Duration = Duration::from_secs(14);
+pub const LENGTH: Duration = Duration::from_secs(20);
 /// Between two lines.
 const LINE: Duration = Duration::from_secs(1);
 
@@ -68,19 +72,19 @@ const LINE: Duration = Duration::from_secs(1);
 pub async fn run(arguments: &DemoArguments) -> Result<Outcome> {
     let mut stop = Stop::new()?;
     if arguments.recorded {
-        return play(&mut stop).await;
+        return play(arguments, &mut stop).await;
     }
     let staged = match Host::look().check() {
         Ok(()) => stage(),
         Err(error) => Err(error.into()),
     };
     match staged {
-        Ok((network, engine)) => Box::pin(live(&network, engine, &mut stop)).await,
+        Ok((network, engine)) => Box::pin(live(arguments, &network, engine, &mut stop)).await,
         Err(error) => {
             output::line(&format!(
                 "not live: {error:#}\nplaying a recording of the same outage instead"
             ))?;
-            play(&mut stop).await
+            play(arguments, &mut stop).await
         }
     }
 }
@@ -158,7 +162,12 @@ fn stage() -> Result<(Network, KernelEngine)> {
     Ok((network, engine))
 }
 
-async fn live(network: &Network, engine: KernelEngine, stop: &mut Stop) -> Result<Outcome> {
+async fn live(
+    arguments: &DemoArguments,
+    network: &Network,
+    engine: KernelEngine,
+    stop: &mut Stop,
+) -> Result<Outcome> {
     output::line(&format!(
         "a DNS server ({SERVER}) and {} clients on a private network; {} and TC egress watch the \
          server's interface",
@@ -174,30 +183,71 @@ async fn live(network: &Network, engine: KernelEngine, stop: &mut Stop) -> Resul
     let host = network.server.enter(|| HostWatch::new(&ports))?;
     let mut session =
         Session::new(engine, &*for_ports(&[])?, options).with_host(host.context("no thread")?);
-    let mut screen = Screen::new()?;
-    play_live(network, &mut session, &mut screen, stop).await
+    show(arguments, &mut session, network.play(), stop).await
 }
 
-/// The outage, on the private network.
-async fn play_live(
-    network: &Network,
-    session: &mut Session<KernelEngine>,
-    screen: &mut Screen,
+/// Shows a session for as long as the outage is played, on the full screen where there is one; then the report.
+async fn show<E: Engine>(
+    arguments: &DemoArguments,
+    session: &mut Session<E>,
+    outage: impl Future<Output = Result<()>>,
     stop: &mut Stop,
 ) -> Result<Outcome> {
-    let mut played = None;
+    if !arguments.plain && screen::is_possible() {
+        return on_screen(arguments, session, outage, stop).await;
+    }
+    let mut lines = Plain::new()?;
+    let ended = until(session, &mut lines, outage, stop, pending()).await?;
+    if !ended || lines.gone {
+        return Ok(Outcome::Fine);
+    }
+    lines.end(session)
+}
+
+async fn on_screen<E: Engine>(
+    arguments: &DemoArguments,
+    session: &mut Session<E>,
+    outage: impl Future<Output = Result<()>>,
+    stop: &mut Stop,
+) -> Result<Outcome> {
+    let options = Options {
+        ascii: arguments.ascii,
+        state: None,
+        pace: None,
+    };
+    let mut screen = Screen::start(session.live().view, options)?;
+    let mut behind = Behind::default();
+    let ended = until(session, &mut behind, outage, stop, screen.left()).await;
+    let reader = screen.end()?;
+    if ended? && reader == Reader::There {
+        session.finish(&mut behind)?;
+        for record in behind.unfinished {
+            output::line(&report::markdown(&record, None))?;
+        }
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Runs the session until the outage was played; false where somebody ended it before.
+async fn until<E: Engine>(
+    session: &mut Session<E>,
+    face: &mut impl Face,
+    outage: impl Future<Output = Result<()>>,
+    stop: &mut Stop,
+    left: impl Future<Output = ()>,
+) -> Result<bool> {
+    let mut played = Ok(());
+    let mut ended = true;
     let play = async {
         tokio::select! {
-            result = network.play() => played = Some(result),
-            () = stop.asked() => {}
+            result = outage => played = result,
+            () = stop.asked() => ended = false,
+            () = left => ended = false,
         }
     };
-    session.run(screen, play).await?;
-    let Some(result) = played else {
-        return Ok(Outcome::Fine);
-    };
-    result.context("the private network failed")?;
-    screen.end(session)
+    session.run(face, play).await?;
+    played.context("the private network failed")?;
+    Ok(ended)
 }
 
 /// What is detected on the private network.
@@ -207,31 +257,22 @@ fn monitor_options(place: Place) -> Result<MonitorOptions> {
 }
 
 /// Plays the recording at the speed it was made.
-async fn play(stop: &mut Stop) -> Result<Outcome> {
+async fn play(arguments: &DemoArguments, stop: &mut Stop) -> Result<Outcome> {
     let settings = for_ports(&[])?;
     let capture = Capture::new("the recording".into(), RECORDED)?;
     let counting = HostEngine::new(DEVICE, settings.clone());
-    let engine = Replay::new(capture, counting, DEVICE, timeout(&settings)).paced();
+    let engine = Replay::new(capture, counting, DEVICE, timeout(&settings)).paced(Arc::default());
     let place = Place {
         addresses: [key(SERVER.into())].into(),
         ..Place::default()
     };
     let mut session = Session::new(engine, &settings, monitor_options(place)?);
-    let mut screen = Screen::new()?;
-    let mut stopped = false;
-    let asked = async {
-        stop.asked().await;
-        stopped = true;
-    };
-    session.run(&mut screen, asked).await?;
-    if stopped || screen.gone {
-        return Ok(Outcome::Fine);
-    }
-    screen.end(&mut session)
+    // It ends by itself.
+    show(arguments, &mut session, pending(), stop).await
 }
 
 /// A line a second, what happens to the incident, and its report at the end.
-struct Screen {
+struct Plain {
     interval: Interval,
     /// When the last tick was.
     at: Duration,
@@ -239,7 +280,7 @@ struct Screen {
     gone: bool,
 }
 
-impl Screen {
+impl Plain {
     fn new() -> std::io::Result<Self> {
         output::line(line::HEADER)?;
         Ok(Self {
@@ -266,7 +307,7 @@ impl Screen {
     }
 }
 
-impl Face for Screen {
+impl Face for Plain {
     fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
         for (change, record) in now.changes {
             output::line(&incident::change(*change, record))?;

@@ -92,9 +92,7 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
     }
     let verdict = match outcome {
         Outcome::Fine => "this host can run sensor: try `sensor watch -i INTERFACE`",
-        Outcome::NotFine | Outcome::Incident => {
-            "this host cannot run sensor live; captures can still be read: `sensor replay FILE`"
-        }
+        _ => "this host cannot run sensor live; captures can still be read: `sensor replay FILE`",
     };
     match arguments.output {
         Format::Text => output::line(verdict)?,

@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 
+use super::live::{anything_left, changed_links};
 use crate::engine::Tick;
 use crate::engine::kernel::clsact;
 use crate::engine::maintenance::TICK;
@@ -231,21 +232,15 @@ impl Face for Lines {
             return Ok(ControlFlow::Continue(()));
         };
         if !self.watched.is_empty() {
-            tell_links(&self.watched, &now.status.interfaces);
+            for line in changed_links(&self.watched, &now.status.interfaces) {
+                eprintln!("{line}");
+            }
         }
         self.watched.clone_from(&now.status.interfaces);
         if self.interval(&window, now)? == Reader::Gone {
             return Ok(ControlFlow::Break(()));
         }
-        ensure!(
-            !now.status.is_gone(),
-            "nothing is left to watch: the interfaces were deleted or moved away"
-        );
-        ensure!(
-            !now.status.is_detached(),
-            "nothing is left to watch: the programs were detached by somebody else (see above); start again to \
-             attach them"
-        );
+        anything_left(now.status)?;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -273,15 +268,6 @@ pub(super) fn tell_lost(told: &mut usize, status: &Status) {
         eprintln!("{lost}");
     }
     *told = status.lost.len();
-}
-
-/// Says which interfaces are no longer as they were.
-fn tell_links(before: &[Watched], now: &[Watched]) {
-    for (before, now) in before.iter().zip(now) {
-        if before.state != now.state {
-            eprintln!("{} is {}", now.name, now.state.words());
-        }
-    }
 }
 
 /// Both directions of each interface together.

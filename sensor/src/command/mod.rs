@@ -5,9 +5,16 @@ pub mod demo;
 mod detection;
 pub mod doctor;
 pub mod lines;
+mod live;
+mod play;
+mod progress;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod run;
+pub mod screen;
+pub mod status;
+pub mod status_socket;
 mod stop;
 pub mod watch;
 
@@ -20,4 +27,8 @@ pub enum Outcome {
     NotFine,
     /// An incident was found, and it was asked to say so.
     Incident,
+    /// Of `status`: something is wrong, and most queries are answered.
+    Degraded,
+    /// Of `status`: it is not known.
+    CannotTell,
 }

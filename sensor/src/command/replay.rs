@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sensor_common::settings::Settings;
 
-use super::{Outcome, detection};
+use super::progress::Progress;
+use super::{Outcome, detection, play};
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
 use crate::engine::kernel::test_run::TestRunEngine;
@@ -21,7 +22,7 @@ use crate::measure::address::key;
 use crate::measure::interval::Interval;
 use crate::measure::samples::Names;
 use crate::measure::window::Window;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, MonitorOptions};
 use crate::present::incident::{self, IncidentObject};
 use crate::present::objects::{NamesObject, ServerObject, SourcesObject};
 use crate::present::output::{self, Format};
@@ -39,6 +40,11 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
     let name = file_name(&arguments.file);
+    if arguments.screen {
+        let options = options(arguments, &name)?;
+        play::run(&arguments.file, &name, &settings, options, arguments.ascii).await?;
+        return Ok(Outcome::Fine);
+    }
     let capture = Capture::open(&arguments.file)?;
     match arguments.engine {
         // The host engine needs no privileges, and counts the same.
@@ -53,6 +59,15 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     }
 }
 
+fn options(arguments: &ReplayArguments, name: &str) -> Result<MonitorOptions> {
+    let place = Place {
+        addresses: arguments.hosts.iter().copied().map(key).collect(),
+        ..Place::default()
+    };
+    let about = detection::about(&arguments.ports, vec![name.to_owned()]);
+    detection::options(&arguments.detection, place, about)
+}
+
 async fn replay<C: Counting>(
     arguments: &ReplayArguments,
     settings: &Settings,
@@ -60,17 +75,18 @@ async fn replay<C: Counting>(
     counting: C,
     name: String,
 ) -> Result<Outcome> {
-    let place = Place {
-        addresses: arguments.hosts.iter().copied().map(key).collect(),
-        ..Place::default()
-    };
-    let about = detection::about(&arguments.ports, vec![name.clone()]);
-    let options = detection::options(&arguments.detection, place, about)?;
+    let options = options(arguments, &name)?;
+    let progress = Progress::of(&arguments.file, capture.progress());
     let engine = Replay::new(capture, counting, &name, timeout(settings));
     let mut session = Session::new(engine, settings, options);
-    let mut whole = Whole::new();
+    let mut whole = Whole {
+        progress,
+        ..Whole::new()
+    };
     session.run(&mut whole, std::future::pending()).await?;
     session.finish(&mut whole)?;
+    // What follows must not be written into the bar.
+    whole.progress = None;
     let summary = session.into_parts().0.summary();
     let about = About {
         engine: C::NAME,
@@ -141,6 +157,7 @@ struct Whole {
     names: Names,
     /// Incidents as they were when they ended.
     ended: Vec<Record>,
+    progress: Option<Progress>,
 }
 
 impl Whole {
@@ -149,6 +166,7 @@ impl Whole {
             interval: Interval::of(u32::MAX),
             names: Names::default(),
             ended: Vec::new(),
+            progress: None,
         }
     }
 }
@@ -157,6 +175,9 @@ impl Face for Whole {
     fn show(&mut self, now: &Published<'_>) -> Result<ControlFlow<()>> {
         for sample in now.samples {
             self.names.add(sample);
+        }
+        if let Some(progress) = &self.progress {
+            progress.show();
         }
         self.interval.add(now.reading);
         let over = |change: &Change| matches!(change, Change::Closed | Change::Stale);

@@ -50,6 +50,8 @@ impl LinkState {
 pub struct Watched {
     /// Its name.
     pub name: String,
+    /// Where packets are counted: `xdp+tcx`, `xdp_generic`, `tcx+tcx`, `clsact+clsact`; of a file `capture`.
+    pub hook: String,
     /// As of the last look.
     pub state: LinkState,
     /// A direction in which nothing is counted any more.
@@ -59,6 +61,8 @@ pub struct Watched {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
+    /// What counts: `kernel` or `host`.
+    pub engine: &'static str,
     /// What is watched.
     pub interfaces: Vec<Watched>,
     /// Hooks that have lost our program, a sentence each, the oldest first.
@@ -72,12 +76,14 @@ pub struct Status {
 }
 
 impl Status {
-    /// Of a capture by this name.
+    /// Of a capture by this name, and what counts its packets.
     #[must_use]
-    pub fn of_capture(name: &str) -> Self {
+    pub fn of_capture(name: &str, engine: &'static str) -> Self {
         Self {
+            engine,
             interfaces: vec![Watched {
                 name: name.into(),
+                hook: "capture".into(),
                 state: LinkState::Up,
                 detached: None,
             }],

@@ -1,4 +1,4 @@
-//! Incidents on disk: a record (JSON) and its packets (pcap) each, readable by their owner alone.
+//! Incidents on disk: a record (JSON), its packets (pcap) and, where somebody asked for it, its report (Markdown), readable by their owner alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -100,6 +100,16 @@ impl Store {
         }
         self.forget_old(&record.id);
         Ok(())
+    }
+
+    /// Writes the report of an incident beside its record.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn write_report(&self, id: &str, text: &str) -> Result<PathBuf, StoreError> {
+        self.make()?;
+        self.replace(id, "md", |file| file.write_all(text.as_bytes()))?;
+        Ok(self.path(id, "md"))
     }
 
     /// Writes a file anew, beside the old one, so that nobody reads half of it.
@@ -271,7 +281,7 @@ impl Store {
             if !self.read(id).is_ok_and(|record| record.id == *id) {
                 continue;
             }
-            for extension in ["json", "pcap"] {
+            for extension in ["json", "pcap", "md"] {
                 // What is not there any more is forgotten.
                 let _ = fs::remove_file(self.path(id, extension));
             }

@@ -218,6 +218,12 @@ impl Tracker {
         }
     }
 
+    /// Whether a rule opens no incident.
+    #[must_use]
+    pub fn is_in_shadow(&self, rule: Rule) -> bool {
+        self.shadow.contains(&rule)
+    }
+
     /// Rules that would have been signs, since this was last asked.
     pub fn take_shadows(&mut self) -> Vec<Shadow> {
         std::mem::take(&mut self.shadows)

@@ -48,3 +48,24 @@ pub fn prefix(prefix: &Prefix) -> String {
         format!("{address}/{}", prefix.bits)
     }
 }
+
+/// Reads an address, or a network as `192.0.2.0/24`.
+///
+/// # Errors
+/// It is neither, in words.
+pub fn network(text: &str) -> Result<Prefix, String> {
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(a, b)| (a, Some(b)));
+    let wrong = || format!("{text:?} is neither an address nor a network");
+    let address: IpAddr = address.parse().map_err(|_| wrong())?;
+    let host = Prefix::host(key(address));
+    let Some(bits) = bits else {
+        return Ok(host);
+    };
+    let bits: u8 = bits.parse().map_err(|_| wrong())?;
+    if bits > host.bits {
+        return Err(wrong());
+    }
+    Ok(Prefix { bits, ..host })
+}

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use sensor_common::latency::{BUCKETS, FINE_PER_COARSE, floor_ns};
 
+/// Fine buckets in an octave.
+const FINE_PER_OCTAVE: usize = 8;
+
 /// How many answers came after how long. Estimates, each followed answer counting for all that it stands
 /// for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +69,29 @@ impl Latency {
         }
     }
 
+    /// Whether there was no answer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buckets.iter().all(|count| *count == 0)
+    }
+
     /// Answers.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
+    }
+
+    /// Answers by octaves: how long they took at most, and how many. Coarse buckets are told at their lower end's
+    /// octave.
+    #[must_use]
+    pub fn octaves(&self) -> Vec<(Duration, u64)> {
+        let octaves = self.buckets.chunks(FINE_PER_OCTAVE).enumerate();
+        octaves
+            .map(|(at, buckets)| {
+                let end = floor_ns((at + 1) * FINE_PER_OCTAVE);
+                (Duration::from_nanos(end), buckets.iter().sum())
+            })
+            .collect()
     }
 
     /// The latency that a share of the answers, 0 to 1, did not exceed: the upper end of its bucket, so

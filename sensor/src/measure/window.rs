@@ -100,8 +100,8 @@ impl ServerWindow {
         self.counters.queries + self.counters.responses + errors
     }
 
-    /// Adds the window that follows.
-    fn add(&mut self, next: &Self) {
+    /// Adds the window that follows; cohorts are of ticks alone.
+    pub fn add(&mut self, next: &Self) {
         self.counters.add(&next.counters);
         self.error_sender = next.error_sender.or(self.error_sender);
         self.unanswered += next.unanswered;

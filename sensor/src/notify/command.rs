@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::alert::Alert;
+use super::tally::Tally;
 use crate::incident::Change;
 use crate::present::words;
 
@@ -19,12 +20,14 @@ use crate::present::words;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the command for each alert, one after the other.
-pub fn run(line: &str, queue: &Receiver<Arc<Alert>>, over: &AtomicBool) {
+pub fn run(line: &str, queue: &Receiver<Arc<Alert>>, over: &AtomicBool, tally: &Tally) {
     for alert in queue {
         if over.load(Ordering::Relaxed) {
             return;
         }
-        if let Err(what) = once(line, &alert, over) {
+        let ran = once(line, &alert, over);
+        tally.note(ran.is_ok());
+        if let Err(what) = ran {
             log::error!("the command {line:?} {what}");
         }
     }

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::alert::Alert;
+use super::tally::Tally;
 
 /// Adds a line for each alert. The file is opened anew for each, so that it can be rotated.
-pub fn run(path: &Path, queue: &Receiver<Arc<Alert>>) {
+pub fn run(path: &Path, queue: &Receiver<Arc<Alert>>, tally: &Tally) {
     for alert in queue {
-        if let Err(error) = add(path, &alert.json) {
+        let added = add(path, &alert.json);
+        tally.note(added.is_ok());
+        if let Err(error) = added {
             log::error!("cannot write an alert to {}: {error}", path.display());
         }
     }

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use super::alert::Alert;
+use super::tally::Tally;
 use crate::present::{incident, words};
 
 /// Where it listens.
 pub const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// Writes an entry for each alert to a journal that listens there.
-pub fn run(journal: &Path, queue: &Receiver<Arc<Alert>>) {
+pub fn run(journal: &Path, queue: &Receiver<Arc<Alert>>, tally: &Tally) {
     for alert in queue {
         let sent = UnixDatagram::unbound().and_then(|socket| {
             socket.set_nonblocking(true)?;
             socket.send_to(entry(&alert).as_bytes(), journal)
         });
+        tally.note(sent.is_ok());
         if let Err(error) = sent {
             log::error!(
                 "cannot write to the journal ({}): {error}",

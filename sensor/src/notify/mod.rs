@@ -14,9 +14,12 @@ mod alert;
 pub mod command;
 pub mod file;
 pub mod journal;
+mod tally;
 pub mod webhook;
 
 pub use alert::Alert;
+pub use tally::Count;
+use tally::Tally;
 
 /// Alerts that may wait for a slow receiver.
 const QUEUE: usize = 64;
@@ -44,8 +47,8 @@ struct Way {
     queue: SyncSender<Arc<Alert>>,
     worker: JoinHandle<()>,
     lost: u64,
-    /// It is told that records were brought up to date, too.
-    updates: bool,
+    /// Of which kind it is, and what became of its alerts; the directory of incidents gets none.
+    kind: Option<(&'static str, Arc<Tally>)>,
 }
 
 /// See the module.
@@ -64,34 +67,53 @@ impl Alerts {
     pub fn new(receivers: Receivers) -> std::io::Result<Self> {
         let mut alerts = Self::default();
         if let Some(store) = receivers.store {
-            alerts.add("the directory of incidents".into(), true, move |queue| {
-                keep(&store, &queue);
-            })?;
+            let name = "the directory of incidents".into();
+            alerts.add(name, None, move |queue| keep(&store, &queue))?;
         }
         if let Some(path) = receivers.file {
             let name = path.display().to_string();
-            alerts.add(name, false, move |queue| file::run(&path, &queue))?;
+            alerts.tell(name, "file", move |queue, tally| {
+                file::run(&path, &queue, tally);
+            })?;
         }
         for line in receivers.commands {
             let name = format!("the command {line:?}");
             let over = alerts.over.clone();
-            alerts.add(name, false, move |queue| command::run(&line, &queue, &over))?;
+            alerts.tell(name, "command", move |queue, tally| {
+                command::run(&line, &queue, &over, tally);
+            })?;
         }
         for url in receivers.webhooks {
-            alerts.add(url.clone(), false, move |queue| webhook::run(&url, &queue))?;
+            alerts.tell(url.clone(), "webhook", move |queue, tally| {
+                webhook::run(&url, &queue, tally);
+            })?;
         }
         if let Some(path) = receivers.journal {
-            alerts.add("the journal".into(), false, move |queue| {
-                journal::run(&path, &queue);
+            alerts.tell("the journal".into(), "journal", move |queue, tally| {
+                journal::run(&path, &queue, tally);
             })?;
         }
         Ok(alerts)
     }
 
+    /// Adds a way that is told of changes.
+    fn tell(
+        &mut self,
+        name: String,
+        kind: &'static str,
+        work: impl FnOnce(Receiver<Arc<Alert>>, &Tally) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let tally = Arc::new(Tally::default());
+        let counted = tally.clone();
+        self.add(name, Some((kind, tally)), move |queue| {
+            work(queue, &counted)
+        })
+    }
+
     fn add(
         &mut self,
         name: String,
-        updates: bool,
+        kind: Option<(&'static str, Arc<Tally>)>,
         work: impl FnOnce(Receiver<Arc<Alert>>) + Send + 'static,
     ) -> std::io::Result<()> {
         let (queue, received) = sync_channel(QUEUE);
@@ -103,7 +125,7 @@ impl Alerts {
             queue,
             worker,
             lost: 0,
-            updates,
+            kind,
         });
         Ok(())
     }
@@ -118,7 +140,8 @@ impl Alerts {
     pub fn send(&mut self, alert: Alert) {
         let alert = Arc::new(alert);
         for way in &mut self.ways {
-            if alert.change.is_none() && !way.updates {
+            // Only the directory keeps what was merely brought up to date.
+            if alert.change.is_none() && way.kind.is_some() {
                 continue;
             }
             if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
@@ -136,6 +159,31 @@ impl Alerts {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.ways.iter().map(|way| way.lost).sum()
+    }
+
+    /// What became of alerts, by the kind of their receiver. Those that wait are in neither count.
+    #[must_use]
+    pub fn counts(&self) -> Vec<Count> {
+        let mut counts: Vec<Count> = Vec::new();
+        for way in &self.ways {
+            let Some((kind, tally)) = &way.kind else {
+                continue;
+            };
+            let (sent, failed) = tally.counts();
+            let failed = failed + way.lost;
+            match counts.iter_mut().find(|count| count.way == *kind) {
+                Some(count) => {
+                    count.sent += sent;
+                    count.failed += failed;
+                }
+                None => counts.push(Count {
+                    way: kind,
+                    sent,
+                    failed,
+                }),
+            }
+        }
+        counts
     }
 
     /// Waits a little for what is queued.

@@ -61,6 +61,34 @@ pub fn rate(rate: f64) -> String {
     format!("{}/s", plain(rate))
 }
 
+/// A number in four characters: `53`, `0.4`, `5.3k`, `41k`, `1.2M`.
+#[must_use]
+pub fn short(value: f64) -> String {
+    let with = |value: f64, unit: &str| {
+        let digits = usize::from(value < 9.95);
+        let text = format!("{value:.digits$}");
+        format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+    };
+    match value {
+        _ if value < 999.5 => with(value, ""),
+        _ if value < 999_500.0 => with(value / 1e3, "k"),
+        _ if value < 999_500_000.0 => with(value / 1e6, "M"),
+        _ => with(value / 1e9, "G"),
+    }
+}
+
+/// How long something lasts, in few characters: `9s`, `1m09s`, `3h04m`, `3d04h`.
+#[must_use]
+pub fn lasting(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
 /// A latency in milliseconds.
 #[must_use]
 pub fn milliseconds(ms: f64) -> String {
@@ -121,6 +149,31 @@ mod tests {
         assert_eq!(rate(0.4), "0.4/s");
         assert_eq!(rate(41_234.4), "41,234/s");
         assert_eq!(milliseconds(3.0), "3 ms");
+    }
+
+    #[test]
+    fn short_forms_have_four_characters_and_two_digits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.44, "0.4"),
+            (9.96, "10"),
+            (53.2, "53"),
+            (999.4, "999"),
+            (999.6, "1k"),
+            (5_312.0, "5.3k"),
+            (41_234.0, "41k"),
+            (1_200_000.0, "1.2M"),
+        ] {
+            assert_eq!(short(value), text);
+        }
+        for (ms, text) in [
+            (999, "0s"),
+            (69_000, "1m09s"),
+            (11_040_000, "3h04m"),
+            (273_600_000, "3d04h"),
+        ] {
+            assert_eq!(lasting(ms), text);
+        }
     }
 
     #[test]

@@ -3,17 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sensor_common::class::{ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 use serde::Serialize;
 
-use super::by_name::{ByName, named, numbered};
-use super::names;
+use super::counts::ServerCounts;
 use super::schema::SCHEMA;
 use crate::engine::kernel::cost::ProgramCost;
 use crate::engine::own_cost::Spent;
 use crate::measure::address::{ip, prefix};
-use crate::measure::latency::Latency;
 use crate::measure::samples::{Heaviest, Names};
 use crate::measure::sketch::Heavy;
 use crate::measure::window::{ServerWindow, Sources, Window};
@@ -52,122 +49,21 @@ pub struct ServerObject {
     schema: u32,
     kind: &'static str,
     address: IpAddr,
-    queries: u64,
-    responses: u64,
-    query_bytes: u64,
-    response_bytes: u64,
-    rcode: ByName,
-    truncated: u64,
-    tcp: ByName,
-    /// ICMP errors that quote a query to it, by what they say.
-    icmp_error: ByName,
-    /// Those of them whose query was seen.
-    icmp_error_matched: ByName,
-    icmp_error_from_server: u64,
-    icmp_error_unverifiable: u64,
-    /// Who sent the last of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_error_sender: Option<IpAddr>,
-    /// ICMP errors that quote a response of it.
-    backscatter: u64,
-    /// Packets to it that can be no genuine messages; they count in nothing else here.
-    garbage: u64,
-    transactions: TransactionsObject,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    latency_us: Option<LatencyObject>,
-}
-
-/// Estimates where transactions are sampled, exact where they are not.
-#[derive(Debug, Serialize)]
-struct TransactionsObject {
-    sent: u64,
-    answered: u64,
-    late: u64,
-    errored: u64,
-    unanswered: u64,
-    /// May yet be answered in time.
-    waiting: u64,
-    retransmitted: u64,
-    duplicate: u64,
-    unmatched: u64,
-    untracked: u64,
-    obscured: u64,
-}
-
-/// Microseconds.
-#[derive(Debug, Serialize)]
-struct LatencyObject {
-    p50: u64,
-    p95: u64,
-    p99: u64,
-}
-
-impl LatencyObject {
-    fn of(latency: &Latency) -> Option<Self> {
-        let at = |share| {
-            let quantile: Option<Duration> = latency.quantile(share);
-            u64::try_from(quantile?.as_micros()).ok()
-        };
-        Some(Self {
-            p50: at(0.5)?,
-            p95: at(0.95)?,
-            p99: at(0.99)?,
-        })
-    }
+    #[serde(flatten)]
+    counts: ServerCounts,
 }
 
 impl ServerObject {
     /// Names the counters.
     #[must_use]
     pub fn new(key: &ServerKey, server: &ServerWindow) -> Self {
-        let counters = &server.counters;
-        let transactions = &counters.transactions;
         Self {
             schema: SCHEMA,
             kind: "server",
             address: ip(key),
-            queries: counters.queries,
-            responses: counters.responses,
-            query_bytes: counters.query_bytes,
-            response_bytes: counters.response_bytes,
-            rcode: numbered(&counters.rcode, names::rcode),
-            truncated: counters.truncated,
-            tcp: named(
-                TcpEvent::ALL,
-                |event| event.name().into(),
-                |event| counters.tcp[event.index()],
-            ),
-            icmp_error: by_kind(&counters.errors),
-            icmp_error_matched: by_kind(&counters.errors_matched),
-            icmp_error_from_server: counters.errors_from_server,
-            icmp_error_unverifiable: counters.errors_unverifiable,
-            icmp_error_sender: server.error_sender.as_ref().map(ip),
-            backscatter: counters.backscatter.iter().sum(),
-            garbage: counters.garbage,
-            transactions: TransactionsObject {
-                sent: transactions.sent,
-                answered: transactions.answered,
-                late: transactions.late,
-                errored: transactions.errored,
-                unanswered: server.unanswered,
-                waiting: server.waiting.since(0),
-                retransmitted: transactions.retransmitted,
-                duplicate: transactions.duplicate,
-                unmatched: transactions.unmatched,
-                untracked: transactions.untracked,
-                obscured: transactions.obscured,
-            },
-            latency_us: LatencyObject::of(&server.latency),
+            counts: ServerCounts::new(server),
         }
     }
-}
-
-fn by_kind(counters: &[u64]) -> ByName {
-    named(
-        ErrorKind::ALL,
-        |kind| kind.name().into(),
-        |kind| counters[kind.index()],
-    )
 }
 
 /// Who asked.

@@ -1,18 +1,11 @@
 //! The totals object: counters by the names that are documented and stable.
 
-use std::collections::BTreeMap;
-
-use sensor_common::class::{Class, IcmpType, Malformed, QuestionState, Quoted, TcpEvent};
-use sensor_common::totals::{ICMP_CODES, Totals};
+use sensor_common::totals::Totals;
 use serde::Serialize;
 
-use super::by_name::{ByName, named, numbered};
-use super::names;
+use super::counts::CountsObject;
 use super::objects::SensorObject;
 use super::schema::SCHEMA;
-
-/// By family (`v4`, `v6`), type and code.
-type ByCode = BTreeMap<&'static str, BTreeMap<String, ByName>>;
 
 /// Counters of an interface in an interval, or of a whole capture. Counters that are 0 are left out
 /// of the maps, except classes.
@@ -38,28 +31,8 @@ pub struct TotalsObject {
     /// direction alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     detached: Option<&'static str>,
-    seen: u64,
-    classes: BTreeMap<&'static str, u64>,
-    malformed: ByName,
-    rcode: ByName,
-    qtype: ByName,
-    opcode: ByName,
-    question: ByName,
-    truncated: u64,
-    vlan: u64,
-    first_fragment: u64,
-    query_bytes: u64,
-    response_bytes: u64,
-    tcp: ByName,
-    icmp_error: ByCode,
-    quoting_dns: BTreeMap<&'static str, ByCode>,
-    unverifiable: u64,
-    /// Packets on a DNS port that can be no genuine messages, whatever their class.
-    garbage: u64,
-    /// Responses and ICMP errors from outside with an address of this host as their sender, whatever their class.
-    forged: u64,
-    /// Packets parsed from a copy, because they were not in one piece of memory.
-    copied: u64,
+    #[serde(flatten)]
+    counts: CountsObject,
     /// Frames that the snapshot length of a capture cut short.
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<u64>,
@@ -113,72 +86,11 @@ impl TotalsObject {
             interval_ms: about.interval_ms,
             link: about.link,
             detached: about.detached,
-            seen: totals.seen,
-            classes: Class::ALL
-                .iter()
-                .map(|class| (class.name(), totals.classes[class.index()]))
-                .collect(),
-            malformed: named(
-                Malformed::ALL,
-                |r| r.name().into(),
-                |r| totals.malformed[r.index()],
-            ),
-            rcode: numbered(&totals.rcode, names::rcode),
-            qtype: numbered(&totals.qtype, names::qtype),
-            opcode: numbered(&totals.opcode, names::opcode),
-            question: named(
-                QuestionState::ALL,
-                |s| s.name().into(),
-                |s| totals.questions(s),
-            ),
-            truncated: totals.truncated,
-            vlan: totals.vlan,
-            first_fragment: totals.first_fragment,
-            query_bytes: totals.query_bytes,
-            response_bytes: totals.response_bytes,
-            tcp: named(
-                TcpEvent::ALL,
-                |e| e.name().into(),
-                |e| totals.tcp[e.index()],
-            ),
-            icmp_error: by_code(totals, Quoted::ALL),
-            quoting_dns: [Quoted::Query, Quoted::Response]
-                .into_iter()
-                .map(|quoted| (quoted.name(), by_code(totals, &[quoted])))
-                .collect(),
-            unverifiable: totals.unverifiable,
-            garbage: totals.garbage,
-            forged: totals.forged,
-            copied: totals.copied,
+            counts: CountsObject::new(totals),
             cut: about.cut,
             complete: about.complete,
             sensor: about.sensor,
             evicted_servers: about.evicted_servers,
         }
     }
-}
-
-/// ICMP errors that quote any of these.
-fn by_code(totals: &Totals, quoting: &[Quoted]) -> ByCode {
-    let mut families = ByCode::new();
-    for icmp_type in IcmpType::ALL {
-        for (code, counts) in totals.icmp_error[icmp_type.index()].iter().enumerate() {
-            let count: u64 = quoting.iter().map(|quoted| counts[quoted.index()]).sum();
-            if count == 0 {
-                continue;
-            }
-            let code = if code == ICMP_CODES - 1 {
-                "other".into()
-            } else {
-                code.to_string()
-            };
-            families
-                .entry(icmp_type.family())
-                .or_default()
-                .entry(icmp_type.number().to_string())
-                .or_default()
-                .insert(code, count);
-        }
-    }
-    families
 }

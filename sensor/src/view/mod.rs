@@ -3,153 +3,21 @@
 //! Nothing in it depends on the engine, on an interval of a display, or on a time since the start: counters are
 //! monotone, times are milliseconds since 1970. It is bounded: [`SERVERS`] servers, [`INCIDENTS`] incidents.
 
+pub mod build;
+pub mod event;
+mod loss;
+mod model;
+pub mod publish;
 pub mod server;
 pub mod state;
+pub mod trouble;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use sensor_common::settings::Direction;
-use sensor_common::totals::Totals;
-
-use crate::incident::Record;
-use crate::measure::window::ServerWindow;
+pub use event::Event;
+pub use loss::Loss;
+pub use model::{
+    AlertCount, HISTORY, Heaviest, INCIDENTS, InterfaceView, NETWORK_HISTORY, NetworkView, SERVERS,
+    SensorView, TOP, View,
+};
 pub use server::{Point, Rates, RuleView, ServerView, Usual};
-pub use state::State;
-
-/// Servers that are shown one by one; the rest is in [`View::others`].
-pub const SERVERS: usize = 256;
-/// Incidents that are shown: those that go on, then those that ended last.
-pub const INCIDENTS: usize = 64;
-/// Sources and names that are shown.
-pub const TOP: usize = 10;
-/// Seconds of history.
-pub const HISTORY: usize = 300;
-
-/// See the module.
-#[derive(Clone)]
-pub struct View {
-    /// When, in milliseconds since 1970: of a capture, the time of its packets.
-    pub at_ms: u64,
-    /// Since the session began.
-    pub uptime: Duration,
-    /// What is watched.
-    pub interfaces: Vec<InterfaceView>,
-    /// Hooks that have lost our program, a sentence each, the oldest first.
-    pub lost_hooks: Vec<String>,
-    /// All servers together.
-    pub network: NetworkView,
-    /// The worst first, then the busiest.
-    pub servers: Vec<Arc<ServerView>>,
-    /// Of servers that are not among them, monotone.
-    pub others: ServerWindow,
-    /// Those that go on, the worst first; then those that ended, the latest first.
-    pub incidents: Vec<Arc<Record>>,
-    /// What the sensor itself spends and loses.
-    pub sensor: SensorView,
-}
-
-/// An interface, or a capture.
-#[derive(Clone)]
-pub struct InterfaceView {
-    /// Its name.
-    pub name: String,
-    /// Where packets are counted, as `xdp+tcx`; `capture` of a file.
-    pub hook: String,
-    /// `up`, `down`, `no_carrier`, `gone` or `detached`.
-    pub link: &'static str,
-    /// A direction in which nothing is counted any more.
-    pub detached: Option<Direction>,
-    /// Monotone, by direction.
-    pub totals: Vec<(Direction, Totals)>,
-}
-
-/// All servers together.
-#[derive(Clone, Debug)]
-pub struct NetworkView {
-    /// The worst state of any server, or of the network itself.
-    pub state: State,
-    /// Since when, in milliseconds since 1970.
-    pub since_ms: u64,
-    /// Of the last two seconds.
-    pub now: Rates,
-    /// The last second of each server summed, five minutes back, the newest last.
-    pub history: Arc<Vec<Point>>,
-    /// What is usual.
-    pub usual: Usual,
-    /// Different sources of queries a second, within 3 %.
-    pub sources: u64,
-    /// By how much a count of a source may be too high, with a probability of 98 %.
-    pub sources_error: u64,
-    /// The heaviest sources of the last ten seconds.
-    pub heaviest_sources: Vec<Heaviest>,
-    /// The heaviest networks of sources, /24 and /56.
-    pub heaviest_networks: Vec<Heaviest>,
-    /// Different names in questions a second, within 3 %.
-    pub names: u64,
-    /// Samples in which the names below were counted.
-    pub name_samples: u64,
-    /// The most frequent names of the last ten seconds.
-    pub heaviest_names: Vec<Heaviest>,
-    /// The most frequent parent names.
-    pub heaviest_suffixes: Vec<Heaviest>,
-    /// Seconds that are learnt already, and that have to be, while it is too early to tell.
-    pub learning: Option<(u64, u64)>,
-}
-
-/// Something that is counted by a sketch: the count is an interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heaviest {
-    /// An address, a network or a name.
-    pub what: String,
-    /// At most.
-    pub at_most: u64,
-    /// At least.
-    pub at_least: u64,
-}
-
-/// What the sensor itself spends and loses. Counters are monotone.
-#[derive(Clone, Debug, Default)]
-pub struct SensorView {
-    /// `kernel` or `host`.
-    pub engine: &'static str,
-    /// Of one core, over the last ten seconds, by the loader.
-    pub cpu_percent: f64,
-    /// Resident memory of the loader.
-    pub rss_bytes: u64,
-    /// Memory of all maps.
-    pub map_bytes: u64,
-    /// One in so many transactions is followed; the counts of outcomes are estimates unless it is 1.
-    pub one_in: u64,
-    /// One in so many transactions is sampled.
-    pub samples_one_in: u64,
-    /// Places of the server table: taken, and all.
-    pub server_places: (usize, usize),
-    /// What was lost, by a code that is documented and stable, since the session began.
-    pub lost: Vec<(&'static str, u64)>,
-    /// Symptoms that are not followed now because there are too many incidents.
-    pub incidents_unfollowed: usize,
-    /// Incidents that were opened, by level: warning, critical.
-    pub opened: [u64; 2],
-    /// Alerts that were sent, by way, and those that failed.
-    pub alerts: Vec<AlertCount>,
-}
-
-/// Alerts of one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertCount {
-    /// `file`, `command`, `webhook` or `journal`.
-    pub way: &'static str,
-    /// Taken by the receiver.
-    pub sent: u64,
-    /// Not taken.
-    pub failed: u64,
-}
-
-impl SensorView {
-    /// All that was lost.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost.iter().map(|(_, count)| count).sum()
-    }
-}
+pub use state::{Missing, State};
+pub use trouble::Trouble;

@@ -60,6 +60,14 @@ pub struct Rates {
     pub p95: Option<Duration>,
 }
 
+impl Rates {
+    /// Whether there was any query, or any end of one.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.queries + self.answered + self.errored + self.unanswered > 0.0
+    }
+}
+
 /// What is usual; none where too little is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usual {
@@ -76,7 +84,7 @@ pub struct Usual {
 pub struct RuleView {
     /// Code of the rule.
     pub rule: &'static str,
-    /// `quiet`, `holds`, `warning`, `critical` or `unknown`.
+    /// `quiet`, `holds`, `warning`, `critical`, `unknown`, or `shadow` where it fires in shadow mode.
     pub state: &'static str,
     /// In words and numbers where it fires; why it cannot tell where it is unknown.
     pub detail: String,

@@ -64,7 +64,9 @@ pub const ROOMS: [Room; 15] = [
     Room {
         name: "session",
         path: "sensor/src/session.rs",
-        may_import: &["measure", "engine", "host", "incident", "monitor", "notify"],
+        may_import: &[
+            "measure", "engine", "host", "incident", "monitor", "view", "notify",
+        ],
     },
     Room {
         name: "stage",
@@ -80,8 +82,8 @@ pub const ROOMS: [Room; 15] = [
         name: "command",
         path: "sensor/src/command",
         may_import: &[
-            "measure", "engine", "host", "detect", "incident", "monitor", "present", "notify",
-            "session", "stage", "cli",
+            "measure", "engine", "host", "detect", "incident", "monitor", "view", "present",
+            "notify", "session", "stage", "cli",
         ],
     },
     Room {

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
+use indicatif::ProgressBar;
 use libtest_mimic::{Arguments, Trial};
 
 use format::Situation;
@@ -50,6 +51,18 @@ struct Options {
     table: bool,
     changes: bool,
     pcap: Option<PathBuf>,
+    /// How many are judged, on a terminal.
+    bar: Bar,
+}
+
+/// Shows with a table how far it is; without one the harness does.
+#[derive(Clone)]
+struct Bar(ProgressBar);
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self(ProgressBar::hidden())
+    }
 }
 
 fn main() -> ExitCode {
@@ -63,12 +76,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode> {
-    let (options, arguments) = options(std::env::args())?;
+    let (mut options, arguments) = options(std::env::args())?;
     let arguments = Arguments::from_iter(arguments);
     let scores = Scores::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("casebook");
     let mut trials = checks::all(&folder);
-    for situation in load::all(&folder)? {
+    let situations = load::all(&folder)?;
+    if options.table {
+        options.bar.0 = ProgressBar::new(situations.len() as u64);
+    }
+    for situation in situations {
         let (scores, options) = (scores.clone(), options.clone());
         let name = format!("{}: {}", situation.name, situation.title);
         let judge = move || Ok(judge(&situation, &options, &scores)?);
@@ -95,6 +112,7 @@ fn run() -> Result<ExitCode> {
         );
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    options.bar.0.finish_and_clear();
     let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
     scores.sort_by(|a, b| a.name.cmp(&b.name));
     if !scores.is_empty() {
@@ -196,6 +214,7 @@ fn keep(options: &Options, score: Score, scores: &Scores) -> Result<()> {
     let text = format!("expected {}, said {}", score.expected, score.said);
     let mut scores = scores.lock().unwrap_or_else(PoisonError::into_inner);
     scores.push(score);
+    options.bar.0.inc(1);
     if options.table {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 
 pub mod clsact;
 pub mod exchange;
+pub mod film;
 pub mod frames;
 pub mod lab;
 pub mod traffic;

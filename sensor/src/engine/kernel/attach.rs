@@ -6,7 +6,7 @@ use sensor_common::settings::Direction;
 
 use super::clsact::Clsact;
 use super::held::{HeldHook, Hold};
-use super::hook::{AttachError, AttachOptions, Hook, HookChoice};
+use super::hook::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour};
 use super::interface::{Interface, Kind};
 use super::load::Loaded;
 use super::{tc, xdp};
@@ -31,6 +31,21 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// Where packets are counted, in few characters: `xdp+tcx`; with how TC programs were attached.
+    #[must_use]
+    pub fn hooks(&self, tc: TcFlavour) -> String {
+        let ingress = match self.hook {
+            Hook::XdpNative => "xdp",
+            Hook::XdpGeneric => "xdp_generic",
+            Hook::Tc => tc.name(),
+        };
+        if self.egress {
+            format!("{ingress}+{}", tc.name())
+        } else {
+            ingress.into()
+        }
+    }
+
     /// Asks the kernel whether our programs are still at their hooks. Returns what was lost since the last
     /// look: directions, and why.
     pub fn look(&mut self) -> Vec<(Direction, String)> {

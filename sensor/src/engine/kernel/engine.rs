@@ -134,10 +134,12 @@ impl KernelEngine {
         };
         let watched = attached.iter().map(|attached| Watched {
             name: attached.interface.name.clone(),
+            hook: attached.hooks(attach_options.tc),
             state: attached.interface.state,
             detached: None,
         });
         let status = Status {
+            engine: "kernel",
             interfaces: watched.collect(),
             lost: Vec::new(),
             addresses: Arc::new(addresses),

@@ -51,6 +51,15 @@ pub enum TcFlavour {
 }
 
 impl TcFlavour {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        }
+    }
+
     /// What this kernel offers, by asking it for the TCX programs of the loopback device. `None` where that
     /// is not permitted.
     #[must_use]

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pcap_parser::traits::PcapReaderIterator;
@@ -130,6 +132,8 @@ pub struct Capture<'r> {
     /// Bytes before the block to be read next.
     offset: u64,
     frames: u64,
+    /// The same for others to see.
+    progress: Arc<AtomicU64>,
     /// The last frame.
     ethernet: Vec<u8>,
 }
@@ -183,8 +187,15 @@ impl<'r> Capture<'r> {
             interfaces: Vec::new(),
             offset: 0,
             frames: 0,
+            progress: Arc::default(),
             ethernet: Vec::new(),
         })
+    }
+
+    /// Bytes that were read of it so far; it goes on while frames are read.
+    #[must_use]
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        self.progress.clone()
     }
 
     /// Hands each frame to `take`, until the end.
@@ -224,6 +235,7 @@ impl<'r> Capture<'r> {
                     let head = read.map_err(|error| self.unreadable(&error))?;
                     self.reader.consume(used);
                     self.offset += used as u64;
+                    self.progress.store(self.offset, Ordering::Relaxed);
                     if head.is_some() {
                         return Ok(head);
                     }

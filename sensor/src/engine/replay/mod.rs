@@ -5,4 +5,5 @@ pub mod clock;
 pub mod counting;
 pub mod host_engine;
 mod link_layer;
+pub mod pace;
 pub mod player;

@@ -1,14 +1,15 @@
 //! A capture as an engine: its ticks come by the time of its packets.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::sample::Sample;
-use tokio::time::{Instant, sleep_until};
 
 use super::capture::{Capture, CaptureError};
 use super::clock::{DISORDER, PacketClock};
 use super::counting::Counting;
+use super::pace::Pace;
 use crate::engine::kernel::load::LoadError;
 use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::TICK;
@@ -45,8 +46,8 @@ pub struct Replay<'r, C> {
     waiting: Option<Vec<u8>>,
     /// Of the tick that was last.
     at: Duration,
-    /// When the first tick was, where the capture is played as fast as it was made.
-    pace: Option<Instant>,
+    /// How fast it is played; none where as fast as possible.
+    pace: Option<Arc<Pace>>,
     timeout: Duration,
     status: Status,
     summary: Summary,
@@ -97,15 +98,15 @@ impl<'r, C: Counting> Replay<'r, C> {
             at: Duration::ZERO,
             pace: None,
             timeout,
-            status: Status::of_capture(name),
+            status: Status::of_capture(name, C::NAME),
             summary: Summary::default(),
         }
     }
 
-    /// As fast as it was made, from now on.
+    /// Not as fast as possible.
     #[must_use]
-    pub fn paced(mut self) -> Self {
-        self.pace = Some(Instant::now());
+    pub fn paced(mut self, pace: Arc<Pace>) -> Self {
+        self.pace = Some(pace);
         self
     }
 
@@ -227,8 +228,8 @@ impl<C: Counting> Engine for Replay<'_, C> {
     async fn tick(&mut self) -> Option<Tick> {
         let (time, tick) = self.next_tick()?;
         self.at = time.saturating_sub(self.times.begun.unwrap_or(time));
-        if let Some(start) = self.pace {
-            sleep_until(start + self.at).await;
+        if let Some(pace) = &self.pace {
+            pace.due(self.at).await;
         }
         if self.stage != Stage::Over {
             self.counting.maintain(time);

@@ -20,4 +20,5 @@ pub use head::{named, summary};
 pub use html::html;
 pub use impact::{impact, sentence};
 pub use markdown::markdown;
+pub use timeline::all as timeline;
 pub use weighing::term;
