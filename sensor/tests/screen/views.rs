@@ -41,7 +41,7 @@ fn totals(queries: u64) -> Totals {
     totals.rcode[0] = queries - queries / 10;
     totals.rcode[3] = queries / 10;
     totals.opcode[0] = queries * 2;
-    totals.tcp = [12, 12, 1, 0];
+    totals.tcp = [12, 12, 0, 0, 1, 0, 0, 0];
     totals.truncated = 12;
     totals.icmp_error[0][3][0] = 74;
     totals
