@@ -11,9 +11,9 @@ const FINE_PER_OCTAVE: usize = 8;
 /// for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Latency {
-    /// By the buckets of [`sensor_common::latency`]: fine ones, an eighth of an octave wide, or, in
-    /// every sixteenth place, coarse ones of two octaves. Empty where there was no answer: most servers of a
-    /// tick had none.
+    /// By the buckets of [`sensor_common::latency`]: fine ones, an eighth of an octave wide, or coarse ones of
+    /// two octaves, each in the place where its second octave begins. Empty where there was no answer: most
+    /// servers of a tick had none.
     buckets: Box<[u64]>,
     /// Buckets of `buckets` in one of its own.
     width: usize,
@@ -44,7 +44,8 @@ impl Latency {
             ..Self::fine()
         };
         if buckets.iter().any(|count| *count != 0) {
-            let all = latency.buckets().iter_mut().step_by(FINE_PER_COARSE);
+            let all = latency.buckets().iter_mut();
+            let all = all.skip(FINE_PER_COARSE / 2).step_by(FINE_PER_COARSE);
             for (bucket, count) in all.zip(buckets) {
                 *bucket = *count;
             }
@@ -114,7 +115,34 @@ impl Latency {
             seen += bucket;
             seen >= rank
         })?;
-        Some(Duration::from_nanos(floor_ns(at + self.width)))
+        let end = (at / self.width + 1) * self.width;
+        Some(Duration::from_nanos(floor_ns(end)))
+    }
+
+    /// Answers that took less than an edge. Exact where fine buckets meet the edge, as they do at each power of
+    /// two; a coarse bucket that the edge divides counts as not below it. So the count only grows where the
+    /// buckets only grow, also while coarse ones are merged into fine ones.
+    #[must_use]
+    pub fn below(&self, edge: Duration) -> u64 {
+        let ends = (1..=self.buckets.len()).map(|end| Duration::from_nanos(floor_ns(end)));
+        let below = self.buckets.iter().zip(ends);
+        below
+            .take_while(|(_, end)| *end <= edge)
+            .map(|(count, _)| count)
+            .sum()
+    }
+
+    /// What all answers took together, estimated: each counts with the middle of its fine bucket, which is at
+    /// most a sixteenth wrong, or with the geometric middle of its coarse one, which is at most half or twice
+    /// the truth. Answers in the last bucket, beyond 17 s, count with its middle.
+    #[must_use]
+    pub fn sum(&self) -> Duration {
+        let each = self.buckets.iter().enumerate().map(|(at, count)| {
+            let middle = u64::midpoint(floor_ns(at), floor_ns(at + 1));
+            u128::from(*count) * u128::from(middle)
+        });
+        let ns: u128 = each.sum();
+        Duration::from_nanos(u64::try_from(ns).unwrap_or(u64::MAX))
     }
 }
 
@@ -161,5 +189,50 @@ mod tests {
             coarse.quantile(0.5),
             Some(Duration::from_nanos(floor_ns(32)))
         );
+    }
+
+    #[test]
+    fn counts_below_each_power_of_two_are_exact_where_buckets_are_fine() {
+        let mut latency = Latency::fine();
+        for power in 18..=33 {
+            let edge = 1_u64 << power;
+            let mut buckets = [0; BUCKETS];
+            for ns in [edge - 1024, edge, edge + 1024] {
+                buckets[bucket(u32::try_from(ns >> 10).expect("17 s"))] += 1;
+            }
+            latency.add(buckets);
+        }
+        for power in 18..=33 {
+            let below = latency.below(Duration::from_nanos(1 << power));
+            assert_eq!(below, 3 * (power - 18) + 1, "2^{power} ns");
+        }
+        assert_eq!(latency.below(Duration::MAX), latency.count());
+    }
+
+    #[test]
+    fn a_coarse_bucket_is_below_its_end_only_and_merging_it_takes_nothing_away() {
+        // 2^18 to 2^20 ns.
+        let coarse = Latency::coarse(&[0, 0, 0, 5]);
+        let below = |latency: &Latency, power| latency.below(Duration::from_nanos(1 << power));
+        assert_eq!([18, 19, 20].map(|power| below(&coarse, power)), [0, 0, 5]);
+        let mut sum = Latency::fine();
+        let mut buckets = [0; BUCKETS];
+        buckets[bucket((1 << 18) >> 10)] = 2;
+        sum.add(buckets);
+        sum.merge(&coarse);
+        assert_eq!([18, 19, 20].map(|power| below(&sum, power)), [0, 2, 7]);
+    }
+
+    #[test]
+    fn the_sum_is_estimated_within_half_a_bucket() {
+        let mut latency = Latency::fine();
+        assert_eq!(latency.sum(), Duration::ZERO);
+        let mut buckets = [0; BUCKETS];
+        buckets[bucket(5_000_000 >> 10)] = 1000;
+        latency.add(buckets);
+        let seconds = latency.sum().as_secs_f64();
+        assert!((4.7..5.3).contains(&seconds), "{seconds}");
+        let coarse = Latency::coarse(&[0, 0, 0, 1000]).sum().as_secs_f64();
+        assert!((0.26..1.05).contains(&coarse), "{coarse}");
     }
 }
