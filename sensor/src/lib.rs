@@ -14,6 +14,7 @@ pub mod measure;
 pub mod monitor;
 pub mod notify;
 pub mod present;
+pub mod serve;
 pub mod session;
 pub mod stage;
 pub mod view;

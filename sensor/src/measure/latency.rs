@@ -213,7 +213,7 @@ mod tests {
     fn a_coarse_bucket_is_below_its_end_only_and_merging_it_takes_nothing_away() {
         // 2^18 to 2^20 ns.
         let coarse = Latency::coarse(&[0, 0, 0, 5]);
-        let below = |latency: &Latency, power| latency.below(Duration::from_nanos(1 << power));
+        let below = |latency: &Latency, power: u32| latency.below(Duration::from_nanos(1 << power));
         assert_eq!([18, 19, 20].map(|power| below(&coarse, power)), [0, 0, 5]);
         let mut sum = Latency::fine();
         let mut buckets = [0; BUCKETS];

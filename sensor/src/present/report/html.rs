@@ -9,7 +9,8 @@ use super::markdown::series;
 use super::plot;
 use crate::incident::record::Record;
 
-const STYLE: &str = include_str!("style.css");
+/// How a report looks.
+pub const STYLE: &str = include_str!("style.css");
 
 /// Adds a line. Writing to a string cannot fail.
 macro_rules! line {
@@ -19,6 +20,17 @@ macro_rules! line {
 /// A report. `packets` is the file with the sampled packets, where there is one.
 #[must_use]
 pub fn html(record: &Record, packets: Option<&Path>) -> String {
+    page(record, packets, &format!("<style>\n{STYLE}</style>"), "")
+}
+
+/// The same where [`STYLE`] is a file of its own at `style`, below `head`, which is HTML.
+#[must_use]
+pub fn linked(record: &Record, style: &str, head: &str) -> String {
+    let link = format!("<link rel=\"stylesheet\" href=\"{}\">", escaped(style));
+    page(record, None, &link, head)
+}
+
+fn page(record: &Record, packets: Option<&Path>, style: &str, head: &str) -> String {
     let Document {
         title,
         status,
@@ -39,7 +51,7 @@ pub fn html(record: &Record, packets: Option<&Path>) -> String {
     );
     line!(
         text,
-        "<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
+        "<title>{title}</title>\n{style}\n</head>\n<body>{head}"
     );
     line!(text, "<h1>{title}</h1>");
     let class = if status.is_ongoing {
@@ -137,7 +149,7 @@ fn inline(text: &str) -> String {
 }
 
 /// Text that is no markup, whoever chose it.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

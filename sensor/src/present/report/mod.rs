@@ -17,7 +17,7 @@ mod timeline;
 mod weighing;
 
 pub use head::{named, summary};
-pub use html::html;
+pub use html::{STYLE, escaped, html, linked};
 pub use impact::{impact, sentence};
 pub use markdown::markdown;
 pub use timeline::all as timeline;

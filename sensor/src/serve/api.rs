@@ -1,0 +1,94 @@
+//! `/api/v1`: the JSON of `watch --output json`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::routes::{Shared, answer, text};
+use crate::incident::Record;
+use crate::present::incident::IncidentObject;
+use crate::present::schema::SCHEMA;
+use crate::view::{Event, View};
+
+const JSON: &str = "application/json";
+
+/// How all is now.
+pub async fn status(State(shared): State<Arc<Shared>>) -> Response {
+    json_of(&status_of(&shared.view()))
+}
+
+/// All incidents that are known.
+pub async fn incidents(State(shared): State<Arc<Shared>>) -> Response {
+    let view = shared.view();
+    let incidents: Vec<IncidentObject<'_>> = view
+        .incidents
+        .iter()
+        .map(|record| IncidentObject::new(record, None))
+        .collect();
+    json_of(&json!({ "schema": SCHEMA, "kind": "incidents", "incidents": incidents }))
+}
+
+/// One of them.
+pub async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+    match find(&shared.view(), &id) {
+        Some(record) => json_of(&IncidentObject::new(&record, None)),
+        None => missing(),
+    }
+}
+
+/// An incident by its id.
+pub fn find(view: &View, id: &str) -> Option<Arc<Record>> {
+    let mut incidents = view.incidents.iter();
+    incidents.find(|record| record.id == id).cloned()
+}
+
+/// There is no such incident.
+pub fn missing() -> Response {
+    text(
+        StatusCode::NOT_FOUND,
+        "no such incident among the newest 64; `sensor report --list` has those that were kept\n",
+    )
+}
+
+fn json_of(value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => answer(StatusCode::OK, JSON, body),
+        Err(error) => {
+            log::error!("JSON cannot be written: {error}");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "JSON cannot be written; this is a bug in sensor\n",
+            )
+        }
+    }
+}
+
+/// A frame of server-sent events. JSON has no line breaks.
+pub fn frame(name: &str, value: &impl Serialize) -> Bytes {
+    let data = serde_json::to_string(value).unwrap_or_else(|error| {
+        log::error!("JSON cannot be written: {error}");
+        "null".into()
+    });
+    format!("event: {name}\ndata: {data}\n\n").into()
+}
+
+/// The frame of an event; none of what the next view tells.
+pub fn event(event: &Event) -> Option<Bytes> {
+    match event {
+        Event::Incident(change, record) => Some(frame(
+            "incident",
+            &IncidentObject::new(record, Some(*change)),
+        )),
+        _ => None,
+    }
+}
+
+/// The object of a view.
+pub fn status_of(view: &View) -> Value {
+    json!({ "schema": SCHEMA, "at_ms": view.at_ms })
+}

@@ -1,0 +1,156 @@
+//! The page: made here, without a script a snapshot that refreshes, with one kept up to date by server-sent events.
+//!
+//! There is one renderer. The script replaces parts of the page by what this module made of the next view; it never
+//! makes markup of data.
+
+mod assets;
+mod chart;
+mod incidents;
+mod own;
+mod servers;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde::Serialize;
+
+use super::api;
+use super::routes::{Shared, answer, text};
+use crate::incident::Record;
+use crate::present::incident::IncidentObject;
+use crate::present::report;
+use crate::present::verdict as sentences;
+use crate::view::View;
+use assets::ASSETS;
+
+/// The frame of the page; words in braces stand for parts.
+const PAGE: &str = include_str!("page.html");
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What changes from view to view.
+#[derive(Debug, Serialize)]
+pub struct Parts {
+    /// Changes where the verdict is another one, not where a number in it is: only then is it spoken.
+    key: String,
+    /// Of the window.
+    title: String,
+    /// HTML by the id of the element that it fills.
+    parts: BTreeMap<&'static str, String>,
+}
+
+/// All parts of a view.
+#[must_use]
+pub fn parts(view: &View) -> Parts {
+    let verdict = sentences::verdict(view);
+    let parts = BTreeMap::from([
+        ("verdict", verdict::html(view, &verdict)),
+        ("charts", chart::network(view)),
+        ("rows", servers::rows(view)),
+        ("incidents", incidents::html(view)),
+        ("own", own::html(view)),
+    ]);
+    Parts {
+        key: verdict::key(view, &verdict),
+        title: format!("{} {} - sensor", verdict.glyph, verdict.word),
+        parts,
+    }
+}
+
+/// The whole page.
+#[must_use]
+pub fn whole(view: &View) -> String {
+    let Parts { key, title, parts } = parts(view);
+    let mut page =
+        String::with_capacity(PAGE.len() + parts.values().map(String::len).sum::<usize>());
+    let mut rest = PAGE;
+    // What is filled in is not searched again: a name in the data cannot stand for a part.
+    while let Some((before, behind)) = rest.split_once('{') {
+        page.push_str(before);
+        let (name, after) = behind.split_once('}').unwrap_or((behind, ""));
+        match name {
+            "key" => page.push_str(&report::escaped(&key)),
+            "title" => page.push_str(&report::escaped(&title)),
+            name => {
+                let asset = ASSETS.iter().find(|asset| asset.file == name);
+                let part = parts.get(name).map(String::as_str);
+                page.push_str(asset.map(|asset| &*asset.name).or(part).unwrap_or_default());
+            }
+        }
+        rest = after;
+    }
+    page.push_str(rest);
+    page
+}
+
+/// `/`.
+pub async fn index(State(shared): State<Arc<Shared>>) -> Response {
+    answer(StatusCode::OK, HTML, whole(&shared.view()))
+}
+
+/// `/incidents/ID`: the report; with `.html`, `.md` or `.json` behind the id to keep.
+pub async fn report(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
+    let view = shared.view();
+    if let Some(record) = api::find(&view, &name) {
+        return answer(StatusCode::OK, HTML, shown(&record));
+    }
+    let Some((id, form)) = name.rsplit_once('.') else {
+        return api::missing();
+    };
+    let Some(record) = api::find(&view, id) else {
+        return api::missing();
+    };
+    match form {
+        "html" => kept(&name, HTML, report::html(&record, None)),
+        "md" => kept(
+            &name,
+            "text/markdown; charset=utf-8",
+            report::markdown(&record, None),
+        ),
+        "json" => {
+            let object = IncidentObject::new(&record, None);
+            let body = serde_json::to_string_pretty(&object).unwrap_or_default();
+            kept(&name, "application/json", body)
+        }
+        _ => api::missing(),
+    }
+}
+
+/// A report in the page's frame: the policy allows no style inside it.
+fn shown(record: &Record) -> String {
+    let style = assets::name("report.css");
+    let id = report::escaped(&record.id);
+    let head = format!(
+        "<nav><a href=\"../\">All servers</a> | Download: <a href=\"{id}.html\" download>HTML</a>, \
+         <a href=\"{id}.md\" download>Markdown</a>, <a href=\"{id}.json\" download>JSON</a></nav>"
+    );
+    report::linked(record, &format!("../assets/{style}"), &head)
+}
+
+fn kept(name: &str, content_type: &'static str, body: String) -> Response {
+    let mut response = answer(StatusCode::OK, content_type, body);
+    // An id has letters, digits and a few signs; the name of a record that is known is one.
+    let value = HeaderValue::from_str(&format!("attachment; filename=\"sensor-{name}\""));
+    if let Ok(value) = value {
+        response.headers_mut().insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// `/assets/NAME`: the name has the hash of the content, so it may be kept for ever.
+pub async fn asset(Path(name): Path<String>) -> Response {
+    let Some(asset) = ASSETS.iter().find(|asset| *asset.name == name) else {
+        return text(
+            StatusCode::NOT_FOUND,
+            "no such file in this version of sensor; load the page again\n",
+        );
+    };
+    let mut response = answer(StatusCode::OK, asset.content_type, asset.content);
+    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, forever);
+    response
+}
