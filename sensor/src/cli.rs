@@ -13,6 +13,7 @@ use crate::engine::settings::TIMEOUTS;
 use crate::measure::address;
 use crate::measure::sketch::Prefix;
 use crate::present::output::Format;
+use crate::serve::listen::Listen;
 
 /// Where running sensors are found.
 const RUN_DIRECTORY: &str = "/run/sensor";
@@ -65,6 +66,7 @@ Examples:
   sensor watch -i eth0 --plain --details      with latency, sources and names
   sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
   sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
+  sensor watch -i eth0 --listen 127.0.0.1:9053 the page and /metrics there
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
@@ -227,6 +229,10 @@ pub struct LiveArguments {
     #[command(flatten)]
     pub alerts: AlertArguments,
 
+    /// What to serve.
+    #[command(flatten)]
+    pub serve: ServeArguments,
+
     /// Ask a server that fails itself, over UDP and TCP, at most once a minute and never in a flood.
     #[arg(long)]
     pub verify: bool,
@@ -346,6 +352,24 @@ pub struct AlertArguments {
     /// Write each change to the system's journal.
     #[arg(long)]
     pub journal: bool,
+}
+
+/// Where the page, /metrics and /api/v1 are served; nowhere if not given.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeArguments {
+    /// Serve the page, /metrics and /api/v1 at this address, as 127.0.0.1:9053, or unix:PATH; may be given several
+    /// times. An address that other hosts can reach needs --listen-token.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<Listen>,
+
+    /// File with a token that clients over TCP must send, as a bearer token or as the password of any user: one line, 128
+    /// bits or more, mode 0600.
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub listen_token: Option<PathBuf>,
+
+    /// Name of this host under which clients reach it, beside localhost and its address; may be given several times.
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    pub listen_name: Vec<String>,
 }
 
 /// Arguments of `report`.

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use super::detection;
 use super::status_socket::StatusSocket;
+use super::{detection, serve};
 use crate::cli::LiveArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
 use crate::host::watch::HostWatch;
+use crate::serve::Server;
 use crate::session::Session;
 use crate::view::publish::Live;
 
@@ -50,13 +51,18 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
 /// What is served beside the command's own face, for as long as this is kept.
 pub struct Served {
     _status: Option<StatusSocket>,
+    _server: Option<Server>,
 }
 
-/// Serves the live model to others. Whatever else is to be served is started here.
-pub fn serve(arguments: &LiveArguments, live: &Live) -> Served {
-    Served {
+/// Serves the live model to others.
+///
+/// # Errors
+/// `--listen` asks for what cannot be had, or would be open to others.
+pub fn serve(arguments: &LiveArguments, live: &Live) -> Result<Served> {
+    Ok(Served {
         _status: status(&arguments.run_dir, &arguments.interfaces, live),
-    }
+        _server: serve::start(&arguments.serve, live)?,
+    })
 }
 
 /// Nobody's counting ends because nobody can ask how it is.

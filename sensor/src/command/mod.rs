@@ -13,6 +13,7 @@ pub mod report;
 pub mod rules;
 pub mod run;
 pub mod screen;
+mod serve;
 pub mod status;
 pub mod status_socket;
 mod stop;

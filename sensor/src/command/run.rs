@@ -24,7 +24,7 @@ pub async fn run(arguments: &RunArguments) -> Result<Outcome> {
     // Before anything is attached: a signal must not end the process in between.
     let mut stop = Stop::new()?;
     let mut session = live::start(&arguments.live).await?;
-    let _served = live::serve(&arguments.live, &session.live());
+    let _served = live::serve(&arguments.live, &session.live())?;
     let mut log = Log::new(arguments.live.alerts.state.clone())?;
     let ran = session.run(&mut log, stop.asked()).await;
     session.finish(&mut log)?;

@@ -21,7 +21,7 @@ use crate::session::Session;
 /// The interfaces cannot be watched.
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let mut session = live::start(&arguments.live).await?;
-    let _served = live::serve(&arguments.live, &session.live());
+    let _served = live::serve(&arguments.live, &session.live())?;
     let mut stop = Stop::new()?;
     if !arguments.plain && arguments.output == Format::Text && screen::is_possible() {
         return on_screen(arguments, &mut session, &mut stop).await;

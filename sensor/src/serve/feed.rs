@@ -11,12 +11,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep;
 
 use super::routes::Losses;
 use super::{api, page};
-use crate::view::{Event, View};
+use crate::view::View;
+use crate::view::publish::Live;
 
 /// Clients that may follow at once.
 pub const CLIENTS: usize = 16;
@@ -77,11 +78,11 @@ impl Feed {
     }
 
     /// Tells views and events until the session ends.
-    pub async fn run(
-        &self,
-        mut view: watch::Receiver<Arc<View>>,
-        mut events: broadcast::Receiver<Event>,
-    ) {
+    pub async fn run(&self, live: Live) {
+        let Live {
+            mut view,
+            mut events,
+        } = live;
         let mut due = Box::pin(sleep(PERIOD));
         let mut is_open = true;
         loop {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::access::Access;
 use super::http::{self, Listener, Slots};
 use super::listen::{Bound, Listen};
 use super::routes::{self, Shared};
 use super::token::{Token, TokenError};
-use crate::view::{Event, View};
+use crate::view::publish::Live;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -63,11 +63,7 @@ impl Server {
     ///
     /// # Errors
     /// An address cannot be had, or would be open to others without a token.
-    pub fn start(
-        options: &ServeOptions,
-        view: watch::Receiver<Arc<View>>,
-        events: broadcast::Receiver<Event>,
-    ) -> Result<Self, ServeError> {
+    pub fn start(options: &ServeOptions, live: Live) -> Result<Self, ServeError> {
         let open = options.listen.iter().find(|listen| !listen.is_local());
         let token = options.token.as_deref().map(Token::read).transpose()?;
         if let (Some(open), None) = (open, &token) {
@@ -99,7 +95,7 @@ impl Server {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(sockets, view, events) => {}
+                        () = serve(sockets, live) => {}
                         // Dropped, or asked: both end it.
                         _ = stopped => {}
                     }
@@ -130,12 +126,8 @@ impl Drop for Server {
     }
 }
 
-async fn serve(
-    sockets: Vec<(Bound, Access)>,
-    view: watch::Receiver<Arc<View>>,
-    events: broadcast::Receiver<Event>,
-) {
-    let shared = Arc::new(Shared::new(view.clone()));
+async fn serve(sockets: Vec<(Bound, Access)>, live: Live) {
+    let shared = Arc::new(Shared::new(live.view.clone()));
     let slots = Arc::new(Slots::new());
     let mut tasks = tokio::task::JoinSet::new();
     // Held until the end: it removes the files of unix sockets.
@@ -157,7 +149,7 @@ async fn serve(
             Err(error) => log::error!("cannot serve: {error}"),
         }
     }
-    shared.feed.run(view, events).await;
+    shared.feed.run(live).await;
     // The session has ended; what it saw last is served until the command ends.
     while tasks.join_next().await.is_some() {}
 }

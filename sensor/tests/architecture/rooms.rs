@@ -11,7 +11,7 @@ pub struct Room {
 }
 
 /// Of the loader.
-pub const ROOMS: [Room; 15] = [
+pub const ROOMS: [Room; 16] = [
     Room {
         name: "measure",
         path: "sensor/src/measure",
@@ -60,6 +60,12 @@ pub const ROOMS: [Room; 15] = [
         path: "sensor/src/notify",
         may_import: &["measure", "incident", "present"],
     },
+    // Whatever is served is a function of the view and of events.
+    Room {
+        name: "serve",
+        path: "sensor/src/serve",
+        may_import: &["measure", "detect", "incident", "view", "present"],
+    },
     // The loop; it shows nothing itself.
     Room {
         name: "session",
@@ -76,14 +82,14 @@ pub const ROOMS: [Room; 15] = [
     Room {
         name: "cli",
         path: "sensor/src/cli.rs",
-        may_import: &["measure", "engine", "detect", "present"],
+        may_import: &["measure", "engine", "detect", "present", "serve"],
     },
     Room {
         name: "command",
         path: "sensor/src/command",
         may_import: &[
             "measure", "engine", "host", "detect", "incident", "monitor", "view", "present",
-            "notify", "session", "stage", "cli",
+            "notify", "serve", "session", "stage", "cli",
         ],
     },
     Room {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sensor::serve::listen::Listen;
 use sensor::serve::{ServeOptions, Server};
+use sensor::view::publish::Live;
 use sensor::view::{Event, View};
 use tokio::sync::{broadcast, watch};
 
@@ -19,6 +20,17 @@ pub struct Served {
     _server: Server,
 }
 
+/// What a session would publish.
+pub fn session(view: View) -> (watch::Sender<Arc<View>>, broadcast::Sender<Event>, Live) {
+    let (sender, view) = watch::channel(Arc::new(view));
+    let (events, listener) = broadcast::channel(16);
+    let live = Live {
+        view,
+        events: listener,
+    };
+    (sender, events, live)
+}
+
 /// Serves a view at a free port of loopback.
 pub fn serve(view: View) -> Served {
     serve_with(view, ServeOptions::default())
@@ -28,9 +40,8 @@ pub fn serve_with(view: View, mut options: ServeOptions) -> Served {
     if options.listen.is_empty() {
         options.listen = vec!["127.0.0.1:0".parse().expect("an address")];
     }
-    let (view, receiver) = watch::channel(Arc::new(view));
-    let (events, listener) = broadcast::channel(16);
-    let server = Server::start(&options, receiver, listener).expect("served");
+    let (view, events, live) = session(view);
+    let server = Server::start(&options, live).expect("served");
     let tcp = server.addresses().iter().find_map(|listen| match listen {
         Listen::Tcp(address) => Some(*address),
         Listen::Unix(_) => None,

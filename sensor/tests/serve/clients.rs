@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 
 use sensor::serve::{ServeError, ServeOptions, Server};
 use sensor::view::View;
-use tokio::sync::{broadcast, watch};
 
-use crate::client::{Served, parse, serve, serve_with};
+use crate::client::{Served, parse, serve, serve_with, session};
 use crate::views::{failing, healthy, now_ms};
 
 const TOKEN: &str = "k3yQ9vZ1xW7uT5sR2pN8mA";
@@ -35,11 +34,8 @@ fn token_file(name: &str) -> PathBuf {
 }
 
 fn refused(options: &ServeOptions) -> ServeError {
-    let (_view, receiver) = watch::channel(Arc::new(View::empty()));
-    let (_events, listener) = broadcast::channel(1);
-    Server::start(options, receiver, listener)
-        .err()
-        .expect("refused")
+    let (_view, _events, live) = session(View::empty());
+    Server::start(options, live).err().expect("refused")
 }
 
 #[test]

@@ -23,14 +23,13 @@ pub fn html(record: &Record, packets: Option<&Path>) -> String {
     page(record, packets, &format!("<style>\n{STYLE}</style>"), "")
 }
 
-/// The same where [`STYLE`] is a file of its own at `style`, below `head`, which is HTML.
+/// The same as a page of a site: `head` has a link to [`STYLE`], `top` is above the report. Both are HTML.
 #[must_use]
-pub fn linked(record: &Record, style: &str, head: &str) -> String {
-    let link = format!("<link rel=\"stylesheet\" href=\"{}\">", escaped(style));
-    page(record, None, &link, head)
+pub fn linked(record: &Record, head: &str, top: &str) -> String {
+    page(record, None, head, top)
 }
 
-fn page(record: &Record, packets: Option<&Path>, style: &str, head: &str) -> String {
+fn page(record: &Record, packets: Option<&Path>, head: &str, top: &str) -> String {
     let Document {
         title,
         status,
@@ -49,10 +48,7 @@ fn page(record: &Record, packets: Option<&Path>, style: &str, head: &str) -> Str
         text,
         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
     );
-    line!(
-        text,
-        "<title>{title}</title>\n{style}\n</head>\n<body>{head}"
-    );
+    line!(text, "<title>{title}</title>\n{head}\n</head>\n<body>{top}");
     line!(text, "<h1>{title}</h1>");
     let class = if status.is_ongoing {
         "status ongoing"

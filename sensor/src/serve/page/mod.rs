@@ -122,13 +122,17 @@ pub async fn report(State(shared): State<Arc<Shared>>, Path(name): Path<String>)
 
 /// A report in the page's frame: the policy allows no style inside it.
 fn shown(record: &Record) -> String {
-    let style = assets::name("report.css");
-    let id = report::escaped(&record.id);
     let head = format!(
+        "<link rel=\"stylesheet\" href=\"../assets/{}\">\n<link rel=\"icon\" href=\"../assets/{}\" type=\"image/svg+xml\">",
+        assets::name("report.css"),
+        assets::name("icon.svg"),
+    );
+    let id = report::escaped(&record.id);
+    let top = format!(
         "<nav><a href=\"../\">All servers</a> | Download: <a href=\"{id}.html\" download>HTML</a>, \
          <a href=\"{id}.md\" download>Markdown</a>, <a href=\"{id}.json\" download>JSON</a></nav>"
     );
-    report::linked(record, &format!("../assets/{style}"), &head)
+    report::linked(record, &head, &top)
 }
 
 fn kept(name: &str, content_type: &'static str, body: String) -> Response {
