@@ -4,7 +4,9 @@ mod browser;
 mod chromium;
 mod client;
 mod clients;
+mod deploy;
 mod exporter;
+mod prometheus;
 mod tools;
 mod views;
 

@@ -120,16 +120,11 @@ pub fn healthy(servers: u32, at_ms: u64) -> View {
         .collect();
     view.network.state = State::Ok;
     view.network.since_ms = at_ms - 3_600_000;
-    view.network.now = rates_of(&view);
+    sum_up(&mut view);
     view.network.usual = Usual {
         queries: Some(view.network.now.queries),
         ..Usual::default()
     };
-    view.network.history = view
-        .servers
-        .first()
-        .map(|server| server.history.clone())
-        .unwrap_or_default();
     view.network.sources = 212;
     view.network.names = 1_904;
     view.others = window(10, 3);
@@ -150,15 +145,36 @@ pub fn healthy(servers: u32, at_ms: u64) -> View {
     view
 }
 
-fn rates_of(view: &View) -> Rates {
-    Rates {
-        queries: view.servers.iter().map(|server| server.now.queries).sum(),
-        answered: view.servers.iter().map(|server| server.now.answered).sum(),
-        answered_share: Some(1.0),
+/// Of all servers together.
+fn sum_up(view: &mut View) {
+    let servers = view.servers.clone();
+    let sum = |of: fn(&Rates) -> f64| servers.iter().map(|server| of(&server.now)).sum();
+    let (queries, answered) = (sum(|now| now.queries), sum(|now| now.answered));
+    view.network.now = Rates {
+        queries,
+        answered,
+        errored: sum(|now| now.errored),
+        unanswered: sum(|now| now.unanswered),
+        icmp_errors: sum(|now| now.icmp_errors),
+        answered_share: (queries > 0.0).then(|| answered / queries),
         p50: Some(Duration::from_micros(1_200)),
         p95: Some(Duration::from_micros(4_000)),
-        ..Rates::default()
-    }
+    };
+    let at = |index: usize, of: fn(&Point) -> f32| -> f32 {
+        servers
+            .iter()
+            .map(|server| of(&server.history[index]))
+            .sum()
+    };
+    view.network.history = history(view.at_ms, |age| {
+        let index = 299 - usize::try_from(age).expect("small");
+        [
+            at(index, |point| point.queries),
+            at(index, |point| point.answers),
+            at(index, |point| point.failed),
+            at(index, |point| point.icmp_errors),
+        ]
+    });
 }
 
 /// The record of the staged outage, as if it had been detected so long ago.
@@ -212,11 +228,10 @@ pub fn failing(servers: u32, at_ms: u64) -> View {
         0..69 => [53.0, 0.0, 53.0, 5.0],
         _ => [50.0, 50.0, 0.0, 0.0],
     });
-    view.network.history = first.history.clone();
     view.servers[0] = Arc::new(first);
     view.network.state = State::Failing;
     view.network.since_ms = record.detected_ms;
-    view.network.now = rates_of(&view);
+    sum_up(&mut view);
     view.incidents = vec![Arc::new(record)];
     view
 }

@@ -52,7 +52,7 @@ pub fn is_over(record: &Record) -> bool {
 }
 
 /// The cause, the first of two that cannot be told apart.
-fn cause(record: &Record) -> &'static str {
+pub fn cause(record: &Record) -> &'static str {
     record
         .first_cause
         .first()

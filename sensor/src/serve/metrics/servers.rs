@@ -7,6 +7,7 @@ use sensor_common::class::{ErrorKind, TcpEvent};
 
 use super::counts::{Counts, EDGES, OUTCOMES};
 use super::encode::Families;
+use super::ended::{cause, is_over};
 use super::labels::Labels;
 use crate::present::names;
 use crate::view::{ServerView, State, View};
@@ -48,6 +49,7 @@ pub fn encode(families: &mut Families<'_>, view: &View, labels: &Labels) -> Resu
     outcomes(families, view, &rows)?;
     latency(families, &rows)?;
     states(families, &rows)?;
+    incidents(families, view, &rows)?;
     #[expect(clippy::cast_precision_loss, reason = "a power of two")]
     let scale = view.sensor.one_in as f64;
     families.gauge(
@@ -150,6 +152,32 @@ fn latency(families: &mut Families<'_>, rows: &[Row<'_>]) -> Result {
                 counts.answers(),
                 below.collect(),
             )
+        }),
+    )
+}
+
+/// Which incident a server has now: what an alert links to. Its series ends with the incident, and the cause may change.
+fn incidents(families: &mut Families<'_>, view: &View, rows: &[Row<'_>]) -> Result {
+    let of_servers = rows.iter().filter_map(|row| {
+        let id = row.server?.incident.as_ref()?;
+        let record = view.incidents.iter().find(|record| record.id == *id)?;
+        Some((&*row.label, record))
+    });
+    let open = view.incidents.iter().filter(|record| !is_over(record));
+    let of_network = open
+        .filter(|record| record.server.is_none())
+        .map(|record| ("", record));
+    families.gauge(
+        "sensor_incident_info",
+        "1 for the incident that a server has now; no server where the whole network is concerned.",
+        of_servers.chain(of_network).map(|(server, record)| {
+            let labels = [
+                ("server", server),
+                ("incident", &*record.id),
+                ("level", record.level.name()),
+                ("cause", cause(record)),
+            ];
+            (labels, 1.0)
         }),
     )
 }

@@ -95,7 +95,11 @@ pub fn row(points: &[Point]) -> String {
         ROW[0],
         ROW[1],
         curve(QUERIES),
-        curve(FAILED)
+        if points.iter().any(|point| point.failed > 0.0) {
+            curve(FAILED)
+        } else {
+            String::new()
+        }
     )
 }
 
