@@ -7,19 +7,24 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::routes::{Shared, answer, text};
+use super::routes::{Shared, text};
 use crate::incident::Record;
 use crate::present::incident::IncidentObject;
 use crate::present::schema::SCHEMA;
+use crate::present::view::{VerdictObject, ViewObject};
 use crate::view::{Event, View};
 
 const JSON: &str = "application/json";
 
-/// How all is now.
+/// How all is now. Histories are of the network alone: those of 256 servers are megabytes.
 pub async fn status(State(shared): State<Arc<Shared>>) -> Response {
-    json_of(&status_of(&shared.view()))
+    let mut view = (*shared.view()).clone();
+    for server in &mut view.servers {
+        Arc::make_mut(server).history = Arc::default();
+    }
+    json_of(&shared, &ViewObject::new(&view))
 }
 
 /// All incidents that are known.
@@ -30,13 +35,14 @@ pub async fn incidents(State(shared): State<Arc<Shared>>) -> Response {
         .iter()
         .map(|record| IncidentObject::new(record, None))
         .collect();
-    json_of(&json!({ "schema": SCHEMA, "kind": "incidents", "incidents": incidents }))
+    let object = json!({ "schema": SCHEMA, "kind": "incidents", "incidents": incidents });
+    json_of(&shared, &object)
 }
 
 /// One of them.
 pub async fn incident(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match find(&shared.view(), &id) {
-        Some(record) => json_of(&IncidentObject::new(&record, None)),
+        Some(record) => json_of(&shared, &IncidentObject::new(&record, None)),
         None => missing(),
     }
 }
@@ -55,9 +61,9 @@ pub fn missing() -> Response {
     )
 }
 
-fn json_of(value: &impl Serialize) -> Response {
+fn json_of(shared: &Shared, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
-        Ok(body) => answer(StatusCode::OK, JSON, body),
+        Ok(body) => shared.answer(JSON, body),
         Err(error) => {
             log::error!("JSON cannot be written: {error}");
             text(
@@ -88,7 +94,10 @@ pub fn event(event: &Event) -> Option<Bytes> {
     }
 }
 
-/// The object of a view.
-pub fn status_of(view: &View) -> Value {
-    json!({ "schema": SCHEMA, "at_ms": view.at_ms })
+/// The frame of a view: the verdict; `/api/v1/status` has the rest.
+pub fn verdict(view: &View) -> Bytes {
+    let verdict = VerdictObject::new(view);
+    let object =
+        json!({ "schema": SCHEMA, "kind": "status", "at_ms": view.at_ms, "verdict": verdict });
+    frame("status", &object)
 }

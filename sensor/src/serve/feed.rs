@@ -131,7 +131,7 @@ impl Feed {
 
 fn frame_of(kind: Kind, view: &View) -> Bytes {
     match kind {
-        Kind::Api => api::frame("status", &api::status_of(view)),
+        Kind::Api => api::verdict(view),
         Kind::Page => api::frame("parts", &page::parts(view)),
     }
 }

@@ -1,5 +1,6 @@
 //! What is where, and what holds for every request and every answer.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +18,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
-use tokio::sync::watch;
+use futures_util::stream::unfold;
+use tokio::sync::{Semaphore, watch};
 
 use super::access::{Access, Refusal};
 use super::feed::{Feed, Kind};
@@ -34,6 +36,11 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 const CROSS_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// Answers of some size that may be under way at once: so much memory may readers hold who are slow.
+const ANSWERS: usize = 16;
+/// Bytes of an answer that are given to the connection at once.
+const SLICE: usize = 16 * 1024;
 
 /// What was lost in serving, since the start.
 #[derive(Default)]
@@ -63,6 +70,7 @@ impl Losses {
 pub struct Shared {
     view: watch::Receiver<Arc<View>>,
     metrics: Metrics,
+    answers: Arc<Semaphore>,
     /// Those who are told as it happens.
     pub feed: Feed,
     /// What was lost.
@@ -76,6 +84,7 @@ impl Shared {
         Self {
             view,
             metrics: Metrics::default(),
+            answers: Arc::new(Semaphore::new(ANSWERS)),
             feed: Feed::new(losses.clone()),
             losses,
         }
@@ -84,6 +93,30 @@ impl Shared {
     /// The newest view.
     pub fn view(&self) -> Arc<View> {
         self.view.borrow().clone()
+    }
+
+    /// An answer of some size. It is copied into the connection in slices, and holds one of [`ANSWERS`] places until the
+    /// last of them: however slowly clients read, no more texts than that are kept for them.
+    pub fn answer(&self, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+        let Ok(place) = self.answers.clone().try_acquire_owned() else {
+            return later(
+                "too many answers are under way to clients that read slowly; try again in a moment\n",
+            );
+        };
+        let body = body.into();
+        let length = HeaderValue::from(body.len());
+        let slices = unfold((body, place), async |(mut rest, place)| {
+            if rest.is_empty() {
+                return None;
+            }
+            let slice = rest.split_to(rest.len().min(SLICE));
+            // A part of the text, kept by the connection, would keep all of it.
+            let slice = Bytes::copy_from_slice(&slice);
+            Some((Ok::<_, Infallible>(slice), (rest, place)))
+        });
+        let mut response = answer(StatusCode::OK, content_type, Body::from_stream(slices));
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+        response
     }
 }
 
@@ -195,7 +228,7 @@ async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Respo
     let format = Format::accepted(accept.unwrap_or_default());
     let lost = shared.losses.list();
     match shared.metrics.write(&shared.view(), &lost, format) {
-        Ok(body) => answer(StatusCode::OK, format.content_type(), body),
+        Ok(body) => shared.answer(format.content_type(), body),
         Err(error) => {
             log::error!("metrics cannot be written: {error}");
             text(
@@ -234,19 +267,23 @@ fn not_ready(view: &View) -> Option<String> {
 
 fn stream(shared: &Shared, kind: Kind) -> Response {
     let Some(frames) = shared.feed.join(kind, &shared.view()) else {
-        let mut response = text(
-            StatusCode::SERVICE_UNAVAILABLE,
+        return later(
             "16 clients follow already; poll /api/v1/status instead, or try again later\n",
         );
-        let later = HeaderValue::from_static("10");
-        response.headers_mut().insert(RETRY_AFTER, later);
-        return response;
     };
     answer(
         StatusCode::OK,
         "text/event-stream",
         Body::from_stream(frames),
     )
+}
+
+/// All places are taken.
+fn later(why: &'static str) -> Response {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
+    let seconds = HeaderValue::from_static("5");
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
 }
 
 /// An answer of a type.
@@ -261,4 +298,30 @@ pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bo
 /// A sentence.
 pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
     answer(status, PLAIN, body.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[test]
+    fn answers_that_are_not_read_are_bounded_and_their_places_come_back() {
+        let (_session, view) = watch::channel(Arc::new(View::empty()));
+        let shared = Shared::new(view);
+        let body = vec![b'x'; 3 * SLICE + 1];
+        let ask = || shared.answer(PLAIN, body.clone());
+        let mut held: Vec<Response> = (0..ANSWERS).map(|_| ask()).collect();
+        assert!(held.iter().all(|answer| answer.status() == StatusCode::OK));
+        assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
+        // One is read to its end, one client goes away.
+        let read = held.pop().expect("many").into_body().collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let read = runtime.expect("a runtime").block_on(read);
+        assert_eq!(read.expect("whole").to_bytes(), body);
+        drop(held.pop());
+        held.extend([ask(), ask()]);
+        assert!(held.iter().all(|answer| answer.status() == StatusCode::OK));
+        assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

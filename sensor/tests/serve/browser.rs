@@ -33,6 +33,21 @@ fn pictures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pictures")
 }
 
+/// The picture in README.md: `SENSOR_PICTURES=write` writes it anew.
+#[test]
+fn the_picture_of_the_documents_is_there_and_small() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures/page.png");
+    if std::env::var_os("SENSOR_PICTURES").is_some_and(|what| what == "write") {
+        let served = serve(failing(3, now_ms()));
+        let browser = open("picture", &served).expect("chromium");
+        browser.show(960, 720, "light");
+        browser.wait_for("innerWidth === 960");
+        browser.picture(&path);
+    }
+    let size = std::fs::metadata(path).expect("a picture").len();
+    assert!((1_000..150_000).contains(&size), "{size} bytes");
+}
+
 /// No request went elsewhere, and the console is silent.
 fn is_at_peace(browser: &Chromium, served: &Served) {
     let (asked, complaints) = browser.asked_and_complaints();

@@ -287,6 +287,29 @@ fn incidents_are_the_json_that_alerts_have() {
         read("/api/v1/incidents")["incidents"],
         Value::Array(vec![one])
     );
-    assert_eq!(read("/api/v1/status")["schema"], 2);
+    let status = read("/api/v1/status");
+    assert_eq!(
+        (&status["schema"], &status["verdict"]["state"]),
+        (&2.into(), &"failing".into())
+    );
+    assert_eq!(
+        status["network"]["history"].as_array().map(Vec::len),
+        Some(300)
+    );
     assert_eq!(served.get("/api/v1/incidents/none").status, 404);
+}
+
+#[test]
+fn no_answer_is_large_however_many_servers_there_are() {
+    let served = serve(failing(256, now_ms()));
+    for path in ["/", "/metrics", "/api/v1/status", "/api/v1/incidents"] {
+        let answer = served.get(path);
+        let bytes = answer.body.len();
+        println!("{path} of 256 servers: {bytes} bytes");
+        assert_eq!(
+            (answer.status, answer.header("content-length")),
+            (200, &*bytes.to_string())
+        );
+        assert!(bytes < 1_000_000, "{path}: {bytes}");
+    }
 }

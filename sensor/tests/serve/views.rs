@@ -91,7 +91,9 @@ pub fn server(number: u32, at_ms: u64, rate: u32) -> ServerView {
         },
         rules: Vec::new(),
         history: history(at_ms, |age| {
-            let wave = level * (1.0 + 0.1 * f32::from(u16::try_from(age % 7).expect("small")));
+            let phase = (age + 37 * u64::from(number)) % 60;
+            let wave = level
+                * (1.0 + 0.004 * f32::from(u16::try_from(phase.abs_diff(30)).expect("small")));
             [wave, wave, 0.0, 0.0]
         }),
     }

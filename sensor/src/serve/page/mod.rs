@@ -89,14 +89,14 @@ pub fn whole(view: &View) -> String {
 
 /// `/`.
 pub async fn index(State(shared): State<Arc<Shared>>) -> Response {
-    answer(StatusCode::OK, HTML, whole(&shared.view()))
+    shared.answer(HTML, whole(&shared.view()))
 }
 
 /// `/incidents/ID`: the report; with `.html`, `.md` or `.json` behind the id to keep.
 pub async fn report(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
     let view = shared.view();
     if let Some(record) = api::find(&view, &name) {
-        return answer(StatusCode::OK, HTML, shown(&record));
+        return shared.answer(HTML, shown(&record));
     }
     let Some((id, form)) = name.rsplit_once('.') else {
         return api::missing();
@@ -105,8 +105,9 @@ pub async fn report(State(shared): State<Arc<Shared>>, Path(name): Path<String>)
         return api::missing();
     };
     match form {
-        "html" => kept(&name, HTML, report::html(&record, None)),
+        "html" => kept(&shared, &name, HTML, report::html(&record, None)),
         "md" => kept(
+            &shared,
             &name,
             "text/markdown; charset=utf-8",
             report::markdown(&record, None),
@@ -114,7 +115,7 @@ pub async fn report(State(shared): State<Arc<Shared>>, Path(name): Path<String>)
         "json" => {
             let object = IncidentObject::new(&record, None);
             let body = serde_json::to_string_pretty(&object).unwrap_or_default();
-            kept(&name, "application/json", body)
+            kept(&shared, &name, "application/json", body)
         }
         _ => api::missing(),
     }
@@ -135,8 +136,8 @@ fn shown(record: &Record) -> String {
     report::linked(record, &head, &top)
 }
 
-fn kept(name: &str, content_type: &'static str, body: String) -> Response {
-    let mut response = answer(StatusCode::OK, content_type, body);
+fn kept(shared: &Shared, name: &str, content_type: &'static str, body: String) -> Response {
+    let mut response = shared.answer(content_type, body);
     // An id has letters, digits and a few signs; the name of a record that is known is one.
     let value = HeaderValue::from_str(&format!("attachment; filename=\"sensor-{name}\""));
     if let Ok(value) = value {
