@@ -14,8 +14,9 @@ use futures_util::stream::unfold;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep;
 
-use super::routes::Losses;
-use super::{api, page};
+use super::frames;
+use super::losses::Losses;
+use super::page::render;
 use crate::view::View;
 use crate::view::publish::Live;
 
@@ -89,7 +90,7 @@ impl Feed {
             tokio::select! {
                 event = events.recv(), if is_open => match event {
                     Ok(event) => {
-                        if let Some(frame) = api::event(&event) {
+                        if let Some(frame) = frames::event(&event) {
                             self.tell(Kind::Api, || frame.clone());
                         }
                     }
@@ -131,7 +132,7 @@ impl Feed {
 
 fn frame_of(kind: Kind, view: &View) -> Bytes {
     match kind {
-        Kind::Api => api::verdict(view),
-        Kind::Page => api::frame("parts", &page::parts(view)),
+        Kind::Api => frames::verdict(view),
+        Kind::Page => frames::frame("parts", &render::parts(view)),
     }
 }

@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::losses::Losses;
 use super::patience::Patience;
-use super::routes::Losses;
 
 /// Connections that are served at once: 16 streams, scrapers, a few browsers.
 pub const CONNECTIONS: usize = 64;
@@ -29,6 +29,8 @@ const HEAD_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// Longest time for a head to arrive, and for a connection to rest between two requests.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Longest time for a client to take an answer that does not fit into the buffers of the system.
+const TAKE_TIME: Duration = Duration::from_secs(20);
 /// Wait after a connection could not be accepted, as where no file descriptor is left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -117,7 +119,7 @@ async fn serve(stream: Box<dyn Stream>, router: Router) {
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS);
-    let stream = TokioIo::new(Patience::new(stream));
+    let stream = TokioIo::new(Patience::new(stream, TAKE_TIME));
     let service = TowerToHyperService::new(router);
     if let Err(error) = builder.serve_connection(stream, service).await {
         // What clients do wrong is theirs.

@@ -6,13 +6,16 @@
 mod access;
 mod api;
 mod feed;
+mod frames;
 mod http;
 pub mod listen;
+mod losses;
 pub mod metrics;
 pub mod page;
 mod patience;
 mod routes;
 mod server;
+mod shared;
 pub mod token;
 
 pub use server::{ServeError, ServeOptions, Server};

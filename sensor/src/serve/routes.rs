@@ -1,29 +1,24 @@
 //! What is where, and what holds for every request and every answer.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HeaderName,
+    REFERRER_POLICY, TRANSFER_ENCODING, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
-use bytes::Bytes;
-use futures_util::stream::unfold;
-use tokio::sync::{Semaphore, watch};
 
 use super::access::{Access, Refusal};
-use super::feed::{Feed, Kind};
-use super::metrics::{Format, Metrics};
+use super::feed::Kind;
+use super::metrics::Format;
+use super::shared::{Shared, answer, later, text};
 use super::{api, page};
 use crate::view::View;
 
@@ -35,90 +30,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 const CROSS_ORIGIN: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
-const PLAIN: &str = "text/plain; charset=utf-8";
-
-/// Answers of some size that may be under way at once: so much memory may readers hold who are slow.
-const ANSWERS: usize = 16;
-/// Bytes of an answer that are given to the connection at once.
-const SLICE: usize = 16 * 1024;
-
-/// What was lost in serving, since the start.
-#[derive(Default)]
-pub struct Losses {
-    /// Connections that found all places taken.
-    pub connections_refused: AtomicU64,
-    /// Streams that were ended because their client did not read, or that found no place.
-    pub streams_dropped: AtomicU64,
-}
-
-impl Losses {
-    fn list(&self) -> [(&'static str, u64); 2] {
-        [
-            (
-                "connections_refused",
-                self.connections_refused.load(Ordering::Relaxed),
-            ),
-            (
-                "streams_dropped",
-                self.streams_dropped.load(Ordering::Relaxed),
-            ),
-        ]
-    }
-}
-
-/// What all requests read.
-pub struct Shared {
-    view: watch::Receiver<Arc<View>>,
-    metrics: Metrics,
-    answers: Arc<Semaphore>,
-    /// Those who are told as it happens.
-    pub feed: Feed,
-    /// What was lost.
-    pub losses: Arc<Losses>,
-}
-
-impl Shared {
-    /// Of a session.
-    pub fn new(view: watch::Receiver<Arc<View>>) -> Self {
-        let losses = Arc::<Losses>::default();
-        Self {
-            view,
-            metrics: Metrics::default(),
-            answers: Arc::new(Semaphore::new(ANSWERS)),
-            feed: Feed::new(losses.clone()),
-            losses,
-        }
-    }
-
-    /// The newest view.
-    pub fn view(&self) -> Arc<View> {
-        self.view.borrow().clone()
-    }
-
-    /// An answer of some size. It is copied into the connection in slices, and holds one of [`ANSWERS`] places until the
-    /// last of them: however slowly clients read, no more texts than that are kept for them.
-    pub fn answer(&self, content_type: &'static str, body: impl Into<Bytes>) -> Response {
-        let Ok(place) = self.answers.clone().try_acquire_owned() else {
-            return later(
-                "too many answers are under way to clients that read slowly; try again in a moment\n",
-            );
-        };
-        let body = body.into();
-        let length = HeaderValue::from(body.len());
-        let slices = unfold((body, place), async |(mut rest, place)| {
-            if rest.is_empty() {
-                return None;
-            }
-            let slice = rest.split_to(rest.len().min(SLICE));
-            // A part of the text, kept by the connection, would keep all of it.
-            let slice = Bytes::copy_from_slice(&slice);
-            Some((Ok::<_, Infallible>(slice), (rest, place)))
-        });
-        let mut response = answer(StatusCode::OK, content_type, Body::from_stream(slices));
-        response.headers_mut().insert(CONTENT_LENGTH, length);
-        response
-    }
-}
 
 /// The application of one listener.
 pub fn router(shared: Arc<Shared>, access: Access) -> Router {
@@ -276,52 +187,4 @@ fn stream(shared: &Shared, kind: Kind) -> Response {
         "text/event-stream",
         Body::from_stream(frames),
     )
-}
-
-/// All places are taken.
-fn later(why: &'static str) -> Response {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, why);
-    let seconds = HeaderValue::from_static("5");
-    response.headers_mut().insert(RETRY_AFTER, seconds);
-    response
-}
-
-/// An answer of a type.
-pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    let content_type = HeaderValue::from_static(content_type);
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
-    response
-}
-
-/// A sentence.
-pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Response {
-    answer(status, PLAIN, body.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use http_body_util::BodyExt;
-
-    #[test]
-    fn answers_that_are_not_read_are_bounded_and_their_places_come_back() {
-        let (_session, view) = watch::channel(Arc::new(View::empty()));
-        let shared = Shared::new(view);
-        let body = vec![b'x'; 3 * SLICE + 1];
-        let ask = || shared.answer(PLAIN, body.clone());
-        let mut held: Vec<Response> = (0..ANSWERS).map(|_| ask()).collect();
-        assert!(held.iter().all(|answer| answer.status() == StatusCode::OK));
-        assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
-        // One is read to its end, one client goes away.
-        let read = held.pop().expect("many").into_body().collect();
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let read = runtime.expect("a runtime").block_on(read);
-        assert_eq!(read.expect("whole").to_bytes(), body);
-        drop(held.pop());
-        held.extend([ask(), ask()]);
-        assert!(held.iter().all(|answer| answer.status() == StatusCode::OK));
-        assert_eq!(ask().status(), StatusCode::SERVICE_UNAVAILABLE);
-    }
 }

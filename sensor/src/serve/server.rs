@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use super::access::Access;
 use super::http::{self, Listener, Slots};
 use super::listen::{Bound, Listen};
-use super::routes::{self, Shared};
+use super::routes;
+use super::shared::Shared;
 use super::token::{Token, TokenError};
 use crate::view::publish::Live;
 

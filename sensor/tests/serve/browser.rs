@@ -40,8 +40,8 @@ fn the_picture_of_the_documents_is_there_and_small() {
     if std::env::var_os("SENSOR_PICTURES").is_some_and(|what| what == "write") {
         let served = serve(failing(3, now_ms()));
         let browser = open("picture", &served).expect("chromium");
-        browser.show(960, 720, "light");
-        browser.wait_for("innerWidth === 960");
+        browser.show(1040, 720, "light");
+        browser.wait_for("innerWidth === 1040");
         browser.picture(&path);
     }
     let size = std::fs::metadata(path).expect("a picture").len();

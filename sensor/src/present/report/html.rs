@@ -145,6 +145,7 @@ fn inline(text: &str) -> String {
 }
 
 /// Text that is no markup, whoever chose it.
+#[must_use]
 pub fn escaped(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -22,7 +22,7 @@ impl Ended {
         for record in &view.incidents {
             if is_over(record) && !self.counted.contains(&record.id) {
                 self.counted.insert(record.id.clone());
-                let server = record.server.as_deref().map_or("".into(), &name);
+                let server = record.server.as_deref().map_or_else(String::new, &name);
                 let mut key = (server, cause(record));
                 if self.by_cause.len() >= PAIRS && !self.by_cause.contains_key(&key) {
                     key.0 = "other".into();

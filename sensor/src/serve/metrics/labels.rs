@@ -69,7 +69,9 @@ impl Labels {
             label.own = counts.without(&label.before).at_least(&label.own);
         }
         let mut all = Counts::of(&view.others);
-        now.values().for_each(|counts| all.add(counts));
+        for counts in now.values() {
+            all.add(counts);
+        }
         let mut labelled = self.retired;
         self.own.values().for_each(|label| labelled.add(&label.own));
         self.other = all.without(&labelled).at_least(&self.other);

@@ -58,8 +58,11 @@ pub struct Metrics {
     registry: Registry,
     shared: Arc<Mutex<Shared>>,
     /// What was written of a view, so that many who ask share one text.
-    written: Mutex<[Option<(Arc<View>, Bytes)>; 2]>,
+    written: Mutex<[Option<Written>; 2]>,
 }
+
+/// A view and its text.
+type Written = (Arc<View>, Bytes);
 
 /// What the collector reads.
 #[derive(Default)]

@@ -23,25 +23,24 @@ pub fn html(view: &View) -> String {
 
 fn entry(html: &mut String, record: &Record) {
     let id = escaped(&record.id);
-    let state = if record.ended_ms.is_none() {
-        "open"
-    } else {
-        "over"
+    let began = date(record.onset_ms);
+    let (state, when) = match record.ended_ms {
+        None => ("open", format!("since {began} UTC, ongoing")),
+        Some(ended) => (
+            "over",
+            format!("{began} to {} UTC", until(record.onset_ms, ended)),
+        ),
     };
-    let ended = record
-        .ended_ms
-        .map_or_else(|| "ongoing".into(), |ended| until(record.onset_ms, ended));
     let subject = escaped(subject(record));
     let cause = escaped(&cause::first(record));
     // Writing to a string cannot fail.
     let _ = writeln!(
         html,
         "<li class=\"{state}\"><h3><a href=\"incidents/{id}\">{subject}: {cause}</a></h3>\n\
-         <p><span class=\"level {level}\">{level}</span> <time>{}</time> to {ended} UTC</p>\n<p>{}</p>\n\
+         <p><span class=\"level {level}\">{level}</span> {when}</p>\n<p>{}</p>\n\
          <p>Report: <a href=\"incidents/{id}.html\" download aria-label=\"Report of {id} as HTML\">HTML</a> \
          <a href=\"incidents/{id}.md\" download aria-label=\"Report of {id} as Markdown\">Markdown</a> \
          <a href=\"incidents/{id}.json\" download aria-label=\"Report of {id} as JSON\">JSON</a></p></li>",
-        date(record.onset_ms),
         escaped(&summary(record)),
         level = level(record.level),
     );
