@@ -420,3 +420,64 @@ fn who_does_not_read_is_dropped_and_counted_and_nobody_waits_for_it() {
     assert!(grown < 32 << 20, "{grown} bytes");
     drop(sleeping);
 }
+
+/// CPU time of the threads that serve, in this process.
+fn serving() -> std::collections::BTreeMap<i32, u64> {
+    let process = procfs::process::Process::myself().expect("Linux");
+    let tasks = process.tasks().expect("threads").filter_map(Result::ok);
+    let times = tasks.filter_map(|task| {
+        let stat = task.stat().ok()?;
+        (stat.comm == "serve").then_some((task.tid, stat.utime + stat.stime))
+    });
+    times.collect()
+}
+
+#[test]
+fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a_core() {
+    const SECONDS: u64 = 10;
+    let before = serving();
+    let mut view = failing(256, now_ms());
+    let served = serve(view.clone());
+    let ours = serving().into_keys().find(|tid| !before.contains_key(tid));
+    let ours = ours.expect("it has started");
+    let readers: Vec<_> = (0..16)
+        .map(|number| {
+            let path = ["/events", "/api/v1/events"][number % 2];
+            let mut stream = follow(&served, path);
+            std::thread::spawn(move || {
+                let mut buffer = vec![0; 65_536];
+                let mut all = 0;
+                while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                    all += read;
+                }
+                all
+            })
+        })
+        .collect();
+    let start = Instant::now();
+    let mut scraped = 0;
+    let cpu = serving()[&ours];
+    while start.elapsed() < Duration::from_secs(SECONDS) {
+        // The tick of a session, not a wait for anything.
+        std::thread::sleep(Duration::from_millis(250));
+        view.at_ms = now_ms();
+        served.view.send_replace(Arc::new(view.clone()));
+        if start.elapsed().as_secs() / 5 >= scraped {
+            assert_eq!(served.get("/metrics").status, 200);
+            scraped += 1;
+        }
+    }
+    let ticks = serving()[&ours] - cpu;
+    let elapsed = start.elapsed().as_secs_f64();
+    let percent = 100.0 * ticks as f64 / procfs::ticks_per_second() as f64 / elapsed;
+    drop(served);
+    let bytes: usize = readers
+        .into_iter()
+        .map(|reader| reader.join().expect("no panic"))
+        .sum();
+    println!(
+        "16 followers of 256 servers: {percent:.2} % of a core, {bytes} bytes in {elapsed:.1} s"
+    );
+    assert!(bytes > 1_000_000, "they were told nothing");
+    assert!(percent < 2.0, "{percent:.2} % of a core");
+}
