@@ -12,6 +12,7 @@ use sensor::serve::{ServeError, ServeOptions, Server};
 use sensor::view::View;
 
 use crate::client::{Served, parse, serve, serve_with, session};
+use crate::tools::is_alone;
 use crate::views::{failing, healthy, now_ms};
 
 const TOKEN: &str = "k3yQ9vZ1xW7uT5sR2pN8mA";
@@ -77,6 +78,9 @@ fn only_get_without_a_body_is_answered() {
 
 #[test]
 fn requests_of_a_megabyte_are_refused_and_not_kept() {
+    if !is_alone("clients::requests_of_a_megabyte_are_refused_and_not_kept") {
+        return;
+    }
     let served = serve(healthy(1, now_ms()));
     let host = served.address;
     let before = resident();
@@ -261,6 +265,9 @@ fn pipelined_requests_are_answered_in_their_order() {
 
 #[test]
 fn a_thousand_connections_at_once_are_served_or_refused_and_memory_stays() {
+    if !is_alone("clients::a_thousand_connections_at_once_are_served_or_refused_and_memory_stays") {
+        return;
+    }
     // Each has a socket here and one in the server, which is in this process.
     let limit = nix::sys::resource::Resource::RLIMIT_NOFILE;
     let (_, hard) = nix::sys::resource::getrlimit(limit).expect("a limit");
@@ -386,6 +393,9 @@ fn sixteen_may_follow_and_the_place_of_one_that_left_is_free_again() {
 
 #[test]
 fn who_does_not_read_is_dropped_and_counted_and_nobody_waits_for_it() {
+    if !is_alone("clients::who_does_not_read_is_dropped_and_counted_and_nobody_waits_for_it") {
+        return;
+    }
     let mut view = failing(256, now_ms());
     let served = serve(view.clone());
     let before = resident();
@@ -421,25 +431,27 @@ fn who_does_not_read_is_dropped_and_counted_and_nobody_waits_for_it() {
     drop(sleeping);
 }
 
-/// CPU time of the threads that serve, in this process.
-fn serving() -> std::collections::BTreeMap<i32, u64> {
+/// CPU time of the thread that serves, in clock ticks.
+fn serving() -> u64 {
     let process = procfs::process::Process::myself().expect("Linux");
     let tasks = process.tasks().expect("threads").filter_map(Result::ok);
     let times = tasks.filter_map(|task| {
         let stat = task.stat().ok()?;
-        (stat.comm == "serve").then_some((task.tid, stat.utime + stat.stime))
+        (stat.comm == "serve").then_some(stat.utime + stat.stime)
     });
-    times.collect()
+    times.sum()
 }
 
 #[test]
 fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a_core() {
+    if !is_alone(
+        "clients::sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a_core",
+    ) {
+        return;
+    }
     const SECONDS: u64 = 10;
-    let before = serving();
     let mut view = failing(256, now_ms());
     let served = serve(view.clone());
-    let ours = serving().into_keys().find(|tid| !before.contains_key(tid));
-    let ours = ours.expect("it has started");
     let readers: Vec<_> = (0..16)
         .map(|number| {
             let path = ["/events", "/api/v1/events"][number % 2];
@@ -456,7 +468,7 @@ fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a
         .collect();
     let start = Instant::now();
     let mut scraped = 0;
-    let cpu = serving()[&ours];
+    let cpu = serving();
     while start.elapsed() < Duration::from_secs(SECONDS) {
         // The tick of a session, not a wait for anything.
         std::thread::sleep(Duration::from_millis(250));
@@ -467,7 +479,7 @@ fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a
             scraped += 1;
         }
     }
-    let ticks = serving()[&ours] - cpu;
+    let ticks = serving() - cpu;
     let elapsed = start.elapsed().as_secs_f64();
     let percent = 100.0 * ticks as f64 / procfs::ticks_per_second() as f64 / elapsed;
     drop(served);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use sensor::serve::metrics::{Format, Metrics};
 use sensor::view::{State, View};
 use serde_json::Value;
@@ -195,6 +196,12 @@ fn the_64_busiest_or_bad_have_labels_and_all_that_was_counted_is_in_one_of_them(
     assert!(samples["sensor_dns_queries_total{server=\"other\"}"] >= other_then);
 }
 
+/// Of this thread: others use the machine, too.
+fn cpu_time() -> Duration {
+    let clock = ClockId::CLOCK_THREAD_CPUTIME_ID;
+    clock_gettime(clock).expect("Linux has it").into()
+}
+
 #[test]
 fn a_scrape_of_64_servers_takes_under_10_ms_and_500_kb() {
     let metrics = Metrics::default();
@@ -203,15 +210,14 @@ fn a_scrape_of_64_servers_takes_under_10_ms_and_500_kb() {
     for _ in 0..20 {
         // A view of its own each time: nothing is taken from what was written before.
         let view = Arc::new(failing(256, now_ms()));
-        let start = Instant::now();
+        let start = cpu_time();
         let text = metrics
             .write(&view, &[], Format::OpenMetrics)
             .expect("written");
-        times.push(start.elapsed());
+        times.push(cpu_time() - start);
         bytes = bytes.max(text.len());
     }
     times.sort();
-    // Others use the machine, too: the median is what it takes.
     let median = times[times.len() / 2];
     println!("/metrics of 64 servers: {median:?}, {bytes} bytes");
     assert!(median < Duration::from_millis(10), "{median:?}");

@@ -1,6 +1,7 @@
 //! Programs of the distribution that some tests need.
 
 use std::path::Path;
+use std::process::Command;
 
 /// Set by whoever accepts that checks are left out where a program is missing; the output then says which.
 const LEAVE_OUT: &str = "SENSOR_TESTS_WITHOUT_TOOLS";
@@ -20,5 +21,28 @@ pub fn is_there(program: &str, package: &str) -> bool {
         "{what}; with {LEAVE_OUT}=1 its checks are left out, and named"
     );
     eprintln!("NOT CHECKED: {what}");
+    false
+}
+
+/// Set in the process of a test that runs alone.
+const ALONE: &str = "SENSOR_TEST_ALONE";
+
+/// Runs a test of this program in a process of its own, because it measures its process. Whether this is that process.
+///
+/// # Panics
+/// It fails there.
+pub fn is_alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let program = std::env::current_exe().expect("this program");
+    let mut alone = Command::new(program);
+    alone.args([test, "--exact", "--nocapture"]).env(ALONE, "1");
+    let output = alone.output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let is_run = text.contains("1 passed");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && is_run, "{text}{errors}");
     false
 }
