@@ -15,8 +15,8 @@ pub mod trouble;
 pub use event::Event;
 pub use loss::Loss;
 pub use model::{
-    AlertCount, HISTORY, Heaviest, INCIDENTS, InterfaceView, NetworkView, SERVERS, SensorView, TOP,
-    View,
+    AlertCount, HISTORY, Heaviest, INCIDENTS, InterfaceView, NETWORK_HISTORY, NetworkView, SERVERS,
+    SensorView, TOP, View,
 };
 pub use server::{Point, Rates, RuleView, ServerView, Usual};
 pub use state::{Missing, State};

@@ -19,6 +19,8 @@ pub const INCIDENTS: usize = 64;
 pub const TOP: usize = 10;
 /// Seconds of history.
 pub const HISTORY: usize = 300;
+/// Of the network: a quarter of an hour, the longest span that is charted.
+pub const NETWORK_HISTORY: usize = 900;
 
 /// See the module.
 #[derive(Clone)]
@@ -89,7 +91,7 @@ pub struct NetworkView {
     pub missing: Option<Missing>,
     /// Of the last two seconds.
     pub now: Rates,
-    /// The last second of each server summed, five minutes back, the newest last.
+    /// The last second of each server summed, fifteen minutes back, the newest last.
     pub history: Arc<Vec<Point>>,
     /// What is usual.
     pub usual: Usual,

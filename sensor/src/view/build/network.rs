@@ -16,7 +16,7 @@ use crate::measure::latency::Latency;
 use crate::measure::samples::{Heaviest as Counted, Names};
 use crate::measure::sketch::Heavy;
 use crate::measure::window::Window;
-use crate::view::model::{Heaviest, NetworkView, TOP};
+use crate::view::model::{Heaviest, NETWORK_HISTORY, NetworkView, TOP};
 use crate::view::server::{Point, ServerView, Usual};
 use crate::view::state::{Missing, State};
 use crate::view::trouble::troubles;
@@ -88,7 +88,7 @@ impl Network {
         let limits = now.detector.thresholds();
         if let Some(second) = now.second {
             let point = point(&network.history, second, now.at_ms);
-            self.history = Arc::new(with(&self.history, point));
+            self.history = Arc::new(with(&self.history, point, NETWORK_HISTORY));
             self.usual.queries = usual_of(servers);
             self.top.read(
                 &self.names.older,

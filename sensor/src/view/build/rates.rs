@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::detect::history::{History, Span};
 use crate::measure::latency::Latency;
-use crate::view::model::HISTORY;
 use crate::view::server::{Point, Rates};
 
 /// What is called now.
@@ -102,10 +101,10 @@ pub fn point(history: &History, length: Duration, at_ms: u64) -> Point {
     }
 }
 
-/// A history with one more point.
-pub fn with(history: &[Point], point: Point) -> Vec<Point> {
-    let from = (history.len() + 1).saturating_sub(HISTORY);
-    let mut points = Vec::with_capacity(HISTORY.min(history.len() + 1));
+/// A history with one more point, and with so many at most.
+pub fn with(history: &[Point], point: Point, most: usize) -> Vec<Point> {
+    let from = (history.len() + 1).saturating_sub(most);
+    let mut points = Vec::with_capacity(most.min(history.len() + 1));
     points.extend_from_slice(&history[from..]);
     points.push(point);
     points
@@ -114,6 +113,7 @@ pub fn with(history: &[Point], point: Point) -> Vec<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::model::HISTORY;
 
     fn latency(ms: u64) -> Latency {
         let mut buckets = [0; sensor_common::latency::BUCKETS];
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_history_has_five_minutes() {
+    fn a_history_is_bounded() {
         let mut history = Vec::new();
         for second in 0..700 {
             history = with(
@@ -151,6 +151,7 @@ mod tests {
                     at_ms: second,
                     ..Point::default()
                 },
+                HISTORY,
             );
         }
         assert_eq!(history.len(), HISTORY);

@@ -14,6 +14,7 @@ use crate::incident::Record;
 use crate::measure::address::ip;
 use crate::measure::reading::Waiting;
 use crate::measure::window::ServerWindow;
+use crate::view::model::HISTORY;
 use crate::view::server::{Point, Rates, RuleView, ServerView, Usual};
 use crate::view::state::State;
 
@@ -79,7 +80,7 @@ impl Server {
             self.minute = over(&state.history, MINUTE, &self.recent.minute());
             self.usual = usual(state, now);
             let point = point(&state.history, second, now.at_ms);
-            self.history = Arc::new(with(&self.history, point));
+            self.history = Arc::new(with(&self.history, point, HISTORY));
         }
         let readings = now.detector.readings().get(&Subject::Server(*key));
         let readings = readings.map_or(&[][..], Vec::as_slice);
