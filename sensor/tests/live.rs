@@ -214,7 +214,7 @@ fn rates_are_of_two_seconds_and_history_is_of_seconds() {
         (newest.queries - 40.0).abs() < 2.0 && newest.answers == 0.0,
         "{newest:?}"
     );
-    assert_eq!(view.network.history.len(), HISTORY);
+    assert!(view.network.history.len() > HISTORY);
 }
 
 #[test]

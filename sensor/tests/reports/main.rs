@@ -8,6 +8,7 @@ mod masked;
 mod objects;
 mod records;
 mod stories;
+mod verdicts;
 
 #[path = "../support/report.rs"]
 mod report;

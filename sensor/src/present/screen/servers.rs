@@ -287,7 +287,8 @@ mod tests {
         assert_eq!(shown(v4, 60), "server state q/s ans% p95 err");
         assert_eq!(shown(v4, 50), "server state q/s ans% p95");
         let v6 = "2001:db8:1111:2222:3333:4444:5555:6666";
-        assert_eq!(shown(v6, 60), "server state q/s");
+        assert_eq!(shown(v6, 60), "server state q/s ans%");
+        assert_eq!(shown(v6, 59), "server state q/s");
         assert_eq!(shown(v6, 40), "server state");
     }
 
