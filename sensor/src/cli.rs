@@ -18,7 +18,7 @@ use crate::serve::listen::Listen;
 /// Where running sensors are found.
 const RUN_DIRECTORY: &str = "/run/sensor";
 
-/// Tells a DNS failure from a DNS flood, on a live interface or in a capture, and says why.
+/// Distinguishes DNS failures from DNS floods, on a live interface or in a capture, and names the likely cause.
 #[derive(Debug, Parser)]
 #[command(
     name = "sensor",
@@ -38,7 +38,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Log lines on standard error. From debug on, the kernel half logs each malformed packet.
+    /// Level of log lines on standard error. From debug on, each malformed packet is logged.
     #[arg(long, global = true, default_value = "warn", value_name = "LEVEL",
           value_parser = levels())]
     pub log: log::LevelFilter,
@@ -70,7 +70,7 @@ Examples:
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
-    /// Watch interfaces without a screen, as a service: incidents and links that change are lines on standard error.
+    /// Watch interfaces as a service, without a screen: changes of incidents and links go to standard error.
     ///
     /// Ends cleanly on SIGTERM and SIGINT.
     #[command(after_help = "\
@@ -79,17 +79,17 @@ Examples:
   sensor run -i eth0 --webhook https://hooks.example.org/dns --journal")]
     Run(RunArguments),
 
-    /// Say in one line whether DNS is all right.
+    /// Report in one line whether DNS is all right.
     ///
     /// Asks the sensors that run on this host; where none runs, measures for three seconds (as root). Exit codes: 0 ok,
-    /// 1 failing or flooded, 2 degraded, 3 it cannot be told.
+    /// 1 failing or flooded, 2 degraded, 3 cannot tell.
     #[command(after_help = "\
 Examples:
   sensor status
   sensor status -i eth0 --output json")]
     Status(StatusArguments),
 
-    /// Count a capture file (pcap or pcapng).
+    /// Detect incidents in a capture file (pcap or pcapng).
     #[command(after_help = "\
 Examples:
   sensor replay incident.pcap
@@ -103,7 +103,7 @@ Examples:
 
     /// Write an incident as a report.
     ///
-    /// Of those that `sensor watch` has kept; `sensor replay --report` writes those of a capture.
+    /// Of those kept by `sensor watch` and `sensor run`; `sensor replay --report` writes those of a capture.
     #[command(after_help = "\
 Examples:
   sensor report                         the newest, in Markdown
@@ -119,8 +119,8 @@ Examples:
   sensor causes ID                      why this cause, and why not another")]
     Causes(CausesArguments),
 
-    /// Show every rule: what it looks for; of an interface or a capture what it reads, what is usual, where it
-    /// fires and how far that is.
+    /// Show every rule and what it compares with; for an interface or a capture also its reading, the usual value,
+    /// its thresholds and its state.
     #[command(after_help = "\
 Examples:
   sensor rules                          what each rule looks for
@@ -129,7 +129,7 @@ Examples:
   sensor rules --toml > thresholds.toml")]
     Rules(RulesArguments),
 
-    /// Check whether and how this host can run the sensor, and what it would change.
+    /// Check whether and how this host can run the sensor, and what attaching would change.
     #[command(after_help = "\
 Examples:
   sensor doctor
@@ -142,11 +142,11 @@ Examples:
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// Lines, also on a terminal.
+    /// Write lines on a terminal too.
     #[arg(long)]
     pub plain: bool,
 
-    /// ASCII alone on the screen, whatever the locale.
+    /// Use only ASCII on the screen, whatever the locale.
     #[arg(long)]
     pub ascii: bool,
 
@@ -162,19 +162,19 @@ pub struct WatchArguments {
     #[command(flatten)]
     pub live: LiveArguments,
 
-    /// Lines also tell servers, sources, names, and what the sensor itself costs.
+    /// Show servers, sources, names and the sensor's own cost as well, in lines.
     #[arg(long)]
     pub details: bool,
 
-    /// Lines, also on a terminal; so it is with a pipe, `--output json` and TERM=dumb.
+    /// Write lines on a terminal too; a pipe, `--output json` and TERM=dumb imply it.
     #[arg(long)]
     pub plain: bool,
 
-    /// ASCII alone on the screen, whatever the locale.
+    /// Use only ASCII on the screen, whatever the locale.
     #[arg(long)]
     pub ascii: bool,
 
-    /// Seconds between two lines.
+    /// Seconds between lines.
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = seconds,
           allow_negative_numbers = true)]
     pub interval: f64,
@@ -203,12 +203,11 @@ pub struct LiveArguments {
     #[arg(long, value_enum, default_value = "auto")]
     pub hook: HookChoice,
 
-    /// Do not count sent packets. Whether a query was answered can then not be known.
+    /// Count received packets only. Whether queries are answered is then unknown.
     #[arg(long)]
     pub ingress_only: bool,
 
-    /// Take the place of another sensor on the interface. Without TCX (kernel 6.6) there is one place in
-    /// each direction.
+    /// Replace another sensor on the interface. Without TCX (Linux 6.6) there is room for one in each direction.
     #[arg(long)]
     pub take_over: bool,
 
@@ -225,7 +224,7 @@ pub struct LiveArguments {
     #[command(flatten)]
     pub detection: DetectionArguments,
 
-    /// Whom to tell.
+    /// Who is notified.
     #[command(flatten)]
     pub alerts: AlertArguments,
 
@@ -233,7 +232,7 @@ pub struct LiveArguments {
     #[command(flatten)]
     pub serve: ServeArguments,
 
-    /// Ask a server that fails itself, over UDP and TCP, at most once a minute and never in a flood.
+    /// Probe a failing server directly over UDP and TCP, at most once a minute and never during a flood.
     #[arg(long)]
     pub verify: bool,
 
@@ -285,19 +284,19 @@ pub struct ReplayArguments {
     #[arg(long)]
     pub report: bool,
 
-    /// Play it on the full screen, in its own time; keys stop it, make it faster, go back and forth.
+    /// Play it on the full screen at its own pace; keys pause, change the speed and seek.
     #[arg(long, conflicts_with_all = ["report", "fail_on_incident", "engine", "output"])]
     pub screen: bool,
 
-    /// ASCII alone on the screen, whatever the locale.
+    /// Use only ASCII on the screen, whatever the locale.
     #[arg(long, requires = "screen")]
     pub ascii: bool,
 
-    /// Exit with 3 if there was an incident.
+    /// Exit with status 3 if there was an incident.
     #[arg(long)]
     pub fail_on_incident: bool,
 
-    /// Address of the host that captured; may be given several times. Without it some rules cannot tell.
+    /// Address of the capturing host; may be given several times. Some rules need it.
     #[arg(long = "host", value_name = "ADDRESS")]
     pub hosts: Vec<IpAddr>,
 
@@ -310,25 +309,25 @@ pub struct ReplayArguments {
     pub output: Format,
 }
 
-/// What detection can be told.
+/// Options of detection.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DetectionArguments {
     /// A file (TOML) with thresholds of the rules; `sensor rules --toml` writes all of them.
     #[arg(long, value_name = "FILE")]
     pub thresholds: Option<PathBuf>,
 
-    /// Address or network that may ask as much as it likes: a resolver, an address translator. May be
-    /// given several times.
+    /// Address or network whose query rate never alarms: a resolver, an address translator. May be given several
+    /// times.
     #[arg(long, value_name = "NETWORK", value_parser = address::network)]
     pub trusted: Vec<Prefix>,
 
-    /// A rule that is told when it fires, but opens no incident and alerts nobody; `all` for every rule. May
+    /// Rule in shadow mode: reported when it fires, but opens no incident and sends no alert; `all` for every rule. May
     /// be given several times.
     #[arg(long, value_name = "RULE", value_parser = rule_names())]
     pub shadow: Vec<String>,
 }
 
-/// Where incidents are kept, and who is told of them.
+/// Where incidents are kept, and who is notified of them.
 #[derive(Clone, Debug, Default, Args)]
 pub struct AlertArguments {
     /// Directory in which incidents are kept for `sensor report`. /var/lib/sensor for root, else
@@ -336,16 +335,16 @@ pub struct AlertArguments {
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 
-    /// File to which each change of an incident is added as a line of JSON; `-` for standard output.
+    /// Append each change of an incident to a file, as a line of JSON; `-` for standard output.
     #[arg(long, value_name = "FILE")]
     pub alerts: Option<PathBuf>,
 
-    /// Command (for sh) to run on each change of an incident, with the incident as JSON on its standard input and
-    /// for at most 10 s. May be given several times.
+    /// Run a command (by sh) on each change of an incident, with the incident as JSON on its standard input, for at
+    /// most 10 s. May be given several times.
     #[arg(long, value_name = "COMMAND")]
     pub on_incident: Vec<String>,
 
-    /// Address to which each change is posted as JSON. May be given several times.
+    /// Post each change as JSON to this URL. May be given several times.
     #[arg(long, value_name = "URL")]
     pub webhook: Vec<String>,
 
@@ -441,8 +440,7 @@ pub struct RulesArguments {
     #[arg(long = "port", value_name = "PORT", value_parser = value_parser!(u16).range(1..))]
     pub ports: Vec<u16>,
 
-    /// Take the place of another sensor on the interface. Without TCX (kernel 6.6) there is one place in
-    /// each direction.
+    /// Replace another sensor on the interface. Without TCX (Linux 6.6) there is room for one in each direction.
     #[arg(long, requires = "interfaces")]
     pub take_over: bool,
 
@@ -463,17 +461,17 @@ pub struct RulesArguments {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArguments {
-    /// Measure for so many seconds what the attached programs of a running sensor cost. The kernel then
-    /// takes the time of every BPF program of this host, which makes all of them a little slower.
+    /// Measure for this time what the attached programs of a running sensor cost. The kernel then times every BPF
+    /// program of this host, which slows all of them a little.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "3",
           value_parser = value_parser!(u32).range(1..=60))]
     pub cost: Option<u32>,
 
-    /// Remove filters that killed sensors have left on interfaces, and do nothing else.
+    /// Only remove filters that killed sensors have left on interfaces.
     #[arg(long, conflicts_with_all = ["cost", "interfaces"])]
     pub clean: bool,
 
-    /// Interface to check; all if not given.
+    /// Interface to check; all of them if not given.
     #[arg(short, long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,
 
