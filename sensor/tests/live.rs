@@ -113,13 +113,7 @@ fn the_first_view_has_a_verdict_and_each_stage_of_an_outage_has_its_own() {
     assert!(why.starts_with("service down ("), "{why}");
     let again = verdict(at(views, 60));
     assert_eq!(again.state, State::Ok, "{}", again.headline);
-    let expected = [
-        State::Learning,
-        State::Ok,
-        State::Degraded,
-        State::Failing,
-        State::Ok,
-    ];
+    let expected = [State::Learning, State::Ok, State::Failing, State::Ok];
     assert_eq!(states(views), expected);
 }
 
