@@ -1,4 +1,4 @@
-//! Debian's Chromium without a window, over the Chrome DevTools Protocol on two pipes: descriptors 3 and 4.
+//! Debian's Chromium without a window, over the Chrome `DevTools` Protocol on two pipes: descriptors 3 and 4.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{self, File, OpenOptions};
@@ -215,7 +215,7 @@ impl Chromium {
                     asked.extend(parameters["request"]["url"].as_str().map(Into::into));
                 }
                 "Network.webSocketCreated" => {
-                    asked.extend(parameters["url"].as_str().map(Into::into))
+                    asked.extend(parameters["url"].as_str().map(Into::into));
                 }
                 "Runtime.exceptionThrown" => complaints.push(parameters.to_string()),
                 "Runtime.consoleAPICalled"

@@ -88,10 +88,7 @@ impl Served {
         } else {
             host + "\r\n"
         };
-        let headers: String = headers
-            .iter()
-            .map(|header| format!("{header}\r\n"))
-            .collect();
+        let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
         self.raw(
             format!("GET {path} HTTP/1.1\r\n{host}{headers}Connection: close\r\n\r\n").as_bytes(),
         )

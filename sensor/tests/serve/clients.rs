@@ -315,7 +315,7 @@ fn follow(served: &Served, path: &str) -> TcpStream {
 fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
     let mut text = String::new();
     let start = Instant::now();
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     while !text.contains(wanted) {
         assert!(start.elapsed() < PATIENCE, "no {wanted:?} in {text}");
         match stream.read(&mut buffer) {
@@ -449,7 +449,6 @@ fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a
     ) {
         return;
     }
-    const SECONDS: u64 = 10;
     let mut view = failing(256, now_ms());
     let served = serve(view.clone());
     let readers: Vec<_> = (0..16)
@@ -469,7 +468,7 @@ fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a
     let start = Instant::now();
     let mut scraped = 0;
     let cpu = serving();
-    while start.elapsed() < Duration::from_secs(SECONDS) {
+    while start.elapsed() < Duration::from_secs(10) {
         // The tick of a session, not a wait for anything.
         std::thread::sleep(Duration::from_millis(250));
         view.at_ms = now_ms();
@@ -479,9 +478,10 @@ fn sixteen_followers_and_a_scrape_every_five_seconds_cost_under_two_percent_of_a
             scraped += 1;
         }
     }
-    let ticks = serving() - cpu;
+    let ticks = u32::try_from(serving() - cpu).expect("seconds");
+    let second = u32::try_from(procfs::ticks_per_second()).expect("100, as a rule");
     let elapsed = start.elapsed().as_secs_f64();
-    let percent = 100.0 * ticks as f64 / procfs::ticks_per_second() as f64 / elapsed;
+    let percent = 100.0 * f64::from(ticks) / f64::from(second) / elapsed;
     drop(served);
     let bytes: usize = readers
         .into_iter()

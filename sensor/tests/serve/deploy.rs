@@ -199,11 +199,16 @@ fn every_query_of_the_dashboard_is_valid_and_names_metrics_that_exist() {
         .enumerate()
         .map(|(at, query)| {
             let query = query.replace("$__rate_interval", "1m");
-            format!("  - record: panel:{at}\n    expr: {}\n", Value::from(query))
+            format!("  - record: panel:{at}\n    expr: {}", Value::from(query))
         })
-        .collect();
+        .collect::<Vec<String>>()
+        .join("\n");
     let path = std::env::temp_dir().join(format!("sensor-panels-{}.yml", std::process::id()));
-    fs::write(&path, format!("groups:\n- name: panels\n  rules:\n{rules}")).expect("written");
+    fs::write(
+        &path,
+        format!("groups:\n- name: panels\n  rules:\n{rules}\n"),
+    )
+    .expect("written");
     run(
         "promtool",
         &["check", "rules", path.to_str().expect("text")],

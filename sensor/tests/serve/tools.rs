@@ -36,13 +36,15 @@ pub fn is_alone(test: &str) -> bool {
         return true;
     }
     let program = std::env::current_exe().expect("this program");
-    let mut alone = Command::new(program);
-    alone.args([test, "--exact", "--nocapture"]).env(ALONE, "1");
-    let output = alone.output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    print!("{text}");
-    let is_run = text.contains("1 passed");
+    let output = Command::new(program)
+        .args([test, "--exact", "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .expect("it runs");
+    let words = String::from_utf8_lossy(&output.stdout);
+    print!("{words}");
+    let has_run = words.contains("1 passed");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && is_run, "{text}{errors}");
+    assert!(output.status.success() && has_run, "{words}{errors}");
     false
 }

@@ -69,7 +69,7 @@ pub fn server(number: u32, at_ms: u64, rate: u32) -> ServerView {
         answered: f64::from(rate),
         answered_share: Some(1.0),
         p50: Some(Duration::from_micros(1_200)),
-        p95: Some(Duration::from_micros(4_000)),
+        p95: Some(Duration::from_millis(4)),
         ..Rates::default()
     };
     let level = f32::from(u16::try_from(rate).expect("a rate of a test"));
@@ -78,7 +78,7 @@ pub fn server(number: u32, at_ms: u64, rate: u32) -> ServerView {
         state: State::Ok,
         since_ms: at_ms - 3_600_000,
         changes: [1, 1, 0, 0, 0, 0],
-        spent: [Duration::from_hours(1); 6].map(|time| time * 0),
+        spent: [Duration::ZERO; 6],
         vantage: Vantage::Client,
         incident: None,
         totals: window(100, u64::from(rate)),
@@ -160,7 +160,7 @@ fn sum_up(view: &mut View) {
         icmp_errors: sum(|now| now.icmp_errors),
         answered_share: (queries > 0.0).then(|| answered / queries),
         p50: Some(Duration::from_micros(1_200)),
-        p95: Some(Duration::from_micros(4_000)),
+        p95: Some(Duration::from_millis(4)),
     };
     let at = |index: usize, of: fn(&Point) -> f32| -> f32 {
         servers
