@@ -134,7 +134,7 @@ pub fn render(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
                 of: |point| point.icmp_errors,
                 now: format!("{}/s", short(now.icmp_errors)),
                 beside: if held >= 0.5 {
-                    format!("held back {about}{}/s", short(held))
+                    format!("no error: {about}{}/s", short(held))
                 } else {
                     String::new()
                 },
