@@ -210,7 +210,7 @@ fn trouble(view: &View, worst: &Trouble<'_>, more: usize) -> String {
 
 /// `100 % of 53 q/s unanswered, ICMP port unreachable`.
 fn failing(view: &View, now: &Rates, symptom: Option<&SymptomRecord>) -> String {
-    let seen = match symptom.and_then(|symptom| rule(symptom)) {
+    let seen = match symptom.and_then(rule) {
         Some(Rule::PortUnreachable) => "ICMP port unreachable",
         Some(Rule::Prohibited) => "ICMP administratively prohibited",
         Some(Rule::HostUnreachable) => "ICMP unreachable",

@@ -49,7 +49,9 @@ impl Recent {
 
     fn sum(all: &VecDeque<(Duration, Latency)>) -> Latency {
         let mut sum = Latency::fine();
-        all.iter().for_each(|(_, latency)| sum.merge(latency));
+        for (_, latency) in all {
+            sum.merge(latency);
+        }
         sum
     }
 
