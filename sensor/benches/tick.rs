@@ -174,7 +174,7 @@ fn live_model() {
         engine.maintain(now);
         samples.clear();
         engine.take_samples(&mut samples);
-        let reading = engine.reading(now - begun);
+        let reading = engine.reading(now.saturating_sub(begun));
         let start = cpu_time();
         let changes = monitor.observe(&reading, &samples);
         let detected = cpu_time();
@@ -200,7 +200,7 @@ fn live_model() {
     }
     let percent = |times: &[Duration]| {
         let sum: Duration = times.iter().sum();
-        100.0 * sum.as_secs_f64() / (TICK.as_secs_f64() * times.len() as f64)
+        100.0 * sum.as_secs_f64() / (TICK * times.len() as u32).as_secs_f64()
     };
     println!(
         "\n{SERVERS} servers of {} queries/s each: detection {:.2} % of a core, the live model {:.2} %",

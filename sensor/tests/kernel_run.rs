@@ -185,7 +185,7 @@ fn an_outage_is_one_line_and_an_exit_code() {
     assert!(idle.len() > 50, "{} connections", idle.len());
     let mut last = UnixStream::connect(&socket).expect("connected");
     last.set_read_timeout(Some(PATIENCE)).expect("a limit");
-    let _ = last.write_all(&[b'x'; 100_000]);
+    let _ = last.write_all(&vec![b'x'; 100_000]);
     let mut answer = String::new();
     let _ = last.read_to_string(&mut answer);
     drop(idle);

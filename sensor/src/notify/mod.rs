@@ -106,7 +106,7 @@ impl Alerts {
         let tally = Arc::new(Tally::default());
         let counted = tally.clone();
         self.add(name, Some((kind, tally)), move |queue| {
-            work(queue, &counted)
+            work(queue, &counted);
         })
     }
 

@@ -102,9 +102,9 @@ impl Resolver for Addresses {
             None => self.find(&host).map_err(|_| ureq::Error::HostNotFound)?,
         };
         let mut addresses = self.empty();
-        found
-            .into_iter()
-            .for_each(|address| addresses.push(address));
+        for address in found {
+            addresses.push(address);
+        }
         Ok(addresses)
     }
 }

@@ -57,7 +57,7 @@ struct Top {
 impl Network {
     pub fn new(at_ms: u64) -> Self {
         Self {
-            recent: Recent::default(),
+            recent: Recent::new(),
             standing: Standing::new(State::Learning, at_ms),
             own: Standing::new(State::Ok, at_ms),
             history: Arc::default(),
@@ -83,7 +83,9 @@ impl Network {
             .values()
             .for_each(|server| latency.merge(&server.latency));
         self.recent.push(Some(&latency), now.at);
-        samples.iter().for_each(|sample| self.names.add(sample));
+        for sample in samples {
+            self.names.add(sample);
+        }
         let network = now.detector.network();
         let limits = now.detector.thresholds();
         if let Some(second) = now.second {
@@ -99,7 +101,7 @@ impl Network {
         let missing = missing(status, servers, now);
         let has_lasted = now.at.saturating_sub(now.begun);
         let learning =
-            (has_lasted < now.learning).then(|| (has_lasted.as_secs(), now.learning.as_secs()));
+            (has_lasted < now.learning).then_some((has_lasted.as_secs(), now.learning.as_secs()));
         let readings = now.detector.readings().get(&Subject::Network);
         let readings = readings.map_or(&[][..], Vec::as_slice);
         let own = Symptoms::of(incidents.1).worst(readings, now.in_shadow);
@@ -115,10 +117,9 @@ impl Network {
         let worst = bad.first();
         let found = match (worst, learning, missing) {
             (Some(worst), _, _) => worst.state,
-            (None, _, Some(Missing::Interface)) => State::OneWay,
-            (None, Some(_), _) => State::Learning,
-            (None, None, Some(_)) => State::OneWay,
-            (None, None, None) => State::Ok,
+            (None, Some(_), missing) if missing != Some(Missing::Interface) => State::Learning,
+            (None, _, Some(_)) => State::OneWay,
+            (None, _, None) => State::Ok,
         };
         self.standing.tick(found, now.elapsed, now.at_ms);
         let state = self.standing.state;
@@ -130,7 +131,7 @@ impl Network {
             since_ms: onset.unwrap_or(self.standing.since_ms),
             own,
             missing,
-            now: over(&network.history, NOW, &self.recent.now()),
+            now: over(&network.history, NOW, self.recent.now()),
             history: self.history.clone(),
             usual: self.usual,
             sources: whole(network.distinct_sources),
