@@ -11,6 +11,7 @@
 )]
 
 pub mod class;
+pub mod drops;
 pub mod latency;
 pub mod names;
 pub mod sample;

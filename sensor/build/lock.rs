@@ -31,8 +31,8 @@ pub const PROFILE: &[&str] = &[
     "profile.release.overflow-checks=false",
 ];
 
-/// Objects, each a binary of `sensor-ebpf`: what the loader embeds, and what benchmarks send with.
-pub const OBJECTS: [&str; 2] = ["sensor", "flood"];
+/// Objects, each a binary of `sensor-ebpf`: the two that the loader embeds, and what benchmarks send with.
+pub const OBJECTS: [&str; 3] = ["sensor", "drops", "flood"];
 
 /// Folders and files of the workspace that reach them.
 const SOURCES: [&str; 2] = ["sensor-common", "sensor-ebpf"];

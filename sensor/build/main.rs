@@ -24,16 +24,33 @@ fn run() -> Result<(), String> {
         Some(path) if !path.is_empty() => PathBuf::from(path),
         _ => committed(root)?,
     };
-    println!("cargo::rerun-if-changed={}", object.display());
-    let bytes = fs::read(&object)
-        .map_err(|error| format!("cannot read the BPF object {}: {error}", object.display()))?;
+    let bytes = embed(&object, "sensor.bpf.o")?;
     println!(
         "cargo::rustc-env=SENSOR_BPF_SHA256={}",
         lock::sha256(&bytes)
     );
+    // Whoever brings objects of their own has this one beside the other, by the same name but for a word.
+    let name = object.file_name().unwrap_or_default().to_string_lossy();
+    let drops = object.with_file_name(name.replacen("sensor", "drops", 1));
+    if drops == object {
+        return Err(format!(
+            "{OVERRIDE} is {}: its name wants the word `sensor`, so that the drop program's object can be found beside it \
+             by the word `drops`",
+            object.display()
+        ));
+    }
+    embed(&drops, "drops.bpf.o").map(drop)
+}
+
+/// Copies an object to where the sources include it from.
+fn embed(object: &Path, name: &str) -> Result<Vec<u8>, String> {
+    println!("cargo::rerun-if-changed={}", object.display());
+    let bytes = fs::read(object)
+        .map_err(|error| format!("cannot read the BPF object {}: {error}", object.display()))?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    fs::write(out.join("sensor.bpf.o"), bytes)
-        .map_err(|error| format!("cannot write the BPF object: {error}"))
+    fs::write(out.join(name), &bytes)
+        .map_err(|error| format!("cannot write the BPF object: {error}"))?;
+    Ok(bytes)
 }
 
 /// The committed object, if it was built from the sources as they are.

@@ -236,6 +236,10 @@ pub struct LiveArguments {
     #[arg(long)]
     pub verify: bool,
 
+    /// Do not count the packets that this host's kernel drops, nor read its reasons.
+    #[arg(long)]
+    pub no_drops: bool,
+
     /// Directory in which `sensor status` finds this sensor.
     #[arg(long, value_name = "DIR", default_value = RUN_DIRECTORY)]
     pub run_dir: PathBuf,

@@ -12,7 +12,7 @@ use sensor_common::server::ServerKey;
 use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
-use crate::host::facts::HostReading;
+use crate::host::facts::{HostLog, HostReading};
 use crate::host::probe::Verified;
 use crate::incident::About;
 use crate::incident::open::Tick;
@@ -49,6 +49,8 @@ pub struct Monitor {
     seconds: VecDeque<Arc<Second>>,
     /// Where servers are asked.
     port: u16,
+    /// What this host said lately.
+    host: HostLog,
     /// There was a reading.
     begun: bool,
     now: Duration,
@@ -68,6 +70,7 @@ impl Monitor {
             calendar,
             seconds: VecDeque::new(),
             port,
+            host: HostLog::default(),
             begun: false,
             now: Duration::ZERO,
         }
@@ -102,7 +105,7 @@ impl Monitor {
             shift: window.cost.shift,
             lost: window.cost.samples_lost,
         };
-        self.tracker.update(&self.detector, &tick)
+        self.tracker.update(&self.detector, &tick, &self.host)
     }
 
     /// The sources of the last ten seconds.
@@ -116,26 +119,24 @@ impl Monitor {
         (sum.sources(), sum.elapsed)
     }
 
-    /// Servers of this host that have an incident.
-    fn here(&self) -> impl Iterator<Item = &Subject> {
-        self.tracker.subjects().filter(|subject| match subject {
-            Subject::Server(key) => self.detector.vantage(key) == Vantage::Server,
-            Subject::Network => false,
-        })
-    }
-
-    /// Whether what this host says of its sockets and drops is of interest now: a server of it has an incident.
+    /// Whether what this host says of its sockets and counters is of interest now: a server has an incident.
     #[must_use]
     pub fn asks_host(&self) -> bool {
-        self.here().next().is_some()
+        let mut subjects = self.tracker.subjects();
+        subjects.any(|subject| matches!(subject, Subject::Server(_)))
     }
 
-    /// What this host said.
-    pub fn set_host(&mut self, reading: &HostReading) {
-        let here: Vec<Subject> = self.here().copied().collect();
-        for subject in here {
+    /// What this host said at a time, before what was counted up to then is observed.
+    pub fn set_host(&mut self, now: Duration, reading: &HostReading) {
+        self.host.add(now, reading);
+        let subjects: Vec<Subject> = self.tracker.subjects().copied().collect();
+        for subject in subjects {
+            let here = match subject {
+                Subject::Server(key) => self.detector.vantage(&key) == Vantage::Server,
+                Subject::Network => false,
+            };
             if let Some(case) = self.tracker.incident(&subject) {
-                case.set_host(reading);
+                case.set_host(&self.host, reading, here);
             }
         }
     }

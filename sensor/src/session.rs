@@ -119,7 +119,7 @@ impl<E: Engine> Session<E> {
         self
     }
 
-    /// Reads the host while a server of it has an incident.
+    /// Reads the host where the sensor runs.
     #[must_use]
     pub fn with_host(mut self, host: HostWatch) -> Self {
         self.host = Some(host);
@@ -245,14 +245,14 @@ impl<E: Engine> Session<E> {
         if self.engine.status().is_partly_blind() {
             monitor.lose_sight();
         }
+        if let Some(said) = self.host.as_ref().and_then(HostWatch::take) {
+            monitor.set_host(reading.at, &said);
+        }
         let changes = monitor.observe(reading, &self.samples);
-        if let Some(host) = &self.host {
-            if let Some(reading) = host.take() {
-                monitor.set_host(&reading);
-            }
-            if monitor.asks_host() {
-                host.ask();
-            }
+        if let Some(host) = &self.host
+            && monitor.asks_host()
+        {
+            host.ask();
         }
         for (change, record) in &changes {
             self.alerts

@@ -24,6 +24,7 @@ use crate::engine::replay::host_engine::HostEngine;
 use crate::engine::replay::player::Replay;
 use crate::engine::settings::{for_ports, timeout};
 use crate::engine::{Engine, Tick};
+use crate::host::drops::Drops;
 use crate::host::watch::HostWatch;
 use crate::incident::Record;
 use crate::measure::address::key;
@@ -180,7 +181,9 @@ async fn live(
     let options = monitor_options(detection::place(&engine, false))?;
     // What the host says is read in the namespace of the thread that begins to watch it.
     let ports = options.about.ports.clone();
-    let host = network.server.enter(|| HostWatch::new(&ports))?;
+    let host = network
+        .server
+        .enter(|| HostWatch::new(&ports, Drops::attach(&ports).ok()))?;
     let mut session =
         Session::new(engine, &*for_ports(&[])?, options).with_host(host.context("no thread")?);
     show(arguments, &mut session, network.play(), stop).await

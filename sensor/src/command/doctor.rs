@@ -15,6 +15,7 @@ use crate::engine::kernel::leftover::Leftover;
 use crate::engine::kernel::load::{LoadError, LoadOptions, Loaded, OBJECT_SHA256, load, map_bytes};
 use crate::engine::kernel::preflight::{Host, NEEDED, tried_kernels};
 use crate::engine::status::LinkState;
+use crate::host::drops::Drops;
 use crate::present::details;
 use crate::present::objects::CostObject;
 use crate::present::output::{self, Format};
@@ -175,6 +176,7 @@ fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec
             format!("none: {reason}; TC serves instead"),
         ));
     }
+    checks.push(drops_check());
     checks.extend(tc.map(|tc| {
         let finding = match tc {
             TcFlavour::Tcx => "TCX: any number of sensors on an interface",
@@ -185,6 +187,15 @@ fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec
         Check::new("tc", true, finding)
     }));
     checks
+}
+
+/// Not being able to is no failure: only that evidence is lost.
+fn drops_check() -> Check {
+    let finding = match Drops::attach(&[53]) {
+        Ok(_) => "the kernel says of each dropped packet why".into(),
+        Err(error) => format!("none: {error}; what the kernel drops is left out"),
+    };
+    Check::new("drop reasons", true, finding)
 }
 
 /// The kernel fails where it is the reason why nothing can be loaded.

@@ -10,6 +10,7 @@ use crate::cli::LiveArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
+use crate::host::drops::Drops;
 use crate::host::watch::HostWatch;
 use crate::serve::Server;
 use crate::session::Session;
@@ -33,7 +34,12 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
     };
     let alerts = detection::alerts(&arguments.alerts)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
-    let host = HostWatch::new(&about.ports).context("cannot start a thread")?;
+    let drops = if arguments.no_drops {
+        None
+    } else {
+        drop_program(&about.ports)
+    };
+    let host = HostWatch::new(&about.ports, drops).context("cannot start a thread")?;
     let engine = KernelEngine::watch(&options).await?;
     let place = detection::place(&engine, arguments.ingress_only);
     let detection = detection::options(&arguments.detection, place, about)?;
@@ -46,6 +52,13 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
     } else {
         session
     })
+}
+
+/// What counts dropped packets. Where the kernel lacks it, that evidence is lost and nothing else.
+fn drop_program(ports: &[u16]) -> Option<Drops> {
+    Drops::attach(ports)
+        .map_err(|error| eprintln!("why packets are dropped is not known here: {error}"))
+        .ok()
 }
 
 /// What is served beside the command's own face, for as long as this is kept.

@@ -1,295 +1,378 @@
-//! What this host says of its DNS service: sockets, and what the kernel dropped (proc(5), `/proc/net`).
-//!
-//! Of the network namespace of the thread that asks. What cannot be read is left out: everything works
-//! without it.
+//! What a host said in the time of an incident, about one server.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
 
-use procfs::net::{InterfaceDeviceStatus, Snmp, Snmp6, TcpNetEntries, TcpState, UdpNetEntries};
-use procfs::{FromBufRead, FromBufReadSI, SystemInfoInterface};
 use serde::{Deserialize, Serialize};
 
-/// What the server's own host says, where the sensor runs on it. Counts are from the first reading in the
-/// incident on.
+use super::counters::Counters;
+use super::dropped::{Drop, DropKind, Dropped};
+use super::sockets::Sockets;
+
+/// Moments that are kept for incidents to come: half a minute where they come twice a second.
+const KEPT: usize = 60;
+/// Kinds of drops of a server that are told apart.
+const KINDS: usize = 32;
+
+/// What grew between two readings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moment {
+    /// Time between them.
+    pub length: Duration,
+    /// Of the network stack.
+    pub counters: Counters,
+    /// Dropped DNS packets; none where there is no drop program.
+    pub drops: Option<BTreeMap<Drop, u64>>,
+    /// Dropped packets of which it is not known what they were: there were too many.
+    pub unparsed: u64,
+}
+
+/// What the host says at one time.
+#[derive(Clone, Debug, Default)]
+pub struct HostReading {
+    /// What grew since the last reading, and how long ago that was read.
+    pub moments: Vec<(Duration, Moment)>,
+    /// Sockets on the DNS ports, where they were looked at.
+    pub sockets: Option<Sockets>,
+    /// Entries of the connection tracking table, and how many there may be.
+    pub conntrack: Option<[u64; 2]>,
+}
+
+/// The last moments.
+#[derive(Debug, Default)]
+pub struct HostLog {
+    /// With the time of their end.
+    moments: VecDeque<(Duration, Moment)>,
+    conntrack: Option<[u64; 2]>,
+}
+
+impl HostLog {
+    /// Takes what was read at `now`.
+    pub fn add(&mut self, now: Duration, reading: &HostReading) {
+        for (ago, moment) in &reading.moments {
+            if self.moments.len() == KEPT {
+                self.moments.pop_front();
+            }
+            let at = now.saturating_sub(*ago);
+            self.moments.push_back((at, moment.clone()));
+        }
+        self.conntrack = reading.conntrack.or(self.conntrack);
+    }
+}
+
+/// What the host says of the server of an incident. Counts are from the onset on, less what was usual before.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
-    /// A socket was bound to the server's address, or to all, and the DNS port (UDP) whenever it was looked.
+    /// A socket was bound to the server's address, or to all, and the DNS port (UDP) at each reading.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub udp_bound: Option<bool>,
     /// The same for TCP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp_bound: Option<bool>,
-    /// Datagrams to a port without a socket, since the first reading.
-    pub no_ports: u64,
-    /// Datagrams that programs of this host read from UDP sockets, of any port, since the first reading.
-    #[serde(default)]
-    pub read: u64,
-    /// Bytes that waited in those sockets to be read whenever it was looked: the least.
+    /// Bytes that waited in those sockets to be read: the least of all readings.
     #[serde(default)]
     pub queued: u64,
     /// Datagrams that those UDP sockets had no room for, since the first reading.
     pub socket_drops: u64,
-    /// The same of all UDP sockets of the host.
-    pub rcvbuf_errors: u64,
-    /// Packets that the kernel dropped before the protocols, since the first reading.
-    pub softnet_drops: u64,
-    /// Packets that the interfaces dropped, since the first reading.
-    pub interface_drops: u64,
-    /// Seconds from the first reading to the last.
+    /// Of the network stack.
+    #[serde(flatten)]
+    pub counters: Counters,
+    /// DNS packets to or from the server that the kernel dropped, the most first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drops: Vec<Dropped>,
+    /// Drops were counted from before the onset on, and each was read: what is not here was not dropped.
+    #[serde(default)]
+    pub all_drops: bool,
+    /// Dropped packets that were too many to be read.
+    #[serde(default)]
+    pub unparsed: u64,
+    /// Entries of the connection tracking table, and how many there may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conntrack: Option<[u64; 2]>,
+    /// Seconds that were read.
     pub seconds: u64,
 }
 
-/// Counters that only grow.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counters {
-    no_ports: u64,
-    read: u64,
-    rcvbuf_errors: u64,
-    softnet_drops: u64,
-    interface_drops: u64,
-}
-
-/// A socket on a DNS port that anybody may send to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Socket {
-    address: IpAddr,
-    /// Datagrams for which it had no room, since it was opened.
-    drops: u64,
-    /// Bytes that wait to be read.
-    queued: u64,
-}
-
-impl Socket {
-    /// Whether it takes what is sent to an address: it is its own, or it takes all. Whether one of `::` is
-    /// for IPv6 only is not told.
-    fn takes(&self, server: IpAddr) -> bool {
-        let own = self.address.to_canonical();
-        own == server || (own.is_unspecified() && (own.is_ipv6() || server.is_ipv4()))
+impl HostFacts {
+    /// Whether it is worth a word where the server is elsewhere.
+    #[must_use]
+    pub fn concerns(&self) -> bool {
+        !self.drops.is_empty()
+            || self.counters.no_routes != 0
+            || self.counters.conntrack_drops != 0
+            || self.counters.conntrack_insert_failed != 0
     }
 }
 
-/// What the host said at one moment.
-#[derive(Clone, Debug)]
-pub struct HostReading {
-    at: Instant,
+/// Adds up.
+#[derive(Debug)]
+pub struct HostSum {
+    server: IpAddr,
+    /// Moments up to then are in it.
+    to: Duration,
+    length: Duration,
     counters: Counters,
-    /// None where that cannot be read.
-    udp: Option<Vec<Socket>>,
-    tcp: Option<Vec<Socket>>,
+    kinds: BTreeMap<DropKind, u64>,
+    unparsed: u64,
+    all_drops: bool,
+    /// In the time before the onset.
+    before: Duration,
+    usual: Counters,
+    usual_kinds: BTreeMap<DropKind, u64>,
+    sockets: Option<SocketSum>,
+    conntrack: Option<[u64; 2]>,
 }
 
-impl HostReading {
-    /// What the host says of its server on an address, with counts from `first` on.
+/// Of the sockets, from the first reading in the incident on.
+#[derive(Debug)]
+struct SocketSum {
+    udp_bound: Option<bool>,
+    tcp_bound: Option<bool>,
+    queued: u64,
+    first_drops: u64,
+    drops: u64,
+}
+
+impl HostSum {
+    /// Of an incident that began at `onset`.
     #[must_use]
-    pub fn about(&self, server: IpAddr, first: &Self) -> HostFacts {
-        let of = |sockets: &Option<Vec<Socket>>| -> Option<Vec<Socket>> {
-            let sockets = sockets.as_ref()?.iter();
-            Some(
-                sockets
-                    .filter(|socket| socket.takes(server))
-                    .copied()
-                    .collect(),
-            )
+    pub fn new(server: IpAddr, onset: Duration, log: &HostLog) -> Self {
+        let mut sum = Self {
+            server,
+            to: onset,
+            length: Duration::ZERO,
+            counters: Counters::default(),
+            kinds: BTreeMap::new(),
+            unparsed: 0,
+            all_drops: false,
+            before: Duration::ZERO,
+            usual: Counters::default(),
+            usual_kinds: BTreeMap::new(),
+            sockets: None,
+            conntrack: None,
         };
-        let sum = |sockets: &Option<Vec<Socket>>, count: fn(&Socket) -> u64| -> u64 {
-            of(sockets).iter().flatten().map(count).sum()
+        for (_, moment) in log.moments.iter().filter(|(at, _)| *at <= onset) {
+            sum.before += moment.length;
+            sum.usual += moment.counters;
+            sum.all_drops = moment.drops.is_some();
+            of_server(server, moment, &mut sum.usual_kinds);
+        }
+        sum
+    }
+
+    /// Adds what is new; where it does not count, since nothing fails now, that it is not new any more.
+    pub fn add(&mut self, log: &HostLog, sockets: Option<&Sockets>, counts: bool) {
+        for (at, moment) in &log.moments {
+            if *at <= self.to {
+                continue;
+            }
+            self.to = *at;
+            if counts {
+                self.length += moment.length;
+                self.counters += moment.counters;
+                self.unparsed += moment.unparsed;
+                self.all_drops &= moment.drops.is_some() && moment.unparsed == 0;
+                of_server(self.server, moment, &mut self.kinds);
+            }
+        }
+        self.conntrack = log.conntrack.or(self.conntrack);
+        if let Some(sockets) = sockets.filter(|_| counts) {
+            self.look(sockets);
+        }
+    }
+
+    /// That nothing listened is remembered: a service that was started again was down.
+    fn look(&mut self, sockets: &Sockets) {
+        let now = sockets.about(self.server);
+        let sum = self.sockets.get_or_insert(SocketSum {
+            udp_bound: now.udp_bound,
+            tcp_bound: now.tcp_bound,
+            queued: now.queued,
+            first_drops: now.drops,
+            drops: now.drops,
+        });
+        let both = |then: Option<bool>, now: Option<bool>| match (then, now) {
+            (Some(then), Some(now)) => Some(then && now),
+            (then, now) => then.or(now),
         };
-        let drops = |sockets| sum(sockets, |socket| socket.drops);
-        let (now, then) = (self.counters, first.counters);
-        HostFacts {
-            udp_bound: of(&self.udp).map(|sockets| !sockets.is_empty()),
-            tcp_bound: of(&self.tcp).map(|sockets| !sockets.is_empty()),
-            no_ports: now.no_ports.saturating_sub(then.no_ports),
-            read: now.read.saturating_sub(then.read),
-            queued: sum(&self.udp, |socket| socket.queued),
-            // A socket that was opened since begins at 0.
-            socket_drops: drops(&self.udp).saturating_sub(drops(&first.udp)),
-            rcvbuf_errors: now.rcvbuf_errors.saturating_sub(then.rcvbuf_errors),
-            softnet_drops: now.softnet_drops.saturating_sub(then.softnet_drops),
-            interface_drops: now.interface_drops.saturating_sub(then.interface_drops),
-            seconds: self.at.saturating_duration_since(first.at).as_secs(),
-        }
+        sum.udp_bound = both(sum.udp_bound, now.udp_bound);
+        sum.tcp_bound = both(sum.tcp_bound, now.tcp_bound);
+        sum.queued = sum.queued.min(now.queued);
+        // A socket that was opened since begins at 0.
+        sum.drops = sum.drops.max(now.drops);
     }
-}
 
-/// Reads the host.
-pub struct HostReader {
-    ports: Vec<u16>,
-}
-
-impl HostReader {
-    /// Of these DNS ports.
+    /// What it all says.
     #[must_use]
-    pub fn new(ports: &[u16]) -> Self {
-        Self {
-            ports: ports.to_vec(),
-        }
-    }
-
-    /// What the host says now.
-    #[must_use]
-    pub fn read(&self) -> HostReading {
-        HostReading {
-            at: Instant::now(),
-            counters: counters(),
-            udp: both("udp", "udp6", |text| self.udp(text)),
-            tcp: both("tcp", "tcp6", |text| self.tcp(text)),
-        }
-    }
-
-    fn is_dns(&self, local: SocketAddr, remote: SocketAddr) -> bool {
-        self.ports.contains(&local.port()) && remote.port() == 0
-    }
-
-    fn udp(&self, text: &str) -> Option<Vec<Socket>> {
-        let table: UdpNetEntries = sockets(text)?;
-        // The last column, which the library leaves out; it reads a line for each socket.
-        let drops = text
-            .lines()
-            .skip(1)
-            .map(|line| line.split_whitespace().next_back());
-        let drops = drops.map(|column| column.and_then(|drops| drops.parse().ok()).unwrap_or(0));
-        let all = table.0.into_iter().zip(drops);
-        Some(
-            all.filter(|(socket, _)| self.is_dns(socket.local_address, socket.remote_address))
-                .map(|(socket, drops)| Socket {
-                    address: socket.local_address.ip(),
-                    drops,
-                    queued: socket.rx_queue.into(),
+    pub fn facts(&self) -> HostFacts {
+        let factor = if self.before.is_zero() {
+            0.0
+        } else {
+            self.length.as_secs_f64() / self.before.as_secs_f64()
+        };
+        let mut drops: Vec<Dropped> = self
+            .kinds
+            .iter()
+            .filter_map(|(kind, packets)| {
+                let usual = self.usual_kinds.get(kind).copied().unwrap_or(0);
+                let packets = packets.saturating_sub(times(usual, factor));
+                (packets != 0).then(|| Dropped {
+                    packets,
+                    kind: kind.clone(),
                 })
-                .collect(),
-        )
-    }
-
-    fn tcp(&self, text: &str) -> Option<Vec<Socket>> {
-        let table: TcpNetEntries = sockets(text)?;
-        let all = table.0.into_iter();
-        Some(
-            all.filter(|socket| {
-                socket.state == TcpState::Listen
-                    && self.is_dns(socket.local_address, socket.remote_address)
             })
-            .map(|socket| Socket {
-                address: socket.local_address.ip(),
-                drops: 0,
-                queued: 0,
-            })
-            .collect(),
-        )
+            .collect();
+        drops.sort_by_key(|dropped| std::cmp::Reverse(dropped.packets));
+        let sockets = self.sockets.as_ref();
+        HostFacts {
+            udp_bound: sockets.and_then(|sockets| sockets.udp_bound),
+            tcp_bound: sockets.and_then(|sockets| sockets.tcp_bound),
+            queued: sockets.map_or(0, |sockets| sockets.queued),
+            socket_drops: sockets.map_or(0, |sockets| sockets.drops - sockets.first_drops),
+            counters: self.counters - self.usual.times(factor),
+            drops,
+            all_drops: self.all_drops,
+            unparsed: self.unparsed,
+            conntrack: self.conntrack,
+            seconds: self.length.as_secs(),
+        }
     }
 }
 
-/// Of the tables of both families, or of the one that there is.
-fn both(v4: &str, v6: &str, read: impl Fn(&str) -> Option<Vec<Socket>>) -> Option<Vec<Socket>> {
-    let tables: Vec<Vec<Socket>> = [v4, v6]
-        .into_iter()
-        .filter_map(|name| {
-            let mut text = String::new();
-            open(name)?.read_to_string(&mut text).ok()?;
-            read(&text)
-        })
-        .collect();
-    (!tables.is_empty()).then(|| tables.concat())
+fn times(count: u64, factor: f64) -> u64 {
+    let counters = Counters {
+        no_ports: count,
+        ..Counters::default()
+    };
+    counters.times(factor).no_ports
 }
 
-fn open(name: &str) -> Option<BufReader<File>> {
-    // Not "self": namespaces belong to threads.
-    let path = format!("/proc/thread-self/net/{name}");
-    File::open(path).ok().map(BufReader::new)
-}
-
-fn sockets<T: FromBufReadSI>(text: &str) -> Option<T> {
-    let system: &dyn SystemInfoInterface = procfs::current_system_info();
-    T::from_buf_read(text.as_bytes(), system).ok()
-}
-
-fn counters() -> Counters {
-    let mut counters = Counters::default();
-    if let Some(snmp) = open("snmp").and_then(|file| Snmp::from_buf_read(file).ok()) {
-        counters.no_ports += snmp.udp_no_ports;
-        counters.read += snmp.udp_in_datagrams;
-        counters.rcvbuf_errors += snmp.udp_rcvbuf_errors;
+fn of_server(server: IpAddr, moment: &Moment, kinds: &mut BTreeMap<DropKind, u64>) {
+    for (dropped, packets) in moment.drops.iter().flatten() {
+        let known = kinds.len() < KINDS || kinds.contains_key(&dropped.kind);
+        if dropped.server == server && known {
+            *kinds.entry(dropped.kind.clone()).or_default() += packets;
+        }
     }
-    if let Some(snmp) = open("snmp6").and_then(|file| Snmp6::from_buf_read(file).ok()) {
-        counters.no_ports += snmp.udp_no_ports;
-        counters.read += snmp.udp_in_datagrams;
-        counters.rcvbuf_errors += snmp.udp_rcvbuf_errors;
-    }
-    if let Some(devices) = open("dev").and_then(|f| InterfaceDeviceStatus::from_buf_read(f).ok()) {
-        counters.interface_drops = devices.0.values().map(|device| device.recv_drop).sum();
-    }
-    counters.softnet_drops = softnet_drops().unwrap_or(0);
-    counters
-}
-
-/// The second column of each CPU's line, in hexadecimal.
-fn softnet_drops() -> Option<u64> {
-    let text = std::io::read_to_string(open("softnet_stat")?).ok()?;
-    let column = |line: &str| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok();
-    Some(text.lines().filter_map(column).sum())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dropped::{Stage, Way};
+    use super::super::sockets::Socket;
     use super::*;
+
+    const SERVER: &str = "192.0.2.53";
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
-    #[test]
-    fn a_socket_takes_what_is_for_its_address_or_for_all() {
-        for (bound, server, takes) in [
-            ("127.0.0.53", "192.0.2.53", false),
-            ("192.0.2.53", "192.0.2.53", true),
-            ("0.0.0.0", "192.0.2.53", true),
-            ("0.0.0.0", "2001:db8::53", false),
-            ("::", "192.0.2.53", true),
-            ("::", "2001:db8::53", true),
-            ("::ffff:192.0.2.53", "192.0.2.53", true),
-        ] {
-            let socket = Socket {
-                address: ip(bound),
-                drops: 0,
-                queued: 0,
-            };
-            assert_eq!(socket.takes(ip(server)), takes, "{bound} for {server}");
+    fn filtered(server: &str) -> Drop {
+        Drop {
+            server: ip(server),
+            kind: DropKind {
+                reason: "NETFILTER_DROP".into(),
+                stage: Stage::Input,
+                way: Way::ToServer,
+                tcp: false,
+                namespace: None,
+                interface: None,
+            },
         }
     }
 
+    /// Half a second in which so many packets of each server were dropped.
+    fn moment(drops: &[(&str, u64)], no_ports: u64) -> Moment {
+        let drops = drops.iter().map(|(server, many)| (filtered(server), *many));
+        Moment {
+            length: Duration::from_millis(500),
+            counters: Counters {
+                no_ports,
+                ..Counters::default()
+            },
+            drops: Some(drops.collect()),
+            unparsed: 0,
+        }
+    }
+
+    fn log(moments: impl IntoIterator<Item = Moment>) -> HostLog {
+        let mut log = HostLog::default();
+        for (number, moment) in (1..).zip(moments) {
+            let reading = HostReading {
+                moments: vec![(Duration::ZERO, moment)],
+                ..HostReading::default()
+            };
+            log.add(Duration::from_millis(500 * number), &reading);
+        }
+        log
+    }
+
     #[test]
-    fn sockets_are_those_of_the_kernel_with_their_drops() {
-        let socket = std::net::UdpSocket::bind("127.0.0.9:0").expect("a socket");
-        let port = socket.local_addr().expect("bound").port();
-        let reader = HostReader::new(&[port]);
-        let before = reader.read();
-        let facts = |reading: &HostReading, server: &str| reading.about(ip(server), &before);
-        assert_eq!(facts(&before, "127.0.0.9").udp_bound, Some(true));
-        assert_eq!(facts(&before, "127.0.0.10").udp_bound, Some(false));
-        assert_eq!(facts(&before, "127.0.0.9").tcp_bound, Some(false));
-        // More than a buffer holds, which nobody reads.
-        let client = std::net::UdpSocket::bind("127.0.0.9:0").expect("a socket");
-        for _ in 0..2_000 {
-            let _ = client.send_to(&[0; 1_000], ("127.0.0.9", port));
-        }
-        let after = facts(&reader.read(), "127.0.0.9");
-        assert!(after.socket_drops > 100, "{after:?}");
-        assert!(after.rcvbuf_errors >= after.socket_drops, "{after:?}");
-        assert!(after.queued > 1_000, "{after:?}");
-        let mut buffer = [0; 1_000];
-        for _ in 0..20 {
-            socket.recv(&mut buffer).expect("what was sent");
-        }
-        let read = facts(&reader.read(), "127.0.0.9");
-        assert!(read.queued < after.queued, "{read:?}");
-        assert!(read.read >= after.read + 20, "{read:?}");
-        let v6 = std::net::UdpSocket::bind("[::1]:0").expect("a socket");
-        let of_v6 = HostReader::new(&[v6.local_addr().expect("bound").port()]).read();
-        assert_eq!(of_v6.about(ip("::1"), &of_v6).udp_bound, Some(true));
-        drop(socket);
-        assert_eq!(facts(&reader.read(), "127.0.0.9").udp_bound, Some(false));
+    fn what_was_usual_before_the_onset_is_no_part_of_the_incident() {
+        let usual = (0..8).map(|_| moment(&[(SERVER, 2)], 10));
+        let worse = (0..4).map(|_| moment(&[(SERVER, 22), ("192.0.2.54", 9)], 15));
+        let log = log(usual.chain(worse));
+        let mut sum = HostSum::new(ip(SERVER), Duration::from_secs(4), &log);
+        sum.add(&log, None, true);
+        let facts = sum.facts();
+        assert_eq!(facts.drops.len(), 1);
+        assert_eq!(facts.drops[0].packets, 80);
+        assert_eq!(facts.counters.no_ports, 20);
+        assert_eq!(facts.seconds, 2);
+        assert!(facts.all_drops);
+        // The same again is not new.
+        sum.add(&log, None, true);
+        assert_eq!(sum.facts(), facts);
+    }
+
+    #[test]
+    fn drops_are_all_known_only_if_they_were_counted_before_the_onset_and_each_was_read() {
+        let begun = log([moment(&[], 0), moment(&[], 0)]);
+        let from = |onset: u64| {
+            let mut sum = HostSum::new(ip(SERVER), Duration::from_millis(onset), &begun);
+            sum.add(&begun, None, true);
+            sum.facts().all_drops
+        };
+        assert!(from(500));
+        assert!(!from(499));
+        let mut too_many = moment(&[], 0);
+        too_many.unparsed = 1;
+        let log = log([moment(&[], 0), too_many]);
+        let mut sum = HostSum::new(ip(SERVER), Duration::from_millis(500), &log);
+        sum.add(&log, None, true);
+        assert_eq!((sum.facts().all_drops, sum.facts().unparsed), (false, 1));
+    }
+
+    #[test]
+    fn what_comes_while_nothing_fails_is_not_counted_later() {
+        let log = log([moment(&[], 0), moment(&[(SERVER, 5)], 0)]);
+        let mut sum = HostSum::new(ip(SERVER), Duration::from_millis(500), &log);
+        sum.add(&log, None, false);
+        sum.add(&log, None, true);
+        assert!(sum.facts().drops.is_empty());
+    }
+
+    #[test]
+    fn a_service_that_was_down_once_was_down() {
+        let log = log([]);
+        let mut sum = HostSum::new(ip(SERVER), Duration::ZERO, &log);
+        let sockets = |udp: Vec<Socket>| Sockets {
+            udp: Some(udp),
+            tcp: None,
+        };
+        let open = |queued, drops| Socket {
+            address: ip("0.0.0.0"),
+            queued,
+            drops,
+        };
+        sum.add(&log, Some(&sockets(vec![open(900, 3)])), true);
+        assert_eq!(sum.facts().udp_bound, Some(true));
+        sum.add(&log, Some(&sockets(Vec::new())), true);
+        sum.add(&log, Some(&sockets(vec![open(700, 8)])), true);
+        let facts = sum.facts();
+        assert_eq!((facts.udp_bound, facts.tcp_bound), (Some(false), None));
+        assert_eq!((facts.queued, facts.socket_drops), (0, 5));
     }
 }

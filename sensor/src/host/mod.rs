@@ -1,5 +1,10 @@
 //! What this host's kernel says, and what its servers answer when they are probed.
 
+pub mod counters;
+pub mod dropped;
+pub mod drops;
 pub mod facts;
+mod namespaces;
 pub mod probe;
+pub mod sockets;
 pub mod watch;

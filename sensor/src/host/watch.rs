@@ -1,73 +1,178 @@
-//! Reads the host on a thread of its own: a reading of `/proc` takes milliseconds, and with many sockets far
-//! longer, and the thread that counts waits for nothing.
+//! Reads the host on a thread of its own: a reading of `/proc` takes milliseconds, and the thread that counts waits for
+//! nothing.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use super::facts::{HostReader, HostReading};
+use super::counters::{Counters, conntrack_fill};
+use super::drops::{Drops, Seen};
+use super::facts::{HostReading, Moment};
+use super::sockets::Sockets;
 
-/// Time from one reading to the next.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time from one reading of the drop program to the next.
+const EVERY: Duration = Duration::from_millis(500);
+/// Where nothing is asked for, the counters are read at each of so many only.
+const AT_REST: u32 = 2;
+/// Readings that wait to be taken: half a minute of them. The oldest go.
+const WAITING: usize = 60;
 
-/// The thread. It ends when this is dropped.
+/// The thread. It ends a moment after this is dropped.
 pub struct HostWatch {
-    ask: SyncSender<()>,
-    readings: Receiver<HostReading>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    asked: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    moments: Vec<(Instant, Moment)>,
+    sockets: Option<Sockets>,
+    conntrack: Option<[u64; 2]>,
 }
 
 impl HostWatch {
-    /// Of these DNS ports, in the network namespace of the thread that calls this.
+    /// Of these DNS ports, in the network namespace of the thread that calls this; with what the drop program counts,
+    /// where there is one.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn new(ports: &[u16]) -> std::io::Result<Self> {
-        let reader = HostReader::new(ports);
-        let (ask, asked) = sync_channel(1);
-        let (send, readings) = sync_channel(1);
-        let reading = move || {
-            for () in asked {
-                // Gone is who asked; the loop ends then, too.
-                let _ = send.send(reader.read());
-                std::thread::sleep(EVERY);
-            }
+    pub fn new(ports: &[u16], drops: Option<Drops>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let reader = Reader {
+            ports: ports.to_vec(),
+            drops,
+            before: Counters::read(),
+            at: Instant::now(),
+            turn: 0,
+            seen: Seen::default(),
         };
+        let weak = Arc::downgrade(&shared);
         std::thread::Builder::new()
             .name("host".into())
-            .spawn(reading)?;
-        Ok(Self { ask, readings })
+            .spawn(move || reader.run(&weak))?;
+        Ok(Self { shared })
     }
 
-    /// Asks for a reading; at most one a second is made. Never waits.
+    /// Asks for the counters and the sockets from now on, until a moment after it was last called. Never waits.
     pub fn ask(&self) {
-        // Where it was asked before and has not begun, one reading answers both.
-        let _ = self.ask.try_send(());
+        self.shared.asked.store(true, Ordering::Relaxed);
     }
 
-    /// The reading that was made since this was last called.
+    /// What was read since this was last called.
     #[must_use]
     pub fn take(&self) -> Option<HostReading> {
-        self.readings.try_iter().last()
+        let mut waiting = self.shared.waiting();
+        if waiting.moments.is_empty() {
+            return None;
+        }
+        let Waiting {
+            moments,
+            sockets,
+            conntrack,
+        } = std::mem::take(&mut *waiting);
+        let moments = moments.into_iter();
+        Some(HostReading {
+            moments: moments.map(|(at, moment)| (at.elapsed(), moment)).collect(),
+            sockets,
+            conntrack,
+        })
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        // Plain data: whole also where a thread panicked.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Reader {
+    ports: Vec<u16>,
+    drops: Option<Drops>,
+    before: Counters,
+    at: Instant,
+    turn: u32,
+    /// Drops that were read since the last moment.
+    seen: Seen,
+}
+
+impl Reader {
+    fn run(mut self, shared: &Weak<Shared>) {
+        loop {
+            std::thread::sleep(EVERY);
+            let Some(shared) = shared.upgrade() else {
+                return;
+            };
+            if let Some(drops) = &mut self.drops {
+                match drops.read() {
+                    Ok(seen) => self.seen.add(seen),
+                    Err(error) => {
+                        log::warn!("dropped packets are not counted any more: {error}");
+                        self.drops = None;
+                    }
+                }
+            }
+            self.turn += 1;
+            let asked = shared.asked.swap(false, Ordering::Relaxed);
+            if asked || !self.seen.is_empty() || self.turn >= AT_REST {
+                self.turn = 0;
+                self.push(&shared, asked);
+            }
+        }
+    }
+
+    fn push(&mut self, shared: &Shared, asked: bool) {
+        let (now, counters) = (Instant::now(), Counters::read());
+        let seen = std::mem::take(&mut self.seen);
+        let moment = Moment {
+            length: now.saturating_duration_since(self.at),
+            counters: counters - self.before,
+            drops: self.drops.as_ref().map(|_| seen.drops),
+            unparsed: seen.unparsed,
+        };
+        (self.at, self.before) = (now, counters);
+        let sockets = asked.then(|| Sockets::read(&self.ports));
+        let conntrack = asked.then(conntrack_fill).flatten();
+        let mut waiting = shared.waiting();
+        if waiting.moments.len() == WAITING {
+            waiting.moments.remove(0);
+        }
+        waiting.moments.push((now, moment));
+        waiting.sockets = sockets.or(waiting.sockets.take());
+        waiting.conntrack = conntrack.or(waiting.conntrack);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     #[test]
-    fn who_asks_does_not_wait_and_gets_a_reading_a_second() {
-        let watch = HostWatch::new(&[53]).expect("a thread");
+    fn who_asks_does_not_wait_and_gets_readings_with_sockets() {
+        let watch = HostWatch::new(&[53], None).expect("a thread");
         assert!(watch.take().is_none());
         let begun = Instant::now();
         let mut readings = 0;
         while readings < 2 {
             watch.ask();
-            readings += usize::from(watch.take().is_some());
-            assert!(begun.elapsed() < EVERY * 10, "no reading comes");
+            if let Some(reading) = watch.take() {
+                assert!(reading.sockets.is_some());
+                assert!(
+                    reading
+                        .moments
+                        .iter()
+                        .all(|(_, moment)| moment.drops.is_none())
+                );
+                readings += 1;
+            }
+            assert!(begun.elapsed() < EVERY * 20, "no reading comes");
             std::thread::yield_now();
         }
-        assert!(begun.elapsed() >= EVERY, "two in less than a second");
+        assert!(begun.elapsed() >= EVERY, "two at once");
     }
 }

@@ -10,6 +10,7 @@ use super::chronology::Came;
 use super::diagnosis::contrast::{self, Property};
 use super::diagnosis::{Contrast, Finding};
 use super::evidence::Evidence;
+use super::host_findings::{self, Failing};
 use crate::detect::history::{float, share};
 use crate::detect::rcode::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::rules::{amplification, path_failing, random_names, rcode_shift, reflection};
@@ -656,11 +657,30 @@ fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
                 }
             });
         }
-        if host.no_ports >= NOT_TAKEN && host.udp_bound == Some(false) {
+        let no_ports = host.counters.no_ports;
+        if no_ports >= NOT_TAKEN && host.udp_bound == Some(false) {
             found.push(Finding::PassedFilters {
-                datagrams: host.no_ports,
+                datagrams: no_ports,
             });
         }
+        let asked = &case.evidence.asked[1];
+        let rejected = found.iter().any(|finding| {
+            matches!(
+                finding,
+                Finding::PortUnreachable { .. }
+                    | Finding::PortUnreachableElsewhere { .. }
+                    | Finding::Prohibited { .. }
+            )
+        });
+        let flood = case.rules.iter().any(|rule| rule.is_flood());
+        let failing = Failing {
+            failed: asked.failed(),
+            answered: asked.answered,
+            here: case.vantage == Vantage::Server,
+            rejected,
+            in_flood: flood && !matches!(case.flood_came, Some(Came::After | Came::Over)),
+        };
+        host_findings::findings(host, &failing, found);
     }
     if let Some(verified) = case.verified {
         if verified.udp.is_answer() {

@@ -8,6 +8,7 @@ pub mod chronology;
 pub mod diagnosis;
 pub mod evidence;
 pub mod gather;
+mod host_findings;
 pub mod open;
 pub mod record;
 pub mod series;

@@ -17,8 +17,9 @@ use crate::detect::cohort::Clock;
 use crate::detect::history::{History, Span};
 use crate::detect::server::share_of;
 use crate::detect::{Detector, Level, Reading, Rule, ServerState, Subject, Vantage};
-use crate::host::facts::HostReading;
+use crate::host::facts::{HostLog, HostReading, HostSum};
 use crate::host::probe::Verified;
+use crate::host::sockets::Sockets;
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::sketch::Prefix;
@@ -96,10 +97,20 @@ pub struct Incident {
     flood: Option<Course>,
     /// The flood made the rate rise, and is over where it does not.
     has_risen: bool,
-    /// The host's first word, from which its counters are told.
-    host_first: Option<HostReading>,
+    /// What the host said.
+    host: Option<HostSum>,
     vantage: Vantage,
     id: String,
+}
+
+/// What is known from before an incident.
+pub struct Before<'a> {
+    /// Packets that were sampled lately.
+    pub recent: &'a Recent,
+    /// What the sensor's host said lately.
+    pub host: &'a HostLog,
+    /// For times in the record.
+    pub clock: &'a WallClock,
 }
 
 impl Incident {
@@ -110,9 +121,9 @@ impl Incident {
         readings: &[Reading],
         detector: &Detector,
         now: Duration,
-        recent: &Recent,
-        clock: &WallClock,
+        before: &Before<'_>,
     ) -> Self {
+        let (recent, clock) = (before.recent, before.clock);
         let server = match subject {
             Subject::Server(key) => Some(key),
             Subject::Network => None,
@@ -155,11 +166,16 @@ impl Incident {
             harm: None,
             flood: None,
             has_risen: false,
-            host_first: None,
+            host: None,
             vantage: Vantage::Path,
             id: format!("{}-{}", clock.ms(now), name.replace([':', '.'], "-")),
         };
         incident.evidence.set_usual(incident.server_state(detector));
+        // What the kernel dropped in the moment that led to it is known.
+        if let Some(key) = server {
+            let here = detector.vantage(&key) == Vantage::Server;
+            incident.read_host(before.host, None, here);
+        }
         incident.update(readings, detector, now);
         incident.told.clone_from(&incident.first);
         incident
@@ -564,27 +580,25 @@ impl Incident {
         self.since_then.elapsed.is_zero()
     }
 
-    /// What the server's host says, while a rule fires. That nothing listened is remembered: a service
-    /// that was started again was down.
-    pub fn set_host(&mut self, reading: &HostReading) {
+    /// What the host where the sensor runs says, while a rule fires; `here` where the server is its own.
+    pub fn set_host(&mut self, log: &HostLog, reading: &HostReading, here: bool) {
+        self.read_host(log, reading.sockets.as_ref(), here);
+    }
+
+    fn read_host(&mut self, log: &HostLog, sockets: Option<&Sockets>, here: bool) {
         let Subject::Server(key) = self.subject else {
             return;
         };
-        if !self.is_firing() {
-            return;
+        let onset = self.onset;
+        let sum = self
+            .host
+            .get_or_insert_with(|| HostSum::new(ip(&key), onset, log));
+        let sockets = sockets.filter(|_| here);
+        sum.add(log, sockets, self.since_then.elapsed.is_zero());
+        let facts = sum.facts();
+        if here || facts.concerns() {
+            self.evidence.host = Some(facts);
         }
-        let first = self.host_first.get_or_insert_with(|| reading.clone());
-        let mut facts = reading.about(ip(&key), first);
-        if let Some(before) = &self.evidence.host {
-            let both = |then: Option<bool>, now: Option<bool>| match (then, now) {
-                (Some(then), Some(now)) => Some(then && now),
-                (then, now) => then.or(now),
-            };
-            facts.udp_bound = both(before.udp_bound, facts.udp_bound);
-            facts.tcp_bound = both(before.tcp_bound, facts.tcp_bound);
-            facts.queued = before.queued.min(facts.queued);
-        }
-        self.evidence.host = Some(facts);
     }
 
     /// Whether its server may be probed now: it fails, there is no flood, and it was not probed in the last

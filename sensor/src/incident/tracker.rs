@@ -9,9 +9,10 @@ use sensor_common::server::ServerKey;
 use super::change::Change;
 use super::evidence::Recent;
 use super::gather::failing_upstreams;
-use super::open::{Incident, Tick, last_seen};
+use super::open::{Before, Incident, Tick, last_seen};
 use super::record::{About, Record, Stage};
 use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
+use crate::host::facts::HostLog;
 use crate::measure::clock::WallClock;
 use crate::measure::sampled::Sampled;
 
@@ -71,7 +72,12 @@ impl Tracker {
     }
 
     /// Takes the readings of a tick. Gives what has changed, with the records as they are now.
-    pub fn update(&mut self, detector: &Detector, tick: &Tick) -> Vec<(Change, Record)> {
+    pub fn update(
+        &mut self,
+        detector: &Detector,
+        tick: &Tick,
+        host: &HostLog,
+    ) -> Vec<(Change, Record)> {
         let mut changes: Vec<(Change, Subject)> = Vec::new();
         // Also those of which the detector has no readings any more, or they would never end.
         let known = detector.readings().keys().chain(self.open.keys());
@@ -101,8 +107,12 @@ impl Tracker {
                     changes.push((Change::Stale, other));
                 }
                 let (recent, calendar) = (&self.recent, &self.calendar);
-                let incident =
-                    Incident::open(*subject, &readings, detector, tick.now, recent, calendar);
+                let before = Before {
+                    recent,
+                    host,
+                    clock: calendar,
+                };
+                let incident = Incident::open(*subject, &readings, detector, tick.now, &before);
                 self.open.insert(*subject, incident);
                 self.unfollowed.remove(subject);
                 changes.push((Change::Opened, *subject));

@@ -14,7 +14,7 @@ use imports::{Imports, imports};
 use modules::{Modules, Root, Sources};
 use rooms::{OTHERS, PROGRAM, ROOMS, Room};
 
-const ROOTS: [Root; 8] = [
+const ROOTS: [Root; 9] = [
     Root {
         name: Some("sensor_common"),
         file: "sensor-common/src/lib.rs",
@@ -30,6 +30,10 @@ const ROOTS: [Root; 8] = [
     Root {
         name: None,
         file: "sensor-ebpf/src/flood.rs",
+    },
+    Root {
+        name: None,
+        file: "sensor-ebpf/src/drops.rs",
     },
     Root {
         name: Some("sensor"),

@@ -91,6 +91,7 @@ fn neighbour(first: &Situation, again: &Again) -> Situation {
     other.fate.extend(again.fate);
     other.packets.extend(again.packets);
     other.probe.extend(again.probe);
+    other.kernel.extend(again.kernel);
     if again.ipv6 {
         to_ipv6_everywhere(&mut other);
     }
@@ -113,6 +114,9 @@ fn to_ipv6_everywhere(situation: &mut Situation) {
     }
     for probe in &mut situation.probe {
         all.push(&mut probe.server);
+    }
+    for kernel in &mut situation.kernel {
+        all.push(&mut kernel.server);
     }
     for packets in &mut situation.packets {
         all.extend([&mut packets.from, &mut packets.to]);

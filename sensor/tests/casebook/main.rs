@@ -185,6 +185,7 @@ fn speak(situation: &Situation, frames: &[frames::Frame]) -> Result<Spoken> {
     let mut sensor = Sensor::new(host, &situation.ports, Some(BEGIN))?;
     sensor.tell_directions();
     sensor.probes(&situation.probe, BEGIN);
+    sensor.kernel(&situation.kernel);
     for frame in frames {
         sensor.directed(BEGIN + frame.at, &frame.bytes)?;
     }

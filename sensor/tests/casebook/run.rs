@@ -18,7 +18,8 @@ use sensor::monitor::{Monitor, MonitorOptions};
 use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
 
-use crate::format::{self, Probe};
+use crate::format::kernel::{HALF, reading};
+use crate::format::{self, Kernel, Probe};
 use crate::frames;
 use crate::judged::{self, said};
 use crate::report;
@@ -43,6 +44,9 @@ pub struct Sensor {
     begun: Duration,
     /// What probed servers say, and when.
     probes: Vec<(Duration, IpAddr, Verified)>,
+    /// What the kernel says, and half seconds that it has said.
+    kernel: Vec<Kernel>,
+    halves: u64,
     spoken: Spoken,
 }
 
@@ -60,6 +64,8 @@ impl Sensor {
             origin,
             begun: Duration::ZERO,
             probes: Vec::new(),
+            kernel: Vec::new(),
+            halves: 0,
             spoken: Spoken::default(),
         })
     }
@@ -87,6 +93,11 @@ impl Sensor {
                 (at, probe.server.nth(0), Verified { at_ms, udp, tcp })
             })
             .collect();
+    }
+
+    /// The kernel of its host says this.
+    pub fn kernel(&mut self, kernel: &[Kernel]) {
+        self.kernel = kernel.to_vec();
     }
 
     /// A frame of the situation.
@@ -119,6 +130,7 @@ impl Sensor {
     /// The time is this now.
     fn pass(&mut self, at: Duration) {
         let (begun, spoken, probes) = (self.begun, &mut self.spoken, &mut self.probes);
+        let (kernel, halves) = (&self.kernel, &mut self.halves);
         let origin = self.origin.unwrap_or_default();
         let Some(monitor) = &mut self.monitor else {
             return;
@@ -129,6 +141,10 @@ impl Sensor {
             }
             let samples: Vec<_> = engine.samples().collect();
             let now = at.saturating_sub(begun);
+            while !kernel.is_empty() && at.saturating_sub(origin) >= HALF * (*halves as u32 + 1) {
+                monitor.set_host(at.saturating_sub(begun), &reading(kernel, *halves));
+                *halves += 1;
+            }
             for (_, record) in monitor.observe(&engine.reading(now), &samples) {
                 spoken.changes.push(said(at, origin, &record));
                 spoken.reports.extend(report_faults(&record));

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod clsact;
+pub mod drops;
 pub mod exchange;
 pub mod film;
 pub mod frames;
 pub mod lab;
+pub mod outage;
 pub mod traffic;
 
 use std::time::{Duration, Instant};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::contrast::Contrast;
+use super::drop_class::DropClass;
+use crate::host::dropped::DropKind;
 
 /// A fact, with its numbers. Addresses and names are in text form, as they are shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -292,6 +294,40 @@ pub enum Finding {
         /// How many.
         datagrams: u64,
     },
+    /// This host's kernel dropped most of what fails, and says why.
+    Dropped {
+        /// What its reasons mean.
+        class: DropClass,
+        /// DNS packets to or from the server.
+        packets: u64,
+        /// What most of them have in common.
+        most: DropKind,
+        /// A flood came first: what it overruns says little.
+        in_flood: bool,
+    },
+    /// This host's kernel dropped none of what fails.
+    NotDropped,
+    /// Connection tracking of this host dropped packets.
+    ConntrackDropped {
+        /// Packets.
+        packets: u64,
+        /// Entries that could not be made.
+        insert_failed: u64,
+        /// Entries of the table, and how many there may be.
+        fill: Option<[u64; 2]>,
+    },
+    /// This host has no route for what it sends.
+    NoRoute {
+        /// Packets.
+        packets: u64,
+    },
+    /// The kernel's limit held back ICMP errors.
+    IcmpHeldBack {
+        /// Sent.
+        sent: u64,
+        /// Held back.
+        held: u64,
+    },
     /// The sensor's own probe was answered over UDP.
     ProbeAnswered,
     /// The sensor's own probe was accepted over TCP and not answered.
@@ -372,6 +408,21 @@ pub enum Kind {
     ListensAndReads,
     LeavesUnread,
     PassedFilters,
+    DroppedByFilter,
+    RejectedByFilter,
+    DroppedNoSocket,
+    DroppedFullBuffer,
+    DroppedUnread,
+    DroppedOnRoute,
+    DroppedInQueue,
+    DroppedDamaged,
+    DroppedTooBig,
+    DroppedOtherwise,
+    DroppedInFlood,
+    NotDropped,
+    ConntrackDropped,
+    NoRoute,
+    IcmpHeldBack,
     ProbeAnswered,
     ProbeNotAnswered,
     ProbeRefused,
@@ -467,6 +518,23 @@ impl Finding {
             Self::ListensAndReads => Kind::ListensAndReads,
             Self::LeavesUnread { .. } => Kind::LeavesUnread,
             Self::PassedFilters { .. } => Kind::PassedFilters,
+            Self::Dropped { in_flood: true, .. } => Kind::DroppedInFlood,
+            Self::Dropped { class, .. } => match class {
+                DropClass::Filter => Kind::DroppedByFilter,
+                DropClass::Reject => Kind::RejectedByFilter,
+                DropClass::NoSocket => Kind::DroppedNoSocket,
+                DropClass::FullBuffer => Kind::DroppedFullBuffer,
+                DropClass::UnreadBuffer => Kind::DroppedUnread,
+                DropClass::Route => Kind::DroppedOnRoute,
+                DropClass::Queue => Kind::DroppedInQueue,
+                DropClass::Damaged => Kind::DroppedDamaged,
+                DropClass::TooBig => Kind::DroppedTooBig,
+                DropClass::Other => Kind::DroppedOtherwise,
+            },
+            Self::NotDropped => Kind::NotDropped,
+            Self::ConntrackDropped { .. } => Kind::ConntrackDropped,
+            Self::NoRoute { .. } => Kind::NoRoute,
+            Self::IcmpHeldBack { .. } => Kind::IcmpHeldBack,
             Self::ProbeAnswered => Kind::ProbeAnswered,
             Self::ProbeNotAnswered => Kind::ProbeNotAnswered,
             Self::ProbeRefused => Kind::ProbeRefused,

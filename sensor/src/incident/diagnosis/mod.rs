@@ -2,12 +2,14 @@
 
 pub mod cause;
 pub mod contrast;
+pub mod drop_class;
 pub mod finding;
 pub mod rank;
 pub mod weights;
 
 pub use cause::Cause;
 pub use contrast::Contrast;
+pub use drop_class::DropClass;
 pub use finding::Finding;
 pub use rank::Ranked;
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod attack;
+mod kernel;
 mod network;
 mod place;
 mod service;
@@ -23,7 +24,8 @@ pub fn steps(record: &Record) -> Vec<String> {
         causes => causes.iter().map(|cause| of(*cause, &place)).collect(),
     };
     let longest = each.iter().map(Vec::len).max().unwrap_or(0);
-    let mut steps: Vec<String> = Vec::new();
+    // Where the kernel says what it was, that comes first.
+    let mut steps: Vec<String> = kernel::steps(record, &place);
     for at in 0..longest {
         for step in each.iter().filter_map(|steps| steps.get(at)) {
             if steps.len() < MOST && !steps.contains(step) {

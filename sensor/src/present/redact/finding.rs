@@ -88,6 +88,11 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::QueriesStayAway
         | Finding::NothingListens
         | Finding::ListensAndReads
+        | Finding::Dropped { .. }
+        | Finding::NotDropped
+        | Finding::ConntrackDropped { .. }
+        | Finding::NoRoute { packets: _ }
+        | Finding::IcmpHeldBack { sent: _, held: _ }
         | Finding::ProbeAnswered
         | Finding::ProbeNotAnswered
         | Finding::ProbeRefused => {}

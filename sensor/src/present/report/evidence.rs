@@ -7,6 +7,9 @@ use super::super::number::{bytes, count, counted, milliseconds, plain, share};
 use super::super::words::{self, icmp};
 use super::document::Block;
 use super::impact::seconds;
+use crate::detect::Vantage;
+use crate::host::counters::Counters;
+use crate::host::dropped::Way;
 use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
 use crate::incident::Counts;
@@ -16,6 +19,8 @@ use crate::incident::series::Point;
 
 /// Clients, names and senders that are listed.
 const PARTIES: usize = 5;
+/// Kinds of dropped packets that are listed.
+const DROPS: usize = 4;
 
 /// Counts, parties, the host, the series and the packets.
 #[must_use]
@@ -41,7 +46,7 @@ pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
     ));
     blocks.push(Block::Table(packets_seen(record)));
     let mut lines = parties(record);
-    lines.extend(record.host.as_ref().map(|host| on_host(host, record)));
+    lines.extend(record.host.iter().flat_map(|host| on_host(host, record)));
     lines.extend(probe(record));
     lines.push(match packets {
         Some(path) => format!(
@@ -257,28 +262,94 @@ fn list(parties: &[Party]) -> String {
     format!("{}{more}", each.join(", "))
 }
 
-fn on_host(host: &HostFacts, record: &Record) -> String {
+fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    let counters = &host.counters;
     let bound = |bound: Option<bool>| match bound {
         Some(true) => "a socket is bound",
         Some(false) => "no socket was bound",
         None => "unknown",
     };
-    format!(
-        "On the server's host, over {} s: UDP port {}: {}; TCP: {}; {} read by programs, {} to ports without a socket, {} lost \
-         at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces; the DNS socket's queue \
-         never fell below {}.",
-        host.seconds,
-        words::ports(record),
-        bound(host.udp_bound),
-        bound(host.tcp_bound),
-        counted(host.read, "datagram"),
-        count(host.no_ports),
-        count(host.socket_drops),
-        count(host.rcvbuf_errors),
-        counted(host.softnet_drops, "packet"),
-        count(host.interface_drops),
-        counted(host.queued, "byte"),
-    )
+    if record.vantage == Vantage::Server {
+        lines.push(format!(
+            "On the server's host, over {} s: UDP port {}: {}; TCP: {}; {} read by programs, {} to ports without a socket, {} \
+             lost at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces; the DNS \
+             socket's queue never fell below {}.",
+            host.seconds,
+            words::ports(record),
+            bound(host.udp_bound),
+            bound(host.tcp_bound),
+            counted(counters.read, "datagram"),
+            count(counters.no_ports),
+            count(host.socket_drops),
+            count(counters.rcvbuf_errors),
+            counted(counters.softnet_drops, "packet"),
+            count(counters.interface_drops),
+            counted(host.queued, "byte"),
+        ));
+    }
+    for dropped in host.drops.iter().take(DROPS) {
+        lines.push(format!(
+            "Dropped by this host's kernel, over {} s: {}, {}, {}: {}.",
+            host.seconds,
+            counted(dropped.packets, "packet"),
+            match (dropped.kind.way, dropped.kind.tcp) {
+                (Way::ToServer, false) => "to the server",
+                (Way::FromServer, false) => "from the server",
+                (Way::ToServer, true) => "to the server over TCP",
+                (Way::FromServer, true) => "from the server over TCP",
+            },
+            words::dropped::place(&dropped.kind),
+            dropped.kind.reason
+        ));
+    }
+    if let more @ 1.. = host.drops.len().saturating_sub(DROPS) {
+        lines.push(format!("{} of drops more.", counted(more as u64, "kind")));
+    }
+    if host.unparsed != 0 {
+        lines.push(format!(
+            "{} more were too many to be read one by one: they may have been DNS or not.",
+            counted(host.unparsed, "dropped packet")
+        ));
+    }
+    lines.extend(network_stack(counters, host.conntrack));
+    lines
+}
+
+/// Counters that are 0 in good times.
+fn network_stack(counters: &Counters, conntrack: Option<[u64; 2]>) -> Option<String> {
+    let held = (counters.icmp_held_back != 0).then(|| {
+        let text = words::dropped::held_back(counters.icmp_sent, counters.icmp_held_back);
+        text.trim_end_matches('.').to_string()
+    });
+    let each = [
+        (counters.no_routes, "sent without a route"),
+        (counters.out_discards, "discarded on output"),
+        (
+            counters.reverse_path_filtered,
+            "dropped by the reverse path filter",
+        ),
+        (counters.reassembly_failed, "lost for want of a fragment"),
+        (counters.listen_overflows, "refused by a full TCP backlog"),
+        (counters.conntrack_drops, "dropped by connection tracking"),
+        (
+            counters.conntrack_insert_failed,
+            "not entered into connection tracking",
+        ),
+    ];
+    let each = each.into_iter().filter(|(many, _)| *many != 0);
+    let table = conntrack
+        .filter(|_| counters.conntrack_drops + counters.conntrack_insert_failed != 0)
+        .map(|[entries, most]| {
+            format!(
+                "{} of at most {} connections tracked",
+                count(entries),
+                count(most)
+            )
+        });
+    let each = each.map(|(many, what)| format!("{} {what}", counted(many, "packet")));
+    let all: Vec<String> = held.into_iter().chain(each).chain(table).collect();
+    (!all.is_empty()).then(|| format!("This host's network stack: {}.", all.join("; ")))
 }
 
 fn probe(record: &Record) -> Option<String> {

@@ -7,6 +7,7 @@ use super::document::{Block, Section};
 use super::head::in_a_sentence;
 use super::impact::{impact, seconds};
 use super::timeline;
+use crate::detect::Vantage;
 use crate::incident::record::{Record, Stage, Summary};
 
 /// See the module.
@@ -158,13 +159,18 @@ fn examined(record: &Record) -> String {
         Some(server) => format!("traffic of the DNS server {server}"),
         None => "DNS traffic of the watched network".into(),
     };
-    let host = match (&record.host, &record.verified) {
-        (Some(_), Some(_)) => {
-            "; the sockets of the server's host; and the server's answer to a probe"
+    let kernel = match &record.host {
+        Some(_) if record.vantage == Vantage::Server => {
+            "the sockets of the server's host and what its kernel dropped"
         }
-        (Some(_), None) => "; and the sockets of the server's host",
-        (None, Some(_)) => "; and the server's answer to a probe",
-        (None, None) => "",
+        Some(_) => "what the kernel of the sensor's host dropped",
+        None => "",
+    };
+    let host = match (kernel, &record.verified) {
+        ("", Some(_)) => "; and the server's answer to a probe".into(),
+        ("", None) => String::new(),
+        (kernel, Some(_)) => format!("; {kernel}; and the server's answer to a probe"),
+        (kernel, None) => format!("; and {kernel}"),
     };
     format!(
         "All {subject} on {}, {}: DNS over UDP port {}, TCP connections to it, ICMP errors that quote DNS{host}.",

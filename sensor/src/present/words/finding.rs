@@ -4,7 +4,7 @@
 
 use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
 use super::contrast::zone;
-use super::{contrast, first_of, icmp, ports, subject};
+use super::{contrast, dropped, first_of, icmp, ports, subject};
 use crate::host::probe::Said;
 use crate::incident::diagnosis::Finding;
 use crate::incident::record::{Record, Summary};
@@ -226,6 +226,19 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{} passed every packet filter of this host and found no socket.",
             counted(*datagrams, "datagram")
         ),
+        Finding::Dropped { class, packets, most, .. } => dropped::sentence(*class, *packets, most, record),
+        Finding::NotDropped => {
+            "The kernel of this host dropped hardly any of these queries or their answers: no packet filter of it is in the way.".into()
+        }
+        Finding::ConntrackDropped { packets, insert_failed, fill } => {
+            dropped::by_conntrack(*packets, *insert_failed, *fill)
+        }
+        Finding::NoRoute { packets } => format!(
+            "{} of this host had no route to {}.",
+            counted(*packets, "packet"),
+            if *packets == 1 { "its destination" } else { "their destinations" }
+        ),
+        Finding::IcmpHeldBack { sent, held } => dropped::held_back(*sent, *held),
         Finding::ProbeAnswered => match record.verified.as_ref().map(|verified| &verified.udp) {
             Some(Said::Answer(rcode)) => format!("The sensor's own UDP probe was answered ({rcode})."),
             _ => "The sensor's own UDP probe was answered.".into(),

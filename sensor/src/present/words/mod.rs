@@ -2,6 +2,7 @@
 
 pub mod cause;
 pub mod contrast;
+pub mod dropped;
 pub mod finding;
 pub mod icmp;
 

@@ -10,9 +10,11 @@ use crate::words::{Error, Rate, Rcode, Span};
 use ask::dns_port;
 pub use ask::{Ask, Names, Tcp};
 pub use fate::Fate;
+pub use kernel::Kernel;
 
 pub mod ask;
 pub mod fate;
+pub mod kernel;
 
 /// A file.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +50,9 @@ pub struct Situation {
     /// What the server says when the sensor probes it (`--verify`).
     #[serde(default)]
     pub probe: Vec<Probe>,
+    /// What the kernel of the host where the sensor stands says.
+    #[serde(default)]
+    pub kernel: Vec<Kernel>,
     /// Neighbours: the same with a difference.
     #[serde(default)]
     pub again: Vec<Again>,
@@ -231,4 +236,6 @@ pub struct Again {
     pub packets: Vec<Packets>,
     #[serde(default)]
     pub probe: Vec<Probe>,
+    #[serde(default)]
+    pub kernel: Vec<Kernel>,
 }

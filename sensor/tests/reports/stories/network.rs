@@ -2,9 +2,11 @@
 
 use sensor::detect::Level::{Critical, Warning};
 use sensor::detect::{Rule, Vantage};
+use sensor::host::counters::Counters;
+use sensor::host::dropped::{DropKind, Dropped, Stage, Way};
 use sensor::host::facts::HostFacts;
-use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
+use sensor::incident::diagnosis::{DropClass, Finding};
 use sensor::incident::record::Record;
 
 use crate::records::{ONSET, asked, contrast, icmp, over, record, symptom, weighed};
@@ -42,13 +44,42 @@ pub fn firewall_rejects() -> Record {
     )
 }
 
+/// Queries that the server's host dropped.
+pub fn dropped(reason: &str, stage: Stage, packets: u64) -> Dropped {
+    Dropped {
+        packets,
+        kind: DropKind {
+            reason: reason.into(),
+            stage,
+            way: Way::ToServer,
+            tcp: false,
+            namespace: None,
+            interface: Some("eth0".into()),
+        },
+    }
+}
+
+pub fn finding(class: DropClass, dropped: &Dropped) -> Finding {
+    Finding::Dropped {
+        class,
+        packets: dropped.packets,
+        most: dropped.kind.clone(),
+        in_flood: false,
+    }
+}
+
 pub fn firewall_drops() -> Record {
     let mut record = record(Vantage::Server);
     asked(&mut record, 2_500, [31, 0, 2_469, 0]);
     record.host = Some(HostFacts {
         udp_bound: Some(true),
         tcp_bound: Some(true),
-        read: 31,
+        counters: Counters {
+            read: 31,
+            ..Counters::default()
+        },
+        drops: vec![dropped("NETFILTER_DROP", Stage::Input, 2_469)],
+        all_drops: true,
         seconds: 120,
         ..HostFacts::default()
     });
@@ -68,6 +99,10 @@ pub fn firewall_drops() -> Record {
                 decided: 2_500,
             },
             Finding::ListensAndReads,
+            finding(
+                DropClass::Filter,
+                &dropped("NETFILTER_DROP", Stage::Input, 2_469),
+            ),
         ],
     ))
 }

@@ -2,6 +2,7 @@
 
 use sensor::detect::Level::{Critical, Warning};
 use sensor::detect::{Rule, Vantage};
+use sensor::host::counters::Counters;
 use sensor::host::facts::HostFacts;
 use sensor::host::probe::{Said, Verified};
 use sensor::incident::diagnosis::Finding;
@@ -19,7 +20,12 @@ pub fn service_down() -> Record {
     record.host = Some(HostFacts {
         udp_bound: Some(false),
         tcp_bound: Some(false),
-        no_ports: 2_490,
+        counters: Counters {
+            no_ports: 2_490,
+            icmp_sent: 65,
+            icmp_held_back: 1_310,
+            ..Counters::default()
+        },
         seconds: 124,
         ..HostFacts::default()
     });
@@ -50,7 +56,10 @@ pub fn service_hung() -> Record {
         tcp_bound: Some(true),
         queued: 212_992,
         socket_drops: 1_204,
-        rcvbuf_errors: 1_204,
+        counters: Counters {
+            rcvbuf_errors: 1_204,
+            ..Counters::default()
+        },
         seconds: 121,
         ..HostFacts::default()
     });

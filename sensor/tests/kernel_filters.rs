@@ -1,0 +1,146 @@
+//! The drop program and the kernel's packet filter: each drop is counted where the rule stands.
+
+mod support;
+
+use std::net::UdpSocket;
+
+use sensor::stage::namespace::Namespace;
+use sensor::stage::responder::answer;
+use sensor_common::drops::{
+    Dropped, FROM_SERVER, STAGE_FORWARD, STAGE_INPUT, STAGE_OUTPUT, TO_SERVER,
+};
+use support::drops::{Collector, Routed, SERVER, ask, filter, ip, number};
+use support::lab::{UnlimitIcmp, dns};
+use support::outage::Stage;
+
+const QUERIES: u16 = 30;
+
+/// Asks, answers what arrives, and says how each of those dropped in a namespace was.
+fn dropped(routed: &Routed, at: &Namespace, many: u64) -> Dropped {
+    let service = routed.server.enter(|| UdpSocket::bind(dns(ip(SERVER))));
+    let service = service.expect("entered").expect("bound");
+    service.set_nonblocking(true).expect("set");
+    let mut collector = Collector::new();
+    let _socket = ask(&routed.client, ip(SERVER), QUERIES);
+    let mut buffer = [0; 512];
+    while let Ok((length, from)) = service.recv_from(&mut buffer) {
+        let answer = answer(&buffer[..length]).expect("a query");
+        // A rule at the hook of what is sent makes this fail.
+        let _ = service.send_to(&answer, from);
+    }
+    collector.expect("NETFILTER_DROP", number(at), ip(SERVER), many)
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_for_input_drops_queries_on_the_server() {
+    let routed = Routed::new();
+    filter(&routed.server, "input", "udp dport 53 drop");
+    let dropped = dropped(&routed, &routed.server, 30);
+    assert_eq!((dropped.stage, dropped.direction), (STAGE_INPUT, TO_SERVER));
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_for_output_drops_answers_on_the_server() {
+    let routed = Routed::new();
+    filter(&routed.server, "output", "udp sport 53 drop");
+    let dropped = dropped(&routed, &routed.server, 30);
+    assert_eq!(
+        (dropped.stage, dropped.direction),
+        (STAGE_OUTPUT, FROM_SERVER)
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_for_output_drops_queries_on_the_client() {
+    let routed = Routed::new();
+    filter(&routed.client, "output", "udp dport 53 drop");
+    let dropped = dropped(&routed, &routed.client, 30);
+    assert_eq!(
+        (dropped.stage, dropped.direction),
+        (STAGE_OUTPUT, TO_SERVER)
+    );
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_for_forwarding_drops_queries_on_the_router() {
+    for rule in ["udp dport 53 drop", "udp dport 53 reject"] {
+        let routed = Routed::new();
+        routed.router.unlimit_icmp();
+        filter(&routed.router, "forward", rule);
+        let dropped = dropped(&routed, &routed.router, 30);
+        assert_eq!(
+            (dropped.stage, dropped.direction),
+            (STAGE_FORWARD, TO_SERVER),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn of_a_third_that_is_dropped_each_is_counted() {
+    let routed = Routed::new();
+    filter(
+        &routed.server,
+        "input",
+        "udp dport 53 numgen inc mod 3 0 drop",
+    );
+    dropped(&routed, &routed.server, 10);
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_that_drops_queries_on_the_server_is_named() {
+    let stage = Stage::new(false, "input");
+    filter(&stage.routed.server, "input", "udp dport 53 drop");
+    let incident = stage.watch.expect("firewall_drops");
+    let dropped = &incident["host"]["drops"][0];
+    assert_eq!(dropped["reason"], "NETFILTER_DROP");
+    assert_eq!(
+        (&dropped["stage"], &dropped["way"]),
+        (&"input".into(), &"to_server".into())
+    );
+    assert_eq!(dropped["interface"], "server0");
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_that_drops_answers_on_the_server_is_named() {
+    let stage = Stage::new(false, "output");
+    filter(&stage.routed.server, "output", "udp sport 53 drop");
+    let incident = stage.watch.expect("firewall_drops");
+    assert_eq!(incident["host"]["drops"][0]["way"], "from_server");
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_that_rejects_queries_on_the_server_is_named() {
+    let stage = Stage::new(false, "reject");
+    filter(&stage.routed.server, "input", "udp dport 53 reject");
+    stage.watch.expect("firewall_rejects");
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_that_drops_a_third_of_the_queries_is_named() {
+    let stage = Stage::new(false, "third");
+    filter(
+        &stage.routed.server,
+        "input",
+        "udp dport 53 numgen inc mod 3 0 drop",
+    );
+    stage.watch.expect("firewall_drops");
+}
+
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_that_drops_what_a_router_forwards_is_named() {
+    let stage = Stage::new(true, "forward");
+    filter(&stage.routed.router, "forward", "udp dport 53 drop");
+    let incident = stage.watch.expect("firewall_drops");
+    assert_eq!(incident["host"]["drops"][0]["stage"], "forward");
+}

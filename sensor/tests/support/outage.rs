@@ -1,0 +1,217 @@
+//! An outage that is staged on a private network, as `watch` sees it on the host where it happens.
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use sensor::stage::client::query;
+use sensor::stage::namespace::Namespace;
+use sensor::stage::responder::answer;
+use serde_json::Value;
+
+use super::drops::{Routed, SERVER, ip};
+use super::lab::{UnlimitIcmp, dns};
+
+const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
+/// Healthy traffic before anything is staged: rates and shares are usual by then.
+const HEALTHY: Duration = Duration::from_secs(8);
+/// From the fault to the right cause, on a busy machine.
+const SOON: Duration = Duration::from_secs(12);
+const EVERY: Duration = Duration::from_millis(20);
+
+/// All have the same server address, and drops are seen in every namespace.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs until it is dropped.
+pub struct Background {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Background {
+    fn new(mut step: impl FnMut() + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                step();
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Answers as long as `reads` says so; what it does not read stays in its buffer.
+fn serve(namespace: &Namespace, reads: Arc<AtomicBool>) -> Background {
+    let socket = namespace.enter(|| UdpSocket::bind(dns(ip(SERVER))));
+    let socket = socket.expect("entered").expect("bound");
+    socket.set_read_timeout(Some(EVERY)).expect("set");
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &2_048)
+        .expect("a small buffer");
+    Background::new(move || {
+        if !reads.load(Ordering::Relaxed) {
+            sleep(EVERY);
+            return;
+        }
+        let mut buffer = [0; 512];
+        if let Ok((length, from)) = socket.recv_from(&mut buffer)
+            && let Some(answer) = answer(&buffer[..length])
+        {
+            let _ = socket.send_to(&answer, from);
+        }
+    })
+}
+
+fn clients(namespace: &Namespace) -> Background {
+    let sockets: Vec<UdpSocket> = (0..20)
+        .map(|_| {
+            let socket = namespace.enter(|| UdpSocket::bind("0.0.0.0:0"));
+            let socket = socket.expect("entered").expect("bound");
+            socket.set_nonblocking(true).expect("set");
+            socket
+        })
+        .collect();
+    let mut id = 0_u16;
+    Background::new(move || {
+        let socket = &sockets[usize::from(id) % sockets.len()];
+        id = id.wrapping_add(1);
+        while socket.recv(&mut [0; 512]).is_ok() {}
+        let _ = socket.send_to(&query(id, "www.example.org"), dns(ip(SERVER)));
+        sleep(EVERY);
+    })
+}
+
+/// A running `watch`; killed when dropped.
+pub struct Watch {
+    child: Child,
+    incidents: Receiver<Value>,
+    state: std::path::PathBuf,
+}
+
+impl Watch {
+    fn start(namespace: &Namespace, device: &str, name: &str) -> Self {
+        let state = std::env::temp_dir().join(format!("sensor-host-{}-{name}", std::process::id()));
+        let mut child = namespace
+            .enter(|| {
+                Command::new(SENSOR)
+                    .args(["watch", "-i", device, "--output", "json", "--state"])
+                    .arg(&state)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+            })
+            .expect("entered")
+            .expect("sensor runs");
+        let said = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut said = said.map(|line| line.expect("text"));
+        let announced = said.find(|line| {
+            assert!(
+                !line.starts_with("why packets are dropped is not known"),
+                "{line}"
+            );
+            line.starts_with("watching ")
+        });
+        announced.expect("it watches");
+        spawn(move || said.for_each(drop));
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let (send, incidents) = channel();
+        spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let object: Value = serde_json::from_str(&line).expect("JSON");
+                if object["kind"] == "incident" && send.send(object).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            incidents,
+            state,
+        }
+    }
+
+    /// Waits until one cause is likely, and it is this one.
+    pub fn expect(&self, cause: &str) -> Value {
+        let begun = Instant::now();
+        let mut last = Value::Null;
+        while let Some(left) = SOON.checked_sub(begun.elapsed()) {
+            match self.incidents.recv_timeout(left) {
+                Ok(incident) => {
+                    last = incident;
+                    if last["first_cause"] == serde_json::json!([cause]) {
+                        println!("{cause} after {:.1} s", begun.elapsed().as_secs_f64());
+                        return last;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => panic!("watch ended"),
+            }
+        }
+        panic!(
+            "not {cause} but {} for {:#} with {:#}",
+            last["first_cause"], last["findings"], last["host"]
+        );
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.state);
+    }
+}
+
+/// Clients, a router, a server, and `watch` on one of them.
+pub struct Stage {
+    pub routed: Routed,
+    pub reads: Arc<AtomicBool>,
+    pub service: Option<Background>,
+    pub watch: Watch,
+    _clients: Background,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Stage {
+    /// Healthy traffic, seen from the server or from the router.
+    pub fn new(on_router: bool, name: &str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let routed = Routed::new();
+        routed.server.unlimit_icmp();
+        routed.router.unlimit_icmp();
+        routed.meet();
+        let reads = Arc::new(AtomicBool::new(true));
+        let service = Some(serve(&routed.server, reads.clone()));
+        let watch = if on_router {
+            Watch::start(&routed.router, "to_client", name)
+        } else {
+            Watch::start(&routed.server, "server0", name)
+        };
+        let clients = clients(&routed.client);
+        sleep(HEALTHY);
+        Self {
+            routed,
+            reads,
+            service,
+            watch,
+            _clients: clients,
+            _alone: alone,
+        }
+    }
+}
