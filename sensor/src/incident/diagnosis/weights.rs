@@ -19,12 +19,12 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::NetworkUnreachable, &[(C::NetworkPathDown, 32), (C::HostDown, -5)]),
     (Kind::TimeExceeded, &[(C::NetworkPathDown, 34)]),
     (Kind::OtherUnreachable, &[(C::FirewallRejects, 14), (C::ServiceDown, 8)]),
-    // Silence.
-    (Kind::Silence, &[(C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
-    (Kind::SilenceHere, &[(C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
-    (Kind::PartFails, &[(C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartBeginsToFail, &[(C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartFailsHere, &[(C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
+    // Silence: a filter that rejects says so.
+    (Kind::Silence, &[(C::FirewallRejects, -30), (C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
+    (Kind::SilenceHere, &[(C::FirewallRejects, -30), (C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
+    (Kind::PartFails, &[(C::FirewallRejects, -30), (C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartBeginsToFail, &[(C::FirewallRejects, -30), (C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartFailsHere, &[(C::FirewallRejects, -30), (C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
     (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
@@ -34,7 +34,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8), (C::ServiceHung, -8), (C::FirewallDrops, -8), (C::NetworkPathDown, -10), (C::HostDown, -20)]),
     (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
     // What fails has in common.
-    (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 2), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
+    (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 12), (C::PacketLoss, -25), (C::ConnectionTracking, -25), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
     (Kind::OnlySomeClientsDenied, &[(C::Misconfiguration, 14), (C::UnwantedQueries, 4), (C::UpstreamFailure, -10), (C::ZoneFailure, -10)]),
     (Kind::OnlyThisHost, &[(C::FirewallDrops, 8), (C::OwnHost, 4), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40)]),
     (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, -6), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
