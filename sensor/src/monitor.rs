@@ -26,6 +26,7 @@ use crate::measure::window::{Reading, Sources};
 
 /// Sources are counted over so many seconds.
 const SOURCES: usize = 10;
+const SOURCES_TIME: Duration = Duration::from_secs(10);
 
 /// What a monitor must know from the outside.
 #[derive(Clone)]
@@ -51,6 +52,8 @@ pub struct Monitor {
     port: u16,
     /// There was a reading.
     begun: bool,
+    /// The engine follows and samples everything.
+    is_whole: bool,
     now: Duration,
 }
 
@@ -69,6 +72,7 @@ impl Monitor {
             seconds: VecDeque::new(),
             port,
             begun: false,
+            is_whole: false,
             now: Duration::ZERO,
         }
     }
@@ -89,6 +93,7 @@ impl Monitor {
         let packets: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
         let sources = reading.second.as_ref().map(|second| self.sources(second));
         self.now = reading.at;
+        self.is_whole = window.cost.shift == 0 && window.cost.sample_shift == 0;
         self.detector.observe(&Observation {
             now: reading.at,
             window,
@@ -105,9 +110,22 @@ impl Monitor {
         self.tracker.update(&self.detector, &tick)
     }
 
+    /// Whether ticks in which nothing happens may be left out before something is seen again: nothing goes on, and
+    /// time alone makes no rule fire.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_whole && self.detector.is_at_rest() && self.tracker.is_at_rest()
+    }
+
     /// The sources of the last ten seconds.
     fn sources(&mut self, second: &Arc<Second>) -> (Sources, Duration) {
-        if self.seconds.len() == SOURCES {
+        let mut kept: Duration = self.seconds.iter().map(|second| second.elapsed).sum();
+        kept += second.elapsed;
+        // Seconds in which nothing happened may be one long second.
+        while let Some(first) = self.seconds.front()
+            && (self.seconds.len() >= SOURCES || kept - first.elapsed >= SOURCES_TIME)
+        {
+            kept -= first.elapsed;
             self.seconds.pop_front();
         }
         self.seconds.push_back(second.clone());

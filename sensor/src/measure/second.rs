@@ -47,6 +47,20 @@ pub struct Second {
 }
 
 impl Second {
+    /// One in which nothing was counted.
+    #[must_use]
+    pub fn empty(elapsed: Duration, secret: u64) -> Self {
+        Self {
+            elapsed,
+            sources: Distinct::default(),
+            names: Distinct::default(),
+            candidates: BTreeSet::new(),
+            addresses: Counts::default(),
+            prefixes: Counts::default(),
+            secret,
+        }
+    }
+
     /// Adds the one that follows.
     pub fn add(&mut self, next: &Self) {
         self.elapsed += next.elapsed;

@@ -9,21 +9,14 @@ use sensor_ebpf::address::{Address, V4, V6};
 /// A set of which only the size can be told: `HyperLogLog`, with the estimator of Ertl 2017 ("New
 /// cardinality estimation algorithms for `HyperLogLog` sketches", algorithm 6), which needs no
 /// correction for small or large sets. Standard error 0.8 %.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Distinct {
+    /// Empty where nothing was seen.
     ranks: Box<[u8]>,
 }
 
 /// Ranks are the leading ones of 16 bits, plus one.
 const HIGHEST_RANK: usize = 17;
-
-impl Default for Distinct {
-    fn default() -> Self {
-        Self {
-            ranks: vec![0; REGISTERS].into(),
-        }
-    }
-}
 
 impl Distinct {
     /// From the registers of all CPUs together.
@@ -36,10 +29,20 @@ impl Distinct {
 
     /// Adds registers.
     pub fn add_registers(&mut self, highest: &[u16]) {
+        if highest.iter().all(|highest| *highest == 0) {
+            return;
+        }
+        self.fill();
         for (rank, highest) in self.ranks.iter_mut().zip(highest) {
             if *highest != 0 {
                 *rank = (*rank).max(highest.leading_ones() as u8 + 1);
             }
+        }
+    }
+
+    fn fill(&mut self) {
+        if self.ranks.is_empty() {
+            self.ranks = vec![0; REGISTERS].into();
         }
     }
 
@@ -53,6 +56,10 @@ impl Distinct {
 
     /// The union of both.
     pub fn merge(&mut self, other: &Self) {
+        if other.ranks.is_empty() {
+            return;
+        }
+        self.fill();
         for (rank, other) in self.ranks.iter_mut().zip(&other.ranks) {
             *rank = (*rank).max(*other);
         }
@@ -195,23 +202,25 @@ pub struct Heavy {
 }
 
 /// A count-min sketch in which only what an interval added is left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`].
+    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`]; empty where nothing was counted.
     columns: Box<[u32]>,
 }
 
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            columns: vec![0; ROWS * COLUMNS].into(),
+impl Counts {
+    fn fill(&mut self) {
+        if self.columns.is_empty() {
+            self.columns = vec![0; ROWS * COLUMNS].into();
         }
     }
-}
 
-impl Counts {
     /// Adds the counters of one CPU.
     pub fn add(&mut self, columns: &[u32]) {
+        if columns.is_empty() {
+            return;
+        }
+        self.fill();
         for (sum, count) in self.columns.iter_mut().zip(columns) {
             *sum = sum.wrapping_add(*count);
         }
@@ -226,6 +235,7 @@ impl Counts {
     #[cfg(test)]
     pub(crate) fn count(&mut self, source: Prefix, packets: u32, secret: u64) {
         let hash = source.hash(secret);
+        self.fill();
         for row in 0..ROWS {
             let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
             self.columns[column * ROWS + row] += packets;
@@ -235,6 +245,9 @@ impl Counts {
     /// What was added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
+        if earlier.columns.is_empty() {
+            return self.clone();
+        }
         let columns = self.columns.iter().zip(&earlier.columns);
         Self {
             columns: columns.map(|(now, then)| now.wrapping_sub(*then)).collect(),
@@ -259,6 +272,9 @@ impl Counts {
     }
 
     fn estimate(&self, hash: u64) -> u64 {
+        if self.columns.is_empty() {
+            return 0;
+        }
         let column = |row: usize| (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
         let counts = (0..ROWS).map(|row| self.columns[column(row) * ROWS + row]);
         u64::from(counts.min().unwrap_or(0))

@@ -228,6 +228,10 @@ impl State for Memory {
     fn clock(&self) -> u64 {
         self.table.control.clock
     }
+
+    fn frames(&self) -> Option<u64> {
+        Some(self.totals.seen)
+    }
 }
 
 impl Hooks for Memory {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sensor_common::sample::Sample;
 
 use super::capture::{Capture, CaptureError};
-use super::clock::{DISORDER, PacketClock};
+use super::clock::{DISORDER, Gap, PacketClock};
 use super::counting::Counting;
 use super::pace::Pace;
 use crate::engine::kernel::load::LoadError;
@@ -41,9 +41,13 @@ pub struct Replay<'r, C> {
     counting: C,
     stage: Stage,
     times: Times,
-    /// Ticks before the frame that waits, or before the end.
+    /// Ticks before the frame that waits.
+    gap: Option<Gap>,
+    /// Ticks before the end.
     due: VecDeque<(Duration, Tick)>,
     waiting: Option<Vec<u8>>,
+    /// Ticks in which nothing happens may be left out.
+    at_rest: bool,
     /// Of the tick that was last.
     at: Duration,
     /// How fast it is played; none where as fast as possible.
@@ -93,8 +97,10 @@ impl<'r, C: Counting> Replay<'r, C> {
             counting,
             stage: Stage::Frames,
             times: Times::default(),
+            gap: None,
             due: VecDeque::new(),
             waiting: None,
+            at_rest: false,
             at: Duration::ZERO,
             pace: None,
             timeout,
@@ -122,7 +128,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             self.counting.set_clock(self.times.now);
             count(&mut self.counting, &frame, &mut self.summary);
         }
-        while self.due.is_empty() {
+        loop {
             let frame = match self.capture.next_frame() {
                 Ok(Some(frame)) => frame,
                 ended => {
@@ -133,10 +139,9 @@ impl<'r, C: Counting> Replay<'r, C> {
             };
             self.summary.cut += u64::from(frame.is_cut);
             if let Some(time) = frame.time {
-                let ticks = self.times.pass_to(time, &mut self.summary);
-                self.due.extend(ticks);
-                if !self.due.is_empty() {
+                if let Some(gap) = self.times.pass_to(time, &mut self.summary) {
                     self.waiting = Some(frame.bytes.to_vec());
+                    self.gap = Some(gap);
                     return;
                 }
                 self.counting.set_clock(self.times.now);
@@ -148,6 +153,14 @@ impl<'r, C: Counting> Replay<'r, C> {
     /// The next tick.
     fn next_tick(&mut self) -> Option<(Duration, Tick)> {
         loop {
+            if let Some(gap) = &mut self.gap {
+                // Played as fast as it was made every tick is shown.
+                if let Some(at) = gap.next_tick(self.at_rest && self.pace.is_none()) {
+                    gap.left_out().for_each(|at| self.counting.maintain(at));
+                    return Some((at, self.times.first.take().unwrap_or(Tick::Next)));
+                }
+                self.gap = None;
+            }
             if let Some(due) = self.due.pop_front() {
                 return Some(due);
             }
@@ -190,30 +203,27 @@ struct Times {
     begun: Option<Duration>,
     /// The latest time since then.
     now: Duration,
+    /// The tick to come, where time begins with it.
+    first: Option<Tick>,
 }
 
 impl Times {
-    /// Moves to the time of a packet: the ticks until then.
-    fn pass_to(
-        &mut self,
-        time: Duration,
-        summary: &mut Summary,
-    ) -> impl Iterator<Item = (Duration, Tick)> + use<> {
+    /// Moves to the time of a packet: what passes until then, if a tick does.
+    fn pass_to(&mut self, time: Duration, summary: &mut Summary) -> Option<Gap> {
         summary.first.get_or_insert(time);
         summary.last = summary.last.max(time);
         let goes_back = time.saturating_add(DISORDER) < self.now;
-        let mut first = None;
         if self.begun.is_none() || goes_back {
             summary.restarts += u64::from(goes_back);
             self.begun = Some(time);
-            first = Some(Tick::Begin(WallClock {
+            self.first = Some(Tick::Begin(WallClock {
                 begun: time,
                 samples: time,
             }));
         }
-        let (ticks, now) = self.clock.advance(time);
-        self.now = now;
-        ticks.map(move |at| (at, first.take().unwrap_or(Tick::Next)))
+        let gap = self.clock.advance_to(time);
+        self.now = self.clock.now();
+        (!gap.is_empty()).then_some(gap)
     }
 
     /// Moves on: the ticks until then.
@@ -247,6 +257,10 @@ impl<C: Counting> Engine for Replay<'_, C> {
 
     fn ledger(&self) -> &Ledger {
         self.counting.ledger()
+    }
+
+    fn rest(&mut self, at_rest: bool) {
+        self.at_rest = at_rest;
     }
 
     fn status(&self) -> &Status {
