@@ -48,6 +48,8 @@ pub struct Monitor {
     tracker: Tracker,
     calendar: WallClock,
     seconds: VecDeque<Arc<Second>>,
+    /// Who asked in all of them, while that has not changed.
+    summed: Option<Sources>,
     /// Where servers are asked.
     port: u16,
     /// There was a reading.
@@ -70,6 +72,7 @@ impl Monitor {
             tracker: Tracker::new(calendar, options.about, options.shadow),
             calendar,
             seconds: VecDeque::new(),
+            summed: None,
             port,
             begun: false,
             is_whole: false,
@@ -126,12 +129,22 @@ impl Monitor {
             && (self.seconds.len() >= SOURCES || kept - first.elapsed >= SOURCES_TIME)
         {
             kept -= first.elapsed;
+            if !first.is_empty() {
+                self.summed = None;
+            }
             self.seconds.pop_front();
         }
+        if !second.is_empty() {
+            self.summed = None;
+        }
         self.seconds.push_back(second.clone());
-        let mut sum = Seconds::default();
-        self.seconds.iter().for_each(|second| sum.add(second));
-        (sum.sources(), sum.elapsed)
+        let sources = self.summed.get_or_insert_with(|| {
+            let mut sum = Seconds::default();
+            let counted = self.seconds.iter().filter(|second| !second.is_empty());
+            counted.for_each(|second| sum.add(second));
+            sum.sources()
+        });
+        (sources.clone(), kept)
     }
 
     /// Servers of this host that have an incident.

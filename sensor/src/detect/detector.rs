@@ -13,6 +13,7 @@ use crate::measure::window::ServerWindow;
 
 use super::askers::Askers;
 use super::baseline::{self, Baseline};
+use super::cohort;
 use super::facts::{self, Around, Facts, NetworkFacts};
 use super::history::{self, Span};
 use super::network::Network;
@@ -240,7 +241,10 @@ impl Detector {
             let answers = long.rate(long.answers()).max(state.usual.noerror.mean());
             rates.push((*key, answers));
             let fires = readings.iter().any(|reading| reading.level().is_some());
-            if fires || !state.is_calm(now, &self.thresholds) {
+            // With an earlier one, the end of a query that is about to be known makes enough of them.
+            let failed = state.cohorts.without_answer(cohort::KEPT, &clock);
+            let enough = failed + 1 >= self.thresholds.failed_queries;
+            if fires || enough || !state.is_calm(now, &self.thresholds) {
                 calm = false;
             } else {
                 state.fall_asleep(now, &self.thresholds);

@@ -56,7 +56,7 @@ impl Reader {
         window.lanes = self.lanes.read(state);
         self.upkeep.cost(state, &mut window.cost);
         let second = self.upkeep.second();
-        if let Some(second) = &second {
+        if let Some(second) = second.as_ref().filter(|second| !second.is_empty()) {
             let mut seconds = Seconds::default();
             seconds.add(second);
             window.set_sources(&seconds);
