@@ -45,6 +45,11 @@ impl Reader {
         self.upkeep.tick(state);
     }
 
+    /// See [`Upkeep::owes_second`].
+    pub(super) fn owes_second(&self, state: &impl State) -> bool {
+        self.upkeep.owes_second(state)
+    }
+
     /// See [`Upkeep::flush`].
     pub(super) fn flush(&mut self, state: &mut impl State) {
         self.upkeep.flush(state);

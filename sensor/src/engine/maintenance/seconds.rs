@@ -97,6 +97,12 @@ impl Seconds {
         }
     }
 
+    /// Whether the next tick brings a second in which something was counted, as far as is known.
+    pub(super) fn owes(&self, state: &impl State) -> bool {
+        let counted = |left: &Left| left.frames.is_none() || left.frames != state.frames();
+        self.left.as_ref().is_some_and(counted)
+    }
+
     /// Begins a second in another bank; the one before is read from the next tick on.
     pub(super) fn begin(&mut self, state: &mut impl State) -> u32 {
         self.finish(state);

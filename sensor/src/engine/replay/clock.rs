@@ -98,13 +98,18 @@ impl Gap {
         Some(self.time(tick))
     }
 
-    /// Times of the ticks that were left out before the last one; of many, of the first.
-    pub(super) fn left_out(&self) -> impl Iterator<Item = Duration> + use<> {
+    /// Ticks that were left out before the last one, and their times; of many, the first.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = (u32, Duration)> + use<> {
         let first = self.first;
         let left_out = self.left_out.clone();
         left_out
             .take(MADE_UP as usize)
-            .map(move |tick| first.saturating_add(TICK.saturating_mul(tick)))
+            .map(move |tick| (tick, first.saturating_add(TICK.saturating_mul(tick))))
+    }
+
+    /// Goes on behind a tick that is not left out after all.
+    pub(super) fn go_back_to(&mut self, tick: u32) {
+        self.next = tick + 1;
     }
 
     fn time(&self, tick: u32) -> Duration {

@@ -383,6 +383,10 @@ impl Counting for HostEngine {
         self.reader.maintain(&mut self.memory);
     }
 
+    fn owes_second(&self) -> bool {
+        self.reader.owes_second(&self.memory)
+    }
+
     fn set_clock(&mut self, now: Duration) {
         self.memory.table.control.clock = nanoseconds(now);
     }
