@@ -126,7 +126,7 @@ impl Monitor {
         kept += second.elapsed;
         // Seconds in which nothing happened may be one long second.
         while let Some(first) = self.seconds.front()
-            && (self.seconds.len() >= SOURCES || kept - first.elapsed >= SOURCES_TIME)
+            && (self.seconds.len() >= SOURCES || kept >= SOURCES_TIME + first.elapsed)
         {
             kept -= first.elapsed;
             if !first.is_empty() {

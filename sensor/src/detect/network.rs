@@ -221,7 +221,7 @@ impl Fragments {
         // Ticks in which nothing happened may be one long tick.
         while let Some((_, _, elapsed)) = self.ticks.front()
             && (self.ticks.len() >= FRAGMENT_TICKS
-                || (*elapsed + window.elapsed > LONG_TICK && kept - *elapsed >= FRAGMENT_TIME))
+                || (*elapsed + window.elapsed > LONG_TICK && kept >= FRAGMENT_TIME + *elapsed))
             && let Some((first, later, elapsed)) = self.ticks.pop_front()
         {
             kept -= elapsed;

@@ -29,9 +29,8 @@ impl Compression {
     pub(super) fn of(begin: &[u8]) -> Option<Self> {
         match begin {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            // A zstd file may begin with a frame that is skipped, which pzstd writes.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            // It may begin with a frame that is skipped, which pzstd writes.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
             [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
             [0xfd, b'7', b'z', b'X', ..] => Some(Self::Xz),
             [b'B', b'Z', b'h', ..] => Some(Self::Bzip2),

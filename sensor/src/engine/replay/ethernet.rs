@@ -1,4 +1,4 @@
-//! What Ethernet frames carry that the packet program does not open on a live interface: PPPoE and MPLS, and VLAN tags
+//! What Ethernet frames carry that the packet program does not open on a live interface: `PPPoE` and MPLS, and VLAN tags
 //! with older numbers.
 
 /// Length of an Ethernet header, with the type at its end.
@@ -8,7 +8,7 @@ pub(super) const IPV4: [u8; 2] = [0x08, 0x00];
 pub(super) const IPV6: [u8; 2] = [0x86, 0xdd];
 const TAG: [u8; 2] = [0x81, 0x00];
 const SERVICE_TAG: [u8; 2] = [0x88, 0xa8];
-/// QinQ as it was before IEEE 802.1ad had a number for it.
+/// Two tags as it was before IEEE 802.1ad had a number for it.
 const OLD_TAGS: [[u8; 2]; 2] = [[0x91, 0x00], [0x92, 0x00]];
 const PPPOE: [u8; 2] = [0x88, 0x64];
 const MPLS: [[u8; 2]; 2] = [[0x88, 0x47], [0x88, 0x48]];
@@ -21,7 +21,7 @@ fn two(frame: &[u8], at: usize) -> Option<[u8; 2]> {
     frame.get(at..)?.first_chunk::<2>().copied()
 }
 
-/// Puts a frame into the buffer, with what PPPoE or MPLS carries directly behind its Ethernet header.
+/// Puts a frame into the buffer, with what `PPPoE` or MPLS carries directly behind its Ethernet header.
 pub(super) fn put(frame: &[u8], buffer: &mut Vec<u8>) {
     buffer.clear();
     let mut at = HEADER - 2;

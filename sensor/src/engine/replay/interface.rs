@@ -70,9 +70,9 @@ mod tests {
         assert_eq!(half(6, 1_500_000), expected);
         assert_eq!(half(9, 1_500_000_000), expected);
         assert_eq!(half(12, 1_500_000_000_000), expected);
-        assert_eq!(half(0x80 | 20, 3 << 19), expected);
-        assert_eq!(half(0x80 | 30, 3 << 29), expected);
-        assert_eq!(half(0x80 | 62, 3 << 61), expected);
+        assert_eq!(half(0x94, 3 << 19), expected);
+        assert_eq!(half(0x9e, 3 << 29), expected);
+        assert_eq!(half(0xbe, 3 << 61), expected);
         assert_eq!(half(0, 7), Duration::from_secs(7));
         assert_eq!(half(0x80, 7), Duration::from_secs(7));
         // A unit that is finer than 64 bits can count seconds in.

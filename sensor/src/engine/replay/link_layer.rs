@@ -101,11 +101,11 @@ impl LinkLayer {
             Self::Raw => Some((by_version(*frame.first()?).unwrap_or(ethernet::IPV4), 0)),
             Self::Cooked => Some((two(14)?, 16)),
             Self::Cooked2 => frame.get(..20).and(Some((two(0)?, 20))),
-            Self::Loopback => Some((by_family(frame.first_chunk::<4>()?), 4)),
+            Self::Loopback => Some((by_family(*frame.first_chunk::<4>()?), 4)),
             // The family, how it is protected and how, in 12 bytes.
             Self::Enc => frame
                 .get(..12)
-                .and(Some((by_family(frame.first_chunk::<4>()?), 12))),
+                .and(Some((by_family(*frame.first_chunk::<4>()?), 12))),
             Self::Nflog => nflog(frame),
             Self::Ppp => serial::ppp(frame),
             Self::PppWithDirection => serial::ppp_with_direction(frame),
@@ -121,8 +121,8 @@ impl LinkLayer {
 
 /// A protocol family in the byte order of the machine that wrote it; 2 is IPv4 everywhere, and what IPv6 is depends on
 /// the system.
-fn by_family(family: &[u8; 4]) -> [u8; 2] {
-    let family = u32::from_le_bytes(*family).min(u32::from_be_bytes(*family));
+fn by_family(family: [u8; 4]) -> [u8; 2] {
+    let family = u32::from_le_bytes(family).min(u32::from_be_bytes(family));
     match family {
         2 => ethernet::IPV4,
         10 | 24 | 28 | 30 => ethernet::IPV6,

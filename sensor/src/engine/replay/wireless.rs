@@ -6,7 +6,7 @@ use super::ethernet;
 const DATA: u8 = 2;
 /// A subtype without a body has this bit.
 const NO_DATA: u8 = 4;
-/// A subtype with QoS has this bit.
+/// A subtype with quality of service has this bit.
 const QOS: u8 = 8;
 /// Flags of the frame control.
 const TO_AND_FROM_DS: u8 = 3;
