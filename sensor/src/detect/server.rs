@@ -29,6 +29,8 @@ const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// Dossiers are learnt so often.
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// A tick of so long stands for several in which nothing happened.
+const LONG_TICK: Duration = Duration::from_millis(500);
 /// Labels of a zone, at most.
 pub const ZONE_DEPTH: usize = 4;
 /// Clients that were answered are remembered, so many of them.
@@ -103,6 +105,8 @@ pub struct ServerState {
     failures_learnt_to: Duration,
     /// The same of dossiers, which are learnt now and then.
     dossiers_learnt_to: Duration,
+    /// Nothing is kept of its last minutes and nothing fires: ticks in which nothing happens change nothing.
+    pub(super) is_asleep: bool,
 }
 
 impl ServerState {
@@ -129,6 +133,7 @@ impl ServerState {
             learnt_to: begun,
             failures_learnt_to: begun,
             dossiers_learnt_to: begun,
+            is_asleep: false,
         }
     }
 
@@ -156,6 +161,30 @@ impl ServerState {
             elapsed,
             ..Span::empty(now)
         });
+    }
+
+    /// Makes up for ticks in which nothing happened, up to `now`, that were left out.
+    pub(super) fn wake(&mut self, now: Duration, limits: &Thresholds) {
+        self.is_asleep = false;
+        let slept = now.saturating_sub(self.history.now());
+        if !slept.is_zero() {
+            self.pass(now, slept);
+            self.follow_rate(slept, limits);
+        }
+    }
+
+    /// Whether nothing rises, falls or was noticed lately: then time alone changes nothing.
+    pub(super) fn is_calm(&self, now: Duration, limits: &Thresholds) -> bool {
+        let noticed = |(_, until)| now.saturating_sub(until) <= SETTLED + Duration::from_secs(2);
+        !self.rises() && !self.noticed.is_some_and(noticed) && !self.is_low(limits)
+    }
+
+    /// See `is_asleep`.
+    pub(super) fn fall_asleep(&mut self, now: Duration, limits: &Thresholds) {
+        self.is_asleep = self.alarms == 0
+            && !self.history.is_recent()
+            && self.cohorts.is_empty()
+            && self.is_calm(now, limits);
     }
 
     /// Adds a dossier whose time-out has passed.
@@ -254,6 +283,15 @@ impl ServerState {
     fn follow_rate(&mut self, elapsed: Duration, limits: &Thresholds) {
         let tick = self.history.over(elapsed);
         let rate = tick.rate(tick.counters.queries);
+        // Ticks that were left out because nothing happened in them.
+        let ticks = elapsed.as_nanos() / LONG_TICK.as_nanos();
+        let elapsed = elapsed / (2 * ticks as u32).max(1);
+        for _ in 0..(2 * ticks).clamp(1, 64) {
+            self.add_rate(rate, elapsed, limits);
+        }
+    }
+
+    fn add_rate(&mut self, rate: f64, elapsed: Duration, limits: &Thresholds) {
         // The Poisson spread of a tick's count, where the rate has been steadier than that.
         let mean = self.usual.rate.mean();
         let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
@@ -264,9 +302,39 @@ impl ServerState {
     }
 
     fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+        if to.saturating_sub(from) >= LONG_TICK {
+            // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
+            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            let mut at = from;
+            for span in spans {
+                let begun = span.end.saturating_sub(span.elapsed);
+                self.learn_span(at, begun, &[]);
+                at = at.max(begun);
+                self.learn_span(at, span.end, &[span]);
+                at = at.max(span.end);
+            }
+            self.learn_span(at, to, &[]);
+        } else {
+            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            self.learn_span(from, to, &spans);
+        }
+        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            let begun = to.saturating_sub(MOST_LAG);
+            if self.dossiers_learnt_to < begun {
+                self.learn_dossiers(self.dossiers_learnt_to, begun, &[]);
+            }
+            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, recent);
+            self.dossiers_learnt_to = to;
+        }
+    }
+
+    fn learn_span(&mut self, from: Duration, to: Duration, spans: &[Span]) {
         let elapsed = to.saturating_sub(from);
+        if elapsed.is_zero() {
+            return;
+        }
         let mut sum = Span::empty(to);
-        for span in self.history.between(from, to) {
+        for span in spans {
             sum.add(span);
         }
         sum.elapsed = elapsed;
@@ -298,14 +366,6 @@ impl ServerState {
         usual
             .answers_unwanted
             .learn(about_answers(ErrorKind::Port), counters.responses);
-        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
-            self.learn_dossiers(
-                self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)),
-                to,
-                recent,
-            );
-            self.dossiers_learnt_to = to;
-        }
     }
 
     fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {

@@ -128,7 +128,13 @@ pub struct Lowest {
 }
 
 impl Lowest {
-    fn learn(&mut self, rate: f64, elapsed: Duration) {
+    fn learn(&mut self, rate: f64, mut elapsed: Duration) {
+        // A span that ends a quiet time and goes on behind it is of both.
+        let missing = QUIET.saturating_sub(self.elapsed);
+        if !self.elapsed.is_zero() && elapsed > missing {
+            self.learn(rate, missing);
+            elapsed -= missing;
+        }
         self.count += rate * elapsed.as_secs_f64();
         self.elapsed += elapsed;
         if self.elapsed < QUIET {
