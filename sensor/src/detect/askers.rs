@@ -226,13 +226,13 @@ impl Askers {
         server: &ServerKey,
         clients: impl Iterator<Item = &'a ServerKey>,
     ) -> f64 {
-        let (mut all, mut served) = (0, 0);
+        let (mut all, mut well) = (0, 0);
         for client in clients {
             all += 1;
             let by = self.served_by.get(client);
-            served += u64::from(by.is_some_and(|by| by.iter().any(|other| other != server)));
+            well += u64::from(by.is_some_and(|by| by.iter().any(|other| other != server)));
         }
-        super::history::share(served, all)
+        super::history::share(well, all)
     }
 
     /// Of what the client that asks most of a server's queries asks of anybody, the share that it asks of this one.

@@ -1,7 +1,7 @@
 //! A capture as an engine: its ticks come by the time of its packets.
 
-use std::sync::Arc;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::sample::Sample;
