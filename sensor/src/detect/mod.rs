@@ -6,6 +6,7 @@
 pub mod askers;
 pub mod baseline;
 pub mod cohort;
+mod connections;
 pub mod crowd;
 mod detector;
 mod facts;

@@ -8,6 +8,7 @@ use sensor_common::server::ServerKey;
 
 use super::baseline::{ADAPTS, Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
+use super::connections;
 use super::crowd;
 use super::history::{History, Span};
 use super::interval;
@@ -232,7 +233,7 @@ impl ServerState {
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, recent);
+        self.learn_between(self.learnt_to, to, adapts, recent);
         self.learnt_to = to;
     }
 
@@ -263,7 +264,7 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_between(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
         let mut sum = Span::empty(to);
         for span in self.history.between(from, to) {
@@ -289,7 +290,10 @@ impl ServerState {
         learn(&mut usual.syns, syns);
         let accepted = counters.tcp[TcpEvent::SynAck.index()];
         usual.truncated.learn(counters.answers_truncated, answers);
-        usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        // A server of few connections may have lost TCP without anybody having noticed it yet.
+        if adapts || !connections::may_rise(&self.history, &usual.syns_failed) {
+            usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        }
         let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
         usual.answers_lost.learn(
             about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
