@@ -3,6 +3,7 @@
 //! A rule is a pure function of [`Facts`], one file each in `rules/`. The [`Detector`] keeps what they
 //! need of the past: a history and baselines of each server, and of the network as a whole.
 
+pub mod again;
 pub mod askers;
 pub mod baseline;
 pub mod cohort;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 
+use super::again;
 use super::baseline::{ADAPTS, Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
 use super::connections;
@@ -306,6 +307,7 @@ impl ServerState {
             self.learn_dossiers(
                 self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)),
                 to,
+                adapts,
                 recent,
             );
             self.dossiers_learnt_to = to;
@@ -341,9 +343,11 @@ impl ServerState {
         self.usual.failed.learn(asked.failed(), asked.decided());
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
+        let now = self.history.now();
         let usual = &mut self.usual;
+        let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
         let mut zones: BTreeMap<String, u64> =
             usual.zones.keys().map(|key| (key.clone(), 0)).collect();
@@ -354,6 +358,12 @@ impl ServerState {
                 usual.latency.learn(latency);
                 let denied = self.names.is_denied(dossier);
                 usual.denied.learn(u64::from(denied), 1);
+            }
+            if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
+                usual.asked_again.learn(u64::from(again), 1);
+                if again::is_large(dossier) {
+                    usual.large_asked_again.learn(u64::from(again), 1);
+                }
             }
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();

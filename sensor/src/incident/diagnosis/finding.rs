@@ -240,6 +240,41 @@ pub enum Finding {
         /// Later ones.
         later: u64,
     },
+    /// Clients ask again after they were answered, all of them or all of those that have something in common.
+    AskedAgain {
+        /// How many queries.
+        again: u64,
+        /// Of so many that were answered.
+        answered: u64,
+    },
+    /// A part of what is answered is asked again.
+    AskedAgainInPart {
+        /// How many queries.
+        again: u64,
+        /// Of so many that were answered.
+        answered: u64,
+    },
+    /// Large answers are asked for again, and small ones are not.
+    LargeAskedAgain {
+        /// How many queries.
+        again: u64,
+        /// Of so many with a large answer.
+        answered: u64,
+    },
+    /// ICMP host or network unreachable about answers.
+    AnswersUnreachable {
+        /// How many.
+        errors: u64,
+        /// Who sent one of them.
+        from: String,
+    },
+    /// ICMP administratively prohibited about answers.
+    AnswersProhibited {
+        /// How many.
+        errors: u64,
+        /// Who sent one of them.
+        from: String,
+    },
     /// TCP connections to the server are not accepted.
     TcpNotAccepted {
         /// SYNs.
@@ -357,6 +392,11 @@ pub enum Kind {
     UnaskedAnswers,
     AnswersTooBig,
     FragmentsMissing,
+    AskedAgain,
+    AskedAgainInPart,
+    LargeAskedAgain,
+    AnswersUnreachable,
+    AnswersProhibited,
     TcpNotAccepted,
     Truncated,
     SynFlood,
@@ -452,6 +492,11 @@ impl Finding {
             Self::UnaskedAnswers { .. } => Kind::UnaskedAnswers,
             Self::AnswersTooBig { .. } => Kind::AnswersTooBig,
             Self::FragmentsMissing { .. } => Kind::FragmentsMissing,
+            Self::AskedAgain { .. } => Kind::AskedAgain,
+            Self::AskedAgainInPart { .. } => Kind::AskedAgainInPart,
+            Self::LargeAskedAgain { .. } => Kind::LargeAskedAgain,
+            Self::AnswersUnreachable { .. } => Kind::AnswersUnreachable,
+            Self::AnswersProhibited { .. } => Kind::AnswersProhibited,
             Self::TcpNotAccepted { .. } => Kind::TcpNotAccepted,
             Self::Truncated => Kind::Truncated,
             Self::SynFlood => Kind::SynFlood,
