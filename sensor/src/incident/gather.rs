@@ -6,6 +6,7 @@ use std::time::Duration;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
+use super::asks;
 use super::chronology::Came;
 use super::diagnosis::contrast::{self, Property};
 use super::diagnosis::{Contrast, Finding};
@@ -644,6 +645,13 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
             found.push(Finding::UpstreamFails {
                 upstreams: upstreams.iter().map(|key| ip(key).to_string()).collect(),
             });
+        } else if case.has(Rule::RcodeShift)
+            && case
+                .evidence
+                .shift_of_rcodes
+                .is_some_and(|shift| shift.rcode == SERVFAIL)
+        {
+            found.extend(asks::finding(facts, detector, case.onset));
         }
     }
 }

@@ -311,6 +311,18 @@ pub enum Finding {
         /// They.
         upstreams: Vec<String>,
     },
+    /// The server asks others, and they answer: what fails is not of them.
+    UpstreamsAnswer {
+        /// Queries that they answered.
+        answered: u64,
+        /// And those that they did not.
+        failed: u64,
+    },
+    /// The server asked others, who answered, and asks nobody any more.
+    AsksNobody {
+        /// Queries a second before.
+        before: f64,
+    },
     /// Hardly a query arrives any more.
     QueriesStayAway,
     /// Nothing listens on the DNS port of this host.
@@ -407,6 +419,8 @@ pub enum Kind {
     SeveralServers,
     NoServerAnswers,
     UpstreamFails,
+    UpstreamsAnswer,
+    AsksNobody,
     QueriesStayAway,
     NothingListens,
     ListensAndReads,
@@ -432,6 +446,7 @@ impl Finding {
                 | Self::UnaskedAnswers { .. }
                 | Self::NoServerAnswers { .. }
                 | Self::UpstreamFails { .. }
+                | Self::UpstreamsAnswer { .. }
         )
     }
 
@@ -507,6 +522,8 @@ impl Finding {
             Self::SeveralServers { .. } => Kind::SeveralServers,
             Self::NoServerAnswers { .. } => Kind::NoServerAnswers,
             Self::UpstreamFails { .. } => Kind::UpstreamFails,
+            Self::UpstreamsAnswer { .. } => Kind::UpstreamsAnswer,
+            Self::AsksNobody { .. } => Kind::AsksNobody,
             Self::QueriesStayAway => Kind::QueriesStayAway,
             Self::NothingListens => Kind::NothingListens,
             Self::ListensAndReads => Kind::ListensAndReads,

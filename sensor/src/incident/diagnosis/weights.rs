@@ -82,6 +82,8 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SeveralServers, &[(C::NetworkPathDown, 14), (C::FirewallDrops, 6), (C::ServiceDown, -12), (C::ServiceHung, -15), (C::HostDown, -6), (C::Overload, -15)]),
     (Kind::NoServerAnswers, &[(C::NetworkPathDown, 24), (C::FirewallDrops, 17)]),
     (Kind::UpstreamFails, &[(C::UpstreamFailure, 40), (C::ServiceDown, -20), (C::ServiceHung, -20), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::Overload, -15), (C::ZoneFailure, -6)]),
+    (Kind::UpstreamsAnswer, &[(C::UpstreamFailure, -25)]),
+    (Kind::AsksNobody, &[(C::UpstreamFailure, -25), (C::ZoneFailure, -12), (C::Overload, 10), (C::Misconfiguration, 6)]),
     (Kind::QueriesStayAway, &[(C::NetworkPathDown, 15), (C::FirewallDrops, 14)]),
     // What this host's kernel says, and the sensor's own probe.
     (Kind::NothingListens, &[(C::ServiceDown, 30), (C::ServiceHung, -40), (C::Overload, -20), (C::FirewallDrops, -10)]),

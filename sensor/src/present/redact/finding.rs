@@ -99,6 +99,11 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::LooksAround
         | Finding::TcpAccepted
         | Finding::TcpRefused
+        | Finding::UpstreamsAnswer {
+            answered: _,
+            failed: _,
+        }
+        | Finding::AsksNobody { before: _ }
         | Finding::QueriesStayAway
         | Finding::NothingListens
         | Finding::ListensAndReads

@@ -231,6 +231,15 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "The queries that {server} sends to {} fail or are slow.",
             first_of(upstreams, NAMED)
         ),
+        Finding::UpstreamsAnswer { answered, failed } => format!(
+            "Of the queries that {server} sends to others, {} were answered and {} not: they do not explain the errors.",
+            count(*answered),
+            count(*failed)
+        ),
+        Finding::AsksNobody { before } => format!(
+            "{server} sent {} to others, who answered, and sends hardly any now: the errors are its own.",
+            rate(*before)
+        ),
         Finding::QueriesStayAway => {
             "Query volume collapsed: clients stopped asking, or their queries no longer arrive.".into()
         }
