@@ -8,6 +8,7 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::chronology::MOMENT;
+use super::copies::Copies;
 use super::record::{Counts, Party, Range, Summary};
 use super::series::Series;
 use crate::detect::again::Again;
@@ -129,8 +130,8 @@ pub struct Evidence {
     pub elsewhere: (u64, Option<ServerKey>),
     /// Queries of which a later copy was answered at once.
     pub copies_answered: u64,
-    /// Queries of which every copy failed.
-    pub copies_failed: u64,
+    /// What became of second copies, and of first ones.
+    pub copies: Copies,
     /// Late answers that came within seconds; the most.
     pub late: u64,
     /// The source that asked most, when it asked most.
@@ -186,7 +187,7 @@ impl Evidence {
             served: 0,
             elsewhere: (0, None),
             copies_answered: 0,
-            copies_failed: 0,
+            copies: Copies::default(),
             late: 0,
             heaviest: None,
             shift_of_rcodes: None,
@@ -366,10 +367,10 @@ impl Evidence {
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
         let slowest = self.latency[1].map_or(0.0, |(_, p95)| p95);
-            .iter()
-            .filter(|dossier| dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered);
-        let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
-        self.copies_failed = self.copies_failed.max(failed);
+        let copies = Copies::of(&since, slowest, facts.now(), facts.clock.timeout);
+        if copies.decided() >= self.copies.decided() {
+            self.copies = copies;
+        }
         if let Some(source) = one_source::heaviest(facts)
             && self
                 .heaviest

@@ -264,11 +264,12 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part
             && !is_told_apart
-            && evidence.copies_failed >= COPIES
-            && float(evidence.copies_failed) >= MUCH * float(fails)
+            && evidence.copies.failed() >= COPIES
+            && float(evidence.copies.failed()) >= MUCH * float(fails)
+            && evidence.copies.fail_too()
         {
             found.push(Finding::CopiesFailToo {
-                copies: evidence.copies_failed,
+                copies: evidence.copies.failed(),
             });
         } else if evidence.late >= LATE && !told {
             let answers = evidence.late;

@@ -6,6 +6,7 @@
 mod asks;
 pub mod change;
 pub mod chronology;
+mod copies;
 pub mod diagnosis;
 pub mod evidence;
 pub mod gather;
