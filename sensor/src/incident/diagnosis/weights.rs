@@ -69,6 +69,11 @@ pub const WEIGHTS: &[Row] = &[
     // Large answers, and TCP.
     (Kind::AnswersTooBig, &[(C::PathMtu, 40), (C::ServiceDown, -10)]),
     (Kind::FragmentsMissing, &[(C::PathMtu, 34), (C::FirewallDrops, 10)]),
+    (Kind::AskedAgain, &[(C::NetworkPathDown, 18), (C::FirewallDrops, 14), (C::PacketLoss, 12), (C::FirewallRejects, -15), (C::Misconfiguration, -10), (C::HostDown, -20), (C::Overload, -30), (C::ServiceHung, -30), (C::ServiceDown, -40), (C::UpstreamFailure, -20)]),
+    (Kind::AskedAgainInPart, &[(C::PacketLoss, 20), (C::FirewallDrops, 4), (C::NetworkPathDown, 2), (C::HostDown, -30), (C::Overload, -10), (C::ServiceHung, -30), (C::ServiceDown, -40), (C::UpstreamFailure, -20)]),
+    (Kind::LargeAskedAgain, &[(C::PathMtu, 34), (C::FirewallDrops, 10), (C::PacketLoss, -20), (C::Overload, -20), (C::ServiceDown, -20)]),
+    (Kind::AnswersUnreachable, &[(C::NetworkPathDown, 26), (C::HostDown, 6), (C::FirewallDrops, -6), (C::PacketLoss, -20)]),
+    (Kind::AnswersProhibited, &[(C::FirewallRejects, 40), (C::FirewallDrops, -6), (C::NetworkPathDown, -10), (C::PacketLoss, -20)]),
     (Kind::TcpNotAccepted, &[(C::TcpBlocked, 40)]),
     (Kind::Truncated, &[(C::TcpBlocked, 11), (C::PathMtu, 4)]),
     (Kind::TcpAccepted, &[(C::HostDown, -30), (C::NetworkPathDown, -15), (C::ServiceHung, 6)]),
@@ -77,6 +82,8 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SeveralServers, &[(C::NetworkPathDown, 14), (C::FirewallDrops, 6), (C::ServiceDown, -12), (C::ServiceHung, -15), (C::HostDown, -6), (C::Overload, -15)]),
     (Kind::NoServerAnswers, &[(C::NetworkPathDown, 24), (C::FirewallDrops, 17)]),
     (Kind::UpstreamFails, &[(C::UpstreamFailure, 40), (C::ServiceDown, -20), (C::ServiceHung, -20), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::Overload, -15), (C::ZoneFailure, -6)]),
+    (Kind::UpstreamsAnswer, &[(C::UpstreamFailure, -25)]),
+    (Kind::AsksNobody, &[(C::UpstreamFailure, -25), (C::ZoneFailure, -12), (C::Overload, 10), (C::Misconfiguration, 6)]),
     (Kind::QueriesStayAway, &[(C::NetworkPathDown, 15), (C::FirewallDrops, 14)]),
     // What this host's kernel says, and the sensor's own probe.
     (Kind::NothingListens, &[(C::ServiceDown, 30), (C::ServiceHung, -40), (C::Overload, -20), (C::FirewallDrops, -10)]),
