@@ -125,7 +125,7 @@ fn of_server(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mu
     answers(case, facts, detector, found);
     failing(case, facts, told, found);
     floods(case, facts, found);
-    large_answers(case, facts, found);
+    large_answers(case, facts, detector, found);
     others(case, facts, detector, found);
     host(case, found);
 }
@@ -559,7 +559,12 @@ fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
 }
 
 /// What becomes of large answers, and TCP.
-fn large_answers(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+fn large_answers(
+    case: &Case<'_>,
+    facts: &Facts<'_>,
+    detector: &Detector,
+    found: &mut Vec<Finding>,
+) {
     let lost = &case.evidence.lost_answers;
     if case.has(Rule::Fragments) {
         let errors = lost.too_big + lost.not_reassembled;
