@@ -8,6 +8,7 @@ use crate::detect::interval;
 use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::detect::server::Errors;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -118,9 +119,9 @@ fn lasts(facts: &Facts<'_>, warning: f64) -> bool {
 /// Whether it may be a cache that fills again behind a failure that is over.
 fn recovers(facts: &Facts<'_>) -> bool {
     let failed_to = facts.state.mostly_failed_to;
-    failed_to != Duration::ZERO
-        && !facts.failing.is_most
-        && facts.now().saturating_sub(failed_to) < RECOVERY
+    // While nothing comes back, it may be slowness that has become worse.
+    let silent = facts.failing.is_most && facts.state.errors == Errors::default();
+    failed_to != Duration::ZERO && !silent && facts.now().saturating_sub(failed_to) < RECOVERY
 }
 
 /// Queries fail, or are slow: the server does not do what it usually does.
