@@ -21,8 +21,8 @@ const COPIES: usize = 8;
 /// Clients ask again after one second, after two, or after five.
 const AGES: [Duration; 3] = [
     Duration::from_millis(1_500),
-    Duration::from_millis(3_000),
-    Duration::from_millis(6_000),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
 ];
 /// So few show that all are lost; a small part shows among all only.
 const NEWEST: [usize; 2] = [20, usize::MAX];

@@ -320,8 +320,11 @@ mod tests {
         assert_eq!(newest(&history, now, second, 2).decided(), 2);
         assert_eq!(newest(&history, now, second * 40, 1).decided(), 2);
         // What ended later is left out.
-        let earlier = newest(&history, now - second, second, 1);
-        assert_eq!((earlier.decided(), earlier.end), (1, now - second));
+        let earlier = newest(&history, now.saturating_sub(second), second, 1);
+        assert_eq!(
+            (earlier.decided(), earlier.end),
+            (1, now.saturating_sub(second))
+        );
         history.push(tick(290_000, 0, 0));
         assert_eq!(newest(&history, history.now(), second, 5).decided(), 0);
     }

@@ -5,6 +5,10 @@ use super::masks::Masks;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.
+#[expect(
+    clippy::too_many_lines,
+    reason = "each finding says what it has to mask"
+)]
 pub fn mask(finding: &mut Finding, masks: &mut Masks) {
     match finding {
         Finding::PortUnreachableElsewhere { errors: _, from }
