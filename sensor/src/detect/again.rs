@@ -97,8 +97,11 @@ pub fn looks<'a>(
     now: Duration,
     is_of: &'a dyn Fn(&Dossier) -> bool,
 ) -> impl Iterator<Item = Again> + 'a {
+    // Mostly nobody asks twice, and there is nothing to look at.
+    let is_any = recent.iter().any(|dossier| dossier.copies.len() > 1);
     let looks = AGES
         .into_iter()
+        .filter(move |_| is_any)
         .flat_map(|age| NEWEST.map(|many| (age, many)));
     looks.map(move |(age, many)| {
         let old = now.saturating_sub(age);

@@ -57,7 +57,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     // What takes a second or more waits for nothing, nor does what comes with a failure or a flood.
     let at_once = p95 >= limits.slow.critical || facts.failing.is_unusual || facts.state.rises();
-    let lasts = !recovers(facts) && (at_once || lasts(facts, warning));
+    let lasts = || !recovers(facts) && (at_once || lasts(facts, warning));
     let slow = times.iter().filter(|time| **time > warning).count() as u64;
     let (slow, all) = (float(slow), float(times.len() as u64));
     let most = if slow / all >= MOST {
@@ -68,7 +68,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     reading
         .graded()
         .at_most(most)
-        .only_if(lasts && interval::lower(slow, all) > SLOW)
+        .only_if(interval::lower(slow, all) > SLOW && lasts())
         .saying(|| {
             let usual = usual.map_or_else(String::new, |usual| {
                 format!("; usually 95 % take at most {:.0} ms", usual * 1e3)
