@@ -26,6 +26,7 @@ use crate::measure::window::{Reading, Sources};
 
 /// Sources are counted over so many seconds.
 const SOURCES: usize = 10;
+const SOURCES_TIME: Duration = Duration::from_secs(10);
 
 /// What a monitor must know from the outside.
 #[derive(Clone)]
@@ -47,12 +48,16 @@ pub struct Monitor {
     tracker: Tracker,
     calendar: WallClock,
     seconds: VecDeque<Arc<Second>>,
+    /// Who asked in all of them, while that has not changed.
+    summed: Option<Sources>,
     /// Where servers are asked.
     port: u16,
     /// What this host said lately.
     host: HostLog,
     /// There was a reading.
     begun: bool,
+    /// The engine follows and samples everything.
+    is_whole: bool,
     now: Duration,
 }
 
@@ -69,9 +74,11 @@ impl Monitor {
             tracker: Tracker::new(calendar, options.about, options.shadow),
             calendar,
             seconds: VecDeque::new(),
+            summed: None,
             port,
             host: HostLog::default(),
             begun: false,
+            is_whole: false,
             now: Duration::ZERO,
         }
     }
@@ -92,6 +99,7 @@ impl Monitor {
         let packets: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
         let sources = reading.second.as_ref().map(|second| self.sources(second));
         self.now = reading.at;
+        self.is_whole = window.cost.shift == 0 && window.cost.sample_shift == 0;
         self.detector.observe(&Observation {
             now: reading.at,
             window,
@@ -108,15 +116,38 @@ impl Monitor {
         self.tracker.update(&self.detector, &tick, &self.host)
     }
 
+    /// Whether ticks in which nothing happens may be left out before something is seen again: nothing goes on, and
+    /// time alone makes no rule fire.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_whole && self.detector.is_at_rest() && self.tracker.is_at_rest()
+    }
+
     /// The sources of the last ten seconds.
     fn sources(&mut self, second: &Arc<Second>) -> (Sources, Duration) {
-        if self.seconds.len() == SOURCES {
+        let mut kept: Duration = self.seconds.iter().map(|second| second.elapsed).sum();
+        kept += second.elapsed;
+        // Seconds in which nothing happened may be one long second.
+        while let Some(first) = self.seconds.front()
+            && (self.seconds.len() >= SOURCES || kept >= SOURCES_TIME + first.elapsed)
+        {
+            kept -= first.elapsed;
+            if !first.is_empty() {
+                self.summed = None;
+            }
             self.seconds.pop_front();
         }
+        if !second.is_empty() {
+            self.summed = None;
+        }
         self.seconds.push_back(second.clone());
-        let mut sum = Seconds::default();
-        self.seconds.iter().for_each(|second| sum.add(second));
-        (sum.sources(), sum.elapsed)
+        let sources = self.summed.get_or_insert_with(|| {
+            let mut sum = Seconds::default();
+            let counted = self.seconds.iter().filter(|second| !second.is_empty());
+            counted.for_each(|second| sum.add(second));
+            sum.sources()
+        });
+        (sources.clone(), kept)
     }
 
     /// Whether what this host says of its sockets and counters is of interest now: a server has an incident.

@@ -181,6 +181,8 @@ impl<E: Engine> Session<E> {
             Tick::Next => self.detect(&reading),
             Tick::Rest => Vec::new(),
         };
+        let at_rest = self.monitor.as_ref().is_some_and(Monitor::is_at_rest);
+        self.engine.rest(at_rest);
         let shadows = self.monitor.as_mut().map(Monitor::take_shadows);
         if let (Some(publisher), Some(monitor)) = (&mut self.publisher, &self.monitor) {
             let counts = self.alerts.counts();

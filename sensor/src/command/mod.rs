@@ -9,6 +9,7 @@ mod live;
 mod play;
 mod progress;
 pub mod replay;
+mod replay_notes;
 pub mod report;
 pub mod rules;
 pub mod run;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use sensor_common::settings::Settings;
 
 use super::progress::Progress;
-use super::{Outcome, detection, play};
+use super::{Outcome, detection, play, replay_notes};
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
 use crate::engine::kernel::test_run::TestRunEngine;
@@ -99,10 +99,22 @@ async fn replay<C: Counting>(
     let window = whole.interval.end();
     let mut incidents = whole.ended;
     incidents.sort_by_key(|record| record.detected_ms);
+    let verdict = replay_notes::nothing_found(&window.totals(), summary.is_complete());
     if arguments.report {
-        show_reports(&incidents, arguments.output)?;
+        show_reports(&incidents, &verdict, arguments.output)?;
     } else {
         show(&window, &whole.names, &incidents, about, arguments.output)?;
+        if let Some(waiting) = replay_notes::waiting(&window)
+            && arguments.output == Format::Text
+        {
+            output::line(&waiting)?;
+        }
+        if incidents.is_empty() && arguments.output == Format::Text {
+            output::line(&verdict)?;
+        }
+    }
+    if let Some(skipped) = replay_notes::skipped(&summary.skipped) {
+        eprintln!("{}: {skipped}", arguments.file.display());
     }
     if summary.restarts != 0 {
         eprintln!(
@@ -192,7 +204,7 @@ impl Face for Whole {
     }
 }
 
-fn show_reports(incidents: &[Record], format: Format) -> Result<()> {
+fn show_reports(incidents: &[Record], verdict: &str, format: Format) -> Result<()> {
     for record in incidents {
         match format {
             Format::Json => output::json(&IncidentObject::new(record, None))?,
@@ -200,7 +212,7 @@ fn show_reports(incidents: &[Record], format: Format) -> Result<()> {
         };
     }
     if incidents.is_empty() && format == Format::Text {
-        output::line("No incident.")?;
+        output::line(verdict)?;
     }
     Ok(())
 }

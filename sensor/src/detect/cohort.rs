@@ -180,6 +180,25 @@ impl Cohorts {
         }
     }
 
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Queries of the last `length` that failed or have no end yet.
+    #[must_use]
+    pub fn without_answer(&self, length: Duration, clock: &Clock) -> u64 {
+        let from = clock.now.saturating_sub(length);
+        let newest = self.kept.iter().rev().take_while(|cohort| cohort.to > from);
+        newest
+            .map(|cohort| {
+                let asked = cohort.as_of(clock.now, clock.timeout, clock.overdue);
+                asked.failed() + asked.waiting
+            })
+            .sum()
+    }
+
     /// All of the last `length` up to `to`, the oldest first.
     pub fn between(&self, from: Duration, to: Duration) -> impl Iterator<Item = &Cohort> {
         let is_in = move |cohort: &&Cohort| cohort.to > from && cohort.to <= to && !cohort.mixed;

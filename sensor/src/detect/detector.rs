@@ -13,6 +13,7 @@ use crate::measure::window::ServerWindow;
 
 use super::askers::Askers;
 use super::baseline::{self, Baseline};
+use super::cohort;
 use super::facts::{self, Around, Facts, NetworkFacts};
 use super::history::{self, Span};
 use super::network::Network;
@@ -28,6 +29,13 @@ use super::thresholds::Thresholds;
 const SERVERS: usize = 256;
 /// Dossiers that rules look at began in the last so long.
 const RECENT: Duration = Duration::from_secs(12);
+/// A server of which nothing was seen for minutes is looked at so often.
+const ASLEEP: Duration = Duration::from_mins(1);
+/// What may have been seen lately where no rule can begin to fire before there is more: queries without an answer,
+/// dossiers, packets.
+const FEW_FAIL: u64 = 2;
+const FEW_DOSSIERS: usize = 16;
+const FEW_PACKETS: u64 = 48;
 /// A server that failed so lately may still answer late.
 const FAILED_LATELY: Duration = Duration::from_mins(1);
 
@@ -50,6 +58,7 @@ pub struct Detector {
     readings: BTreeMap<Subject, Vec<Reading>>,
     /// Times that a server was forgotten because there were too many.
     forgotten: u64,
+    is_at_rest: bool,
 }
 
 impl Detector {
@@ -69,6 +78,7 @@ impl Detector {
             path_since: None,
             readings: BTreeMap::new(),
             forgotten: 0,
+            is_at_rest: false,
         }
     }
 
@@ -94,6 +104,9 @@ impl Detector {
             let Some(state) = self.servers.get_mut(key) else {
                 continue;
             };
+            if state.is_asleep {
+                state.wake(now.saturating_sub(seen.window.elapsed), &self.thresholds);
+            }
             let span = Span {
                 end: now,
                 elapsed: seen.window.elapsed,
@@ -103,7 +116,12 @@ impl Detector {
             state.push(&span, server, seen.window);
         }
         for (key, state) in &mut self.servers {
-            if !seen.window.servers.contains_key(key) {
+            if seen.window.servers.contains_key(key) {
+                continue;
+            }
+            if state.is_asleep && now.saturating_sub(state.history.now()) >= ASLEEP {
+                state.wake(now, &self.thresholds);
+            } else if !state.is_asleep {
                 state.pass(now, seen.window.elapsed);
             }
         }
@@ -191,7 +209,12 @@ impl Detector {
         };
         let mut well = true;
         let mut rates = Vec::new();
+        let (mut calm, mut without_answer) = (true, 0);
         for (key, state) in &mut self.servers {
+            if state.is_asleep {
+                rates.push((*key, state.usual.noerror.mean()));
+                continue;
+            }
             let none = Vec::new();
             let recent = by_server.get(key).unwrap_or(&none);
             let vantage = vantage(&self.place, key, state);
@@ -217,6 +240,16 @@ impl Detector {
             let long = state.history.over(facts::LONG);
             let answers = long.rate(long.answers()).max(state.usual.noerror.mean());
             rates.push((*key, answers));
+            let fires = readings.iter().any(|reading| reading.level().is_some());
+            // With an earlier one, the end of a query that is about to be known makes enough of them.
+            let failed = state.cohorts.without_answer(cohort::KEPT, &clock);
+            let enough = failed + 1 >= self.thresholds.failed_queries;
+            if fires || enough || !state.is_calm(now, &self.thresholds) {
+                calm = false;
+            } else {
+                state.fall_asleep(now, &self.thresholds);
+                without_answer += state.cohorts.without_answer(RECENT, &clock);
+            }
             self.readings.insert(Subject::Server(*key), readings);
         }
         self.network.set_answers(rates);
@@ -236,7 +269,20 @@ impl Detector {
             learn_unmatched(&mut self.unmatched, &recent, now, elapsed);
         }
         self.askers.learn(&recent, now, self.timeout, well);
+        let fires = readings.iter().any(|reading| reading.level().is_some());
+        self.is_at_rest = calm
+            && !fires
+            && without_answer <= FEW_FAIL
+            && recent.len() <= FEW_DOSSIERS
+            && self.network.packets(RECENT) <= FEW_PACKETS;
         self.readings.insert(Subject::Network, readings);
+    }
+
+    /// Whether time alone makes no rule fire before something is seen again: nothing fires, rises or falls, and of
+    /// what was seen lately there is less than any rule wants.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.is_at_rest
     }
 
     /// The addresses of this host have changed.

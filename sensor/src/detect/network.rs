@@ -119,6 +119,14 @@ impl Network {
         }
     }
 
+    /// Packets of all servers in the last `length`.
+    pub(super) fn packets(&self, length: Duration) -> u64 {
+        let lately = self.history.over(length).counters;
+        let errors: u64 = lately.errors.iter().sum();
+        let tcp: u64 = lately.tcp.iter().sum();
+        lately.queries + lately.responses + errors + tcp + lately.garbage
+    }
+
     /// Learns what the heaviest sources usually ask.
     fn know(&mut self, now: Duration, flood: bool, limits: &Thresholds) {
         let Some((sources, elapsed)) = &self.sources else {
@@ -200,14 +208,23 @@ pub struct Fragments {
 
 /// Ticks that they are counted over: about ten seconds.
 const FRAGMENT_TICKS: usize = 40;
+const FRAGMENT_TIME: Duration = Duration::from_secs(10);
+/// A tick beside which this is longer than two.
+const LONG_TICK: Duration = Duration::from_millis(600);
 
 impl Fragments {
     fn observe(&mut self, window: &Window) {
         let totals = window.totals();
         let later = totals.classes[Class::Fragment.index()];
-        if self.ticks.len() == FRAGMENT_TICKS
+        let mut kept: Duration = self.ticks.iter().map(|(_, _, elapsed)| *elapsed).sum();
+        kept += window.elapsed;
+        // Ticks in which nothing happened may be one long tick.
+        while let Some((_, _, elapsed)) = self.ticks.front()
+            && (self.ticks.len() >= FRAGMENT_TICKS
+                || (*elapsed + window.elapsed > LONG_TICK && kept >= FRAGMENT_TIME + *elapsed))
             && let Some((first, later, elapsed)) = self.ticks.pop_front()
         {
+            kept -= elapsed;
             self.usual_rate.learn(
                 float(later) / elapsed.as_secs_f64().max(0.01),
                 elapsed,

@@ -6,8 +6,10 @@ use std::time::Duration;
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 
+use super::again;
 use super::baseline::{ADAPTS, Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
+use super::connections;
 use super::crowd;
 use super::history::{History, Span};
 use super::interval;
@@ -29,6 +31,8 @@ const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// Dossiers are learnt so often.
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// A tick of so long stands for several in which nothing happened.
+const LONG_TICK: Duration = Duration::from_millis(500);
 /// Labels of a zone, at most.
 pub const ZONE_DEPTH: usize = 4;
 /// Clients that were answered are remembered, so many of them.
@@ -103,6 +107,8 @@ pub struct ServerState {
     failures_learnt_to: Duration,
     /// The same of dossiers, which are learnt now and then.
     dossiers_learnt_to: Duration,
+    /// Nothing is kept of its last minutes and nothing fires: ticks in which nothing happens change nothing.
+    pub(super) is_asleep: bool,
 }
 
 impl ServerState {
@@ -129,6 +135,7 @@ impl ServerState {
             learnt_to: begun,
             failures_learnt_to: begun,
             dossiers_learnt_to: begun,
+            is_asleep: false,
         }
     }
 
@@ -156,6 +163,30 @@ impl ServerState {
             elapsed,
             ..Span::empty(now)
         });
+    }
+
+    /// Makes up for ticks in which nothing happened, up to `now`, that were left out.
+    pub(super) fn wake(&mut self, now: Duration, limits: &Thresholds) {
+        self.is_asleep = false;
+        let slept = now.saturating_sub(self.history.now());
+        if !slept.is_zero() {
+            self.pass(now, slept);
+            self.follow_rate(slept, limits);
+        }
+    }
+
+    /// Whether nothing rises, falls or was noticed lately: then time alone changes nothing.
+    pub(super) fn is_calm(&self, now: Duration, limits: &Thresholds) -> bool {
+        let noticed = |(_, until)| now.saturating_sub(until) <= SETTLED + Duration::from_secs(2);
+        !self.rises() && !self.noticed.is_some_and(noticed) && !self.is_low(limits)
+    }
+
+    /// See `is_asleep`.
+    pub(super) fn fall_asleep(&mut self, now: Duration, limits: &Thresholds) {
+        self.is_asleep = self.alarms == 0
+            && !self.history.is_recent()
+            && self.cohorts.is_empty()
+            && self.is_calm(now, limits);
     }
 
     /// Adds a dossier whose time-out has passed.
@@ -232,7 +263,7 @@ impl ServerState {
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, recent);
+        self.learn_between(self.learnt_to, to, adapts, recent);
         self.learnt_to = to;
     }
 
@@ -254,6 +285,15 @@ impl ServerState {
     fn follow_rate(&mut self, elapsed: Duration, limits: &Thresholds) {
         let tick = self.history.over(elapsed);
         let rate = tick.rate(tick.counters.queries);
+        // Ticks that were left out because nothing happened in them.
+        let ticks = elapsed.as_nanos() / LONG_TICK.as_nanos();
+        let elapsed = elapsed / (2 * ticks as u32).max(1);
+        for _ in 0..(2 * ticks).clamp(1, 64) {
+            self.add_rate(rate, elapsed, limits);
+        }
+    }
+
+    fn add_rate(&mut self, rate: f64, elapsed: Duration, limits: &Thresholds) {
         // The Poisson spread of a tick's count, where the rate has been steadier than that.
         let mean = self.usual.rate.mean();
         let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
@@ -263,10 +303,40 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_between(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
+        if to.saturating_sub(from) >= LONG_TICK {
+            // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
+            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            let mut at = from;
+            for span in spans {
+                let begun = span.end.saturating_sub(span.elapsed);
+                self.learn_span(at, begun, adapts, &[]);
+                at = at.max(begun);
+                self.learn_span(at, span.end, adapts, &[span]);
+                at = at.max(span.end);
+            }
+            self.learn_span(at, to, adapts, &[]);
+        } else {
+            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            self.learn_span(from, to, adapts, &spans);
+        }
+        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            let begun = to.saturating_sub(MOST_LAG);
+            if self.dossiers_learnt_to < begun {
+                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[]);
+            }
+            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent);
+            self.dossiers_learnt_to = to;
+        }
+    }
+
+    fn learn_span(&mut self, from: Duration, to: Duration, adapts: bool, spans: &[Span]) {
         let elapsed = to.saturating_sub(from);
+        if elapsed.is_zero() {
+            return;
+        }
         let mut sum = Span::empty(to);
-        for span in self.history.between(from, to) {
+        for span in spans {
             sum.add(span);
         }
         sum.elapsed = elapsed;
@@ -289,7 +359,10 @@ impl ServerState {
         learn(&mut usual.syns, syns);
         let accepted = counters.tcp[TcpEvent::SynAck.index()];
         usual.truncated.learn(counters.answers_truncated, answers);
-        usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        // A server of few connections may have lost TCP without anybody having noticed it yet.
+        if adapts || !connections::may_rise(&self.history, &usual.syns_failed) {
+            usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        }
         let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
         usual.answers_lost.learn(
             about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
@@ -298,14 +371,6 @@ impl ServerState {
         usual
             .answers_unwanted
             .learn(about_answers(ErrorKind::Port), counters.responses);
-        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
-            self.learn_dossiers(
-                self.dossiers_learnt_to.max(to.saturating_sub(MOST_LAG)),
-                to,
-                recent,
-            );
-            self.dossiers_learnt_to = to;
-        }
     }
 
     fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {
@@ -337,9 +402,11 @@ impl ServerState {
         self.usual.failed.learn(asked.failed(), asked.decided());
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
+        let now = self.history.now();
         let usual = &mut self.usual;
+        let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
         let mut zones: BTreeMap<String, u64> =
             usual.zones.keys().map(|key| (key.clone(), 0)).collect();
@@ -350,6 +417,12 @@ impl ServerState {
                 usual.latency.learn(latency);
                 let denied = self.names.is_denied(dossier);
                 usual.denied.learn(u64::from(denied), 1);
+            }
+            if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
+                usual.asked_again.learn(u64::from(again), 1);
+                if again::is_large(dossier) {
+                    usual.large_asked_again.learn(u64::from(again), 1);
+                }
             }
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();

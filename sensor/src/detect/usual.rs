@@ -128,7 +128,13 @@ pub struct Lowest {
 }
 
 impl Lowest {
-    fn learn(&mut self, rate: f64, elapsed: Duration) {
+    fn learn(&mut self, rate: f64, mut elapsed: Duration) {
+        // A span that ends a quiet time and goes on behind it is of both.
+        let missing = QUIET.saturating_sub(self.elapsed);
+        if !self.elapsed.is_zero() && elapsed > missing {
+            self.learn(rate, missing);
+            elapsed -= missing;
+        }
         self.count += rate * elapsed.as_secs_f64();
         self.elapsed += elapsed;
         if self.elapsed < QUIET {
@@ -185,6 +191,10 @@ pub struct Usual {
     pub syns_failed: Share,
     /// Answers about which an ICMP error "too big" or "reassembly" came.
     pub answers_lost: Share,
+    /// Answered queries that are asked again.
+    pub asked_again: Share,
+    /// Those of them with a large answer.
+    pub large_asked_again: Share,
     /// Answers about which "port unreachable" came: their clients had gone.
     pub answers_unwanted: Share,
     /// The server's own time for an answer.

@@ -44,6 +44,9 @@ pub trait Engine {
     /// What each server has counted, as of the last reading.
     fn ledger(&self) -> &Ledger;
 
+    /// Whether ticks in which nothing happens may be left out until something does. A live engine has none to leave out.
+    fn rest(&mut self, _: bool) {}
+
     /// How it stands.
     fn status(&self) -> &Status;
 }

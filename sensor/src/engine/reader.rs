@@ -45,6 +45,11 @@ impl Reader {
         self.upkeep.tick(state);
     }
 
+    /// See [`Upkeep::owes_second`].
+    pub(super) fn owes_second(&self, state: &impl State) -> bool {
+        self.upkeep.owes_second(state)
+    }
+
     /// See [`Upkeep::flush`].
     pub(super) fn flush(&mut self, state: &mut impl State) {
         self.upkeep.flush(state);
@@ -56,7 +61,7 @@ impl Reader {
         window.lanes = self.lanes.read(state);
         self.upkeep.cost(state, &mut window.cost);
         let second = self.upkeep.second();
-        if let Some(second) = &second {
+        if let Some(second) = second.as_ref().filter(|second| !second.is_empty()) {
             let mut seconds = Seconds::default();
             seconds.add(second);
             window.set_sources(&seconds);

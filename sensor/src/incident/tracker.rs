@@ -83,8 +83,14 @@ impl Tracker {
         let known = detector.readings().keys().chain(self.open.keys());
         let subjects: BTreeSet<Subject> = known.copied().collect();
         for subject in &subjects {
-            let readings = detector.readings().get(subject);
-            let mut readings: Vec<Reading> = readings.cloned().unwrap_or_default();
+            let readings = detector
+                .readings()
+                .get(subject)
+                .map_or(&[][..], Vec::as_slice);
+            if self.is_of_no_interest(subject, readings) {
+                continue;
+            }
+            let mut readings = readings.to_vec();
             self.leave_in_shadow(*subject, &mut readings);
             let worst = readings.iter().filter_map(Reading::level).max();
             if let Some(incident) = self.open.get_mut(subject) {
@@ -136,6 +142,16 @@ impl Tracker {
             .collect();
         self.open.retain(|_, incident| !incident.is_over());
         records
+    }
+
+    /// Nothing fires, and nothing is known of it that could end.
+    fn is_of_no_interest(&self, subject: &Subject, readings: &[Reading]) -> bool {
+        let fires = |reading: &Reading| reading.level().is_some();
+        self.in_shadow.is_empty()
+            && !self.open.contains_key(subject)
+            && !self.held.contains_key(subject)
+            && !self.unfollowed.contains(subject)
+            && !readings.iter().any(fires)
     }
 
     /// Whether what a server suffers is part of another incident: of one that began in the same moment for the same
@@ -254,6 +270,12 @@ impl Tracker {
     #[must_use]
     pub fn unfollowed(&self) -> usize {
         self.unfollowed.len()
+    }
+
+    /// Whether nothing goes on, or is about to.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.open.is_empty() && self.held.is_empty() && self.in_shadow.is_empty()
     }
 
     /// Records of what goes on: each `of`th, from number `part` on.

@@ -47,6 +47,26 @@ pub struct Second {
 }
 
 impl Second {
+    /// Whether nothing was counted in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.candidates.is_empty()
+    }
+
+    /// One in which nothing was counted.
+    #[must_use]
+    pub fn empty(elapsed: Duration, secret: u64) -> Self {
+        Self {
+            elapsed,
+            sources: Distinct::default(),
+            names: Distinct::default(),
+            candidates: BTreeSet::new(),
+            addresses: Counts::default(),
+            prefixes: Counts::default(),
+            secret,
+        }
+    }
+
     /// Adds the one that follows.
     pub fn add(&mut self, next: &Self) {
         self.elapsed += next.elapsed;

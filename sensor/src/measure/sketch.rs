@@ -9,21 +9,14 @@ use sensor_ebpf::address::{Address, V4, V6};
 /// A set of which only the size can be told: `HyperLogLog`, with the estimator of Ertl 2017 ("New
 /// cardinality estimation algorithms for `HyperLogLog` sketches", algorithm 6), which needs no
 /// correction for small or large sets. Standard error 0.8 %.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Distinct {
+    /// Empty where nothing was seen.
     ranks: Box<[u8]>,
 }
 
 /// Ranks are the leading ones of 16 bits, plus one.
 const HIGHEST_RANK: usize = 17;
-
-impl Default for Distinct {
-    fn default() -> Self {
-        Self {
-            ranks: vec![0; REGISTERS].into(),
-        }
-    }
-}
 
 impl Distinct {
     /// From the registers of all CPUs together.
@@ -36,10 +29,20 @@ impl Distinct {
 
     /// Adds registers.
     pub fn add_registers(&mut self, highest: &[u16]) {
+        if highest.iter().all(|highest| *highest == 0) {
+            return;
+        }
+        self.fill();
         for (rank, highest) in self.ranks.iter_mut().zip(highest) {
             if *highest != 0 {
                 *rank = (*rank).max(highest.leading_ones() as u8 + 1);
             }
+        }
+    }
+
+    fn fill(&mut self) {
+        if self.ranks.is_empty() {
+            self.ranks = vec![0; REGISTERS].into();
         }
     }
 
@@ -53,6 +56,13 @@ impl Distinct {
 
     /// The union of both.
     pub fn merge(&mut self, other: &Self) {
+        if other.ranks.is_empty() {
+            return;
+        }
+        if self.ranks.is_empty() {
+            self.ranks.clone_from(&other.ranks);
+            return;
+        }
         for (rank, other) in self.ranks.iter_mut().zip(&other.ranks) {
             *rank = (*rank).max(*other);
         }
@@ -71,7 +81,18 @@ impl Distinct {
             return 0;
         }
         let mut counts = [0_u32; HIGHEST_RANK + 1];
-        for rank in &self.ranks {
+        let (chunks, rest) = self.ranks.as_chunks::<16>();
+        for chunk in chunks {
+            // Where little was seen most registers are 0.
+            if u128::from_ne_bytes(*chunk) == 0 {
+                counts[0] += 16;
+                continue;
+            }
+            for rank in chunk {
+                counts[usize::from(*rank).min(HIGHEST_RANK)] += 1;
+            }
+        }
+        for rank in rest {
             counts[usize::from(*rank).min(HIGHEST_RANK)] += 1;
         }
         let counts = counts.map(f64::from);
@@ -195,23 +216,28 @@ pub struct Heavy {
 }
 
 /// A count-min sketch in which only what an interval added is left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`].
+    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`]; empty where nothing was counted.
     columns: Box<[u32]>,
 }
 
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            columns: vec![0; ROWS * COLUMNS].into(),
-        }
-    }
-}
-
 impl Counts {
+    /// Whether nothing can have been counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     /// Adds the counters of one CPU.
     pub fn add(&mut self, columns: &[u32]) {
+        if columns.is_empty() {
+            return;
+        }
+        if self.columns.is_empty() {
+            self.columns = columns.into();
+            return;
+        }
         for (sum, count) in self.columns.iter_mut().zip(columns) {
             *sum = sum.wrapping_add(*count);
         }
@@ -226,6 +252,9 @@ impl Counts {
     #[cfg(test)]
     pub(crate) fn count(&mut self, source: Prefix, packets: u32, secret: u64) {
         let hash = source.hash(secret);
+        if self.columns.is_empty() {
+            self.columns = vec![0; ROWS * COLUMNS].into();
+        }
         for row in 0..ROWS {
             let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
             self.columns[column * ROWS + row] += packets;
@@ -235,6 +264,9 @@ impl Counts {
     /// What was added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
+        if earlier.columns.is_empty() {
+            return self.clone();
+        }
         let columns = self.columns.iter().zip(&earlier.columns);
         Self {
             columns: columns.map(|(now, then)| now.wrapping_sub(*then)).collect(),
@@ -244,11 +276,8 @@ impl Counts {
     /// Queries counted.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.columns
-            .iter()
-            .step_by(ROWS)
-            .map(|n| u64::from(*n))
-            .sum()
+        let (columns, _) = self.columns.as_chunks::<ROWS>();
+        columns.iter().map(|column| u64::from(column[0])).sum()
     }
 
     /// By how much an estimate may be too high, with a probability of 98 %: e / columns of all.
@@ -259,6 +288,9 @@ impl Counts {
     }
 
     fn estimate(&self, hash: u64) -> u64 {
+        if self.columns.is_empty() {
+            return 0;
+        }
         let column = |row: usize| (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
         let counts = (0..ROWS).map(|row| self.columns[column(row) * ROWS + row]);
         u64::from(counts.min().unwrap_or(0))

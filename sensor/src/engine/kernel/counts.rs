@@ -173,6 +173,11 @@ impl Counts {
         self.reader.maintain(&mut self.shards);
     }
 
+    /// Whether the next tick brings a second of sketches.
+    pub fn owes_second(&self) -> bool {
+        self.reader.owes_second(&self.shards)
+    }
+
     /// Ends the second that is running.
     pub fn flush(&mut self) {
         self.reader.flush(&mut self.shards);

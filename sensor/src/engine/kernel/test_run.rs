@@ -131,6 +131,10 @@ impl Counting for TestRunEngine {
         self.counts.maintain();
     }
 
+    fn owes_second(&self) -> bool {
+        self.counts.owes_second()
+    }
+
     fn set_clock(&mut self, now: Duration) {
         self.counts.set_clock(nanoseconds(now));
     }

@@ -62,6 +62,8 @@ pub(super) struct CpuPlaces {
     used: usize,
     evicted: u64,
     refused: u64,
+    /// Frames counted when it was last read, where that is known and no place is to be read again.
+    frames: Option<u64>,
 }
 
 /// What the tables of all CPUs say beside their places.
@@ -102,6 +104,7 @@ impl CpuPlaces {
             used: 0,
             evicted: 0,
             refused: 0,
+            frames: None,
         }
     }
 
@@ -114,14 +117,21 @@ impl CpuPlaces {
         beside: &mut Beside,
         mut take: impl FnMut(&ServerEntry, &mut Known),
     ) {
+        let frames = state.frames();
+        if frames.is_some() && self.frames == frames {
+            beside.used += self.used;
+            return;
+        }
         // First: who loses a place from now on is seen to have lost it, and told of `other` at the next reading.
         let other = read_other(state, cpu);
         let offset = SERVERS + offset_of!(ServerTable, sets);
         let mut sets = std::mem::take(&mut self.sets);
         let mut entry = std::mem::replace(&mut self.entry, zeroed_box());
         state.read(cpu, offset, cast_slice_mut(&mut sets));
+        let mut all = 0;
         for (at, set) in sets.iter().enumerate() {
             let recent = self.recent(state, cpu, at, set);
+            all |= recent;
             for way in (0..WAYS).filter(|way| recent & 1 << way != 0) {
                 read_place(state, cpu, at, way, set, &mut entry);
                 if let Some(known) = self.changed(at, way, &entry) {
@@ -132,6 +142,7 @@ impl CpuPlaces {
         }
         (self.sets, self.entry) = (sets, entry);
         self.tell_beside(other, beside);
+        self.frames = frames.filter(|_| all == 0);
     }
 
     /// Places of a set that may have changed, a bit each. Their marks become [`READ`].

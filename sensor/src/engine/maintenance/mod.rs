@@ -109,6 +109,11 @@ impl Upkeep {
         }
     }
 
+    /// Whether the next tick brings a second in which something was counted.
+    pub fn owes_second(&self, state: &impl State) -> bool {
+        self.seconds.owes(state)
+    }
+
     /// Ends the second at once: what was seen up to now is then in the next reading.
     pub fn flush(&mut self, state: &mut impl State) {
         let bank = self.seconds.begin(state);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytemuck::zeroed_box;
 use sensor_common::server::ServerKey;
 use sensor_common::shard::Shard;
-use sensor_common::sketch::{BANKS, Bank, CountMin, Registers, Sketches};
+use sensor_common::sketch::{BANKS, Bank, CountMin, Sketches};
 
 use super::state::{State, read};
 use crate::measure::second::Second;
@@ -30,12 +30,14 @@ const SKETCHES: usize = offset_of!(Shard, sketches);
 /// A second that is over and of which not all CPUs were read.
 struct Left {
     bank: u32,
+    /// Frames counted when it came into use.
+    frames: Option<u64>,
     /// CPUs that were read.
     cpus: u32,
     elapsed: Duration,
     /// The highest of all CPUs.
-    sources: Box<Registers>,
-    names: Box<Registers>,
+    sources: Box<[u16]>,
+    names: Box<[u16]>,
     candidates: Vec<(u32, ServerKey)>,
     /// Sums of the count-min rows.
     addresses: Counts,
@@ -50,6 +52,8 @@ pub(super) struct Seconds {
     read: Option<u64>,
     /// The bank in use.
     bank: u32,
+    /// Frames counted when it came into use.
+    frames: Option<u64>,
     left: Option<Left>,
     /// Sums of the count-min rows at the end of the second before.
     addresses: Counts,
@@ -67,6 +71,7 @@ impl Seconds {
             ticks: 0,
             read: None,
             bank: 0,
+            frames: Some(0),
             left: None,
             addresses: Counts::default(),
             prefixes: Counts::default(),
@@ -92,16 +97,23 @@ impl Seconds {
         }
     }
 
+    /// Whether the next tick brings a second in which something was counted, as far as is known.
+    pub(super) fn owes(&self, state: &impl State) -> bool {
+        let counted = |left: &Left| left.frames.is_none() || left.frames != state.frames();
+        self.left.as_ref().is_some_and(counted)
+    }
+
     /// Begins a second in another bank; the one before is read from the next tick on.
     pub(super) fn begin(&mut self, state: &mut impl State) -> u32 {
         self.finish(state);
         self.ticks = 0;
         self.left = Some(Left {
             bank: self.bank,
+            frames: std::mem::replace(&mut self.frames, state.frames()),
             cpus: 0,
             elapsed: Duration::ZERO,
-            sources: zeroed_box(),
-            names: zeroed_box(),
+            sources: Box::default(),
+            names: Box::default(),
             candidates: Vec::new(),
             addresses: Counts::default(),
             prefixes: Counts::default(),
@@ -126,6 +138,11 @@ impl Seconds {
             let then = self.read.replace(now).unwrap_or(now);
             left.elapsed = Duration::from_nanos(now.saturating_sub(then));
         }
+        if left.frames.is_some() && left.frames == state.frames() {
+            // Nothing was counted since the bank came into use: it is empty, and no row has changed.
+            self.keep(Second::empty(left.elapsed, self.secret));
+            return;
+        }
         let end = left.cpus.saturating_add(cpus).min(state.cpus());
         for cpu in left.cpus..end {
             left.read(state, cpu, &mut self.memory);
@@ -136,6 +153,10 @@ impl Seconds {
             return;
         }
         let second = self.second(left);
+        self.keep(second);
+    }
+
+    fn keep(&mut self, second: Second) {
         match &mut self.done {
             Some(before) => before.add(&second),
             none => *none = Some(second),
@@ -152,8 +173,8 @@ impl Seconds {
         self.prefixes = left.prefixes;
         Second {
             elapsed: left.elapsed,
-            sources: Distinct::of(&left.sources.highest),
-            names: Distinct::of(&left.names.highest),
+            sources: Distinct::of(&left.sources),
+            names: Distinct::of(&left.names),
             candidates: left.candidates.into_iter().map(|(_, key)| key).collect(),
             addresses,
             prefixes,
@@ -179,7 +200,10 @@ impl Left {
             (&mut self.sources, &bank.sources),
             (&mut self.names, &bank.names),
         ] {
-            let pairs = highest.highest.iter_mut().zip(&of_cpu.highest);
+            if highest.is_empty() {
+                *highest = vec![0; of_cpu.highest.len()].into();
+            }
+            let pairs = highest.iter_mut().zip(&of_cpu.highest);
             pairs.for_each(|(highest, of_cpu)| *highest = (*highest).max(*of_cpu));
         }
         let used = bank.candidates.as_flattened().iter();

@@ -34,6 +34,12 @@ pub trait State {
 
     /// The time of the transactions, in nanoseconds.
     fn clock(&self) -> u64;
+
+    /// Frames counted so far by all CPUs, where that is known: while it stays the same nothing else has changed, and
+    /// need not be read.
+    fn frames(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Copies a record of a shard.

@@ -1,5 +1,6 @@
 //! The clock of a capture.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::engine::maintenance::TICK;
@@ -9,8 +10,15 @@ use crate::engine::maintenance::TICK;
 /// change nothing.
 const FIRST_TICKS: u32 = 40;
 const LAST_TICKS: u32 = 24;
-const ONE_TICK_IN: usize = 20;
+const ONE_TICK_IN: u32 = 20;
 const ALL_OVER: u32 = 3_000;
+/// Where nothing goes on these are enough: when the time-out of the last queries has passed, when what was seen is
+/// learnt as usual, when it is older than what rules look at, and one in so many until all is forgotten.
+const AT_REST: [u32; 3] = [9, 32, 49];
+const ONE_AT_REST_IN: u32 = 120;
+/// Ticks that are left out are made up for in the engine's maintenance, so many of a silence: then its rates have
+/// settled.
+const MADE_UP: u32 = 64;
 
 /// The clock of a capture, by the time of its packets.
 #[derive(Default)]
@@ -30,6 +38,12 @@ impl PacketClock {
         &mut self,
         time: Duration,
     ) -> (impl Iterator<Item = Duration> + use<>, Duration) {
+        let mut gap = self.advance_to(time);
+        (std::iter::from_fn(move || gap.next_tick(false)), self.now)
+    }
+
+    /// The same: what passes between two packets, of which ticks may be left out.
+    pub(super) fn advance_to(&mut self, time: Duration) -> Gap {
         if time.saturating_add(DISORDER) < self.now {
             self.now = time;
             self.next_tick = None;
@@ -41,12 +55,94 @@ impl PacketClock {
         let passed = u32::try_from(passed).unwrap_or(u32::MAX);
         let next = first.saturating_add(TICK.saturating_mul(passed));
         self.next_tick = Some(next);
-        let begin = passed.min(FIRST_TICKS);
-        let end = (passed - begin).min(LAST_TICKS);
-        let between = (begin..(passed - end).min(ALL_OVER)).step_by(ONE_TICK_IN);
-        let ticks = (0..begin).chain(between).chain(passed - end..passed);
-        let ticks = ticks.map(move |number| first.saturating_add(TICK.saturating_mul(number)));
-        (ticks, self.now)
+        Gap {
+            first,
+            passed,
+            next: 0,
+            left_out: 0..0,
+            made_up: 0,
+        }
+    }
+
+    /// The latest time.
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+}
+
+/// The time between two packets, in ticks. What was counted before it is read at the first.
+pub(super) struct Gap {
+    first: Duration,
+    passed: u32,
+    /// The tick that is due if none is left out.
+    next: u32,
+    /// Ticks before the last one that are made up for.
+    left_out: Range<u32>,
+    /// All that were.
+    made_up: u32,
+}
+
+impl Gap {
+    /// No tick passes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.passed == 0
+    }
+
+    /// The next tick. Where nothing goes on few of a silence are needed.
+    pub(super) fn next_tick(&mut self, at_rest: bool) -> Option<Duration> {
+        if self.next >= self.passed {
+            return None;
+        }
+        let tick = if at_rest && self.next > 0 {
+            self.at_rest()
+        } else {
+            self.while_something_goes_on()
+        };
+        let made_up = (tick - self.next).min(MADE_UP - self.made_up);
+        self.left_out = self.next..self.next + made_up;
+        self.made_up += made_up;
+        self.next = tick + 1;
+        Some(self.time(tick))
+    }
+
+    /// Ticks that were left out before the last one and are to be made up for, and their times.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = (u32, Duration)> + use<> {
+        let first = self.first;
+        let left_out = self.left_out.clone();
+        left_out.map(move |tick| (tick, first.saturating_add(TICK.saturating_mul(tick))))
+    }
+
+    /// Goes on behind a tick that is not left out after all.
+    pub(super) fn go_back_to(&mut self, tick: u32) {
+        self.next = tick + 1;
+    }
+
+    fn time(&self, tick: u32) -> Duration {
+        self.first.saturating_add(TICK.saturating_mul(tick))
+    }
+
+    fn at_rest(&self) -> u32 {
+        let last = self.passed - 1;
+        let then = AT_REST.iter().copied().find(|tick| *tick >= self.next);
+        let then = then.unwrap_or_else(|| {
+            let after = AT_REST[AT_REST.len() - 1];
+            after + (self.next - after).div_ceil(ONE_AT_REST_IN) * ONE_AT_REST_IN
+        });
+        if then < ALL_OVER {
+            then.min(last)
+        } else {
+            last
+        }
+    }
+
+    fn while_something_goes_on(&self) -> u32 {
+        let begin = self.passed.min(FIRST_TICKS);
+        let end = self.passed - (self.passed - begin).min(LAST_TICKS);
+        if self.next < begin || self.next >= end {
+            return self.next;
+        }
+        let then = begin + (self.next - begin).div_ceil(ONE_TICK_IN) * ONE_TICK_IN;
+        if then < end.min(ALL_OVER) { then } else { end }
     }
 }
 

@@ -16,6 +16,10 @@ pub trait Counting {
     /// Does what is due at a tick, at this time.
     fn maintain(&mut self, at: Duration);
 
+    /// Whether the next tick brings what the sketches say of a second in which something was counted: that tick must
+    /// not be left out.
+    fn owes_second(&self) -> bool;
+
     /// The time of the frames that follow.
     fn set_clock(&mut self, now: Duration);
 

@@ -228,6 +228,10 @@ impl State for Memory {
     fn clock(&self) -> u64 {
         self.table.control.clock
     }
+
+    fn frames(&self) -> Option<u64> {
+        Some(self.totals.seen)
+    }
 }
 
 impl Hooks for Memory {
@@ -377,6 +381,10 @@ impl Counting for HostEngine {
     fn maintain(&mut self, at: Duration) {
         self.set_clock(at);
         self.reader.maintain(&mut self.memory);
+    }
+
+    fn owes_second(&self) -> bool {
+        self.reader.owes_second(&self.memory)
     }
 
     fn set_clock(&mut self, now: Duration) {

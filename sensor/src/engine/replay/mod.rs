@@ -1,9 +1,19 @@
 //! The packet program over captures, in this process.
 
 pub mod capture;
+pub mod capture_error;
 pub mod clock;
+mod compressed;
 pub mod counting;
+mod ethernet;
 pub mod host_engine;
+mod interface;
 mod link_layer;
+pub mod link_names;
 pub mod pace;
+mod pcapng;
 pub mod player;
+pub mod record;
+mod serial;
+mod source;
+mod wireless;

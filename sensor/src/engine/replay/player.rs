@@ -1,26 +1,25 @@
 //! A capture as an engine: its ticks come by the time of its packets.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::sample::Sample;
 
-use super::capture::{Capture, CaptureError};
-use super::clock::{DISORDER, PacketClock};
+use super::capture::Capture;
+use super::capture_error::CaptureError;
+use super::clock::{DISORDER, Gap, PacketClock};
 use super::counting::Counting;
 use super::pace::Pace;
+use super::record::Unread;
 use crate::engine::kernel::load::LoadError;
 use crate::engine::ledger::Ledger;
 use crate::engine::maintenance::TICK;
 use crate::engine::status::Status;
 use crate::engine::{Engine, Tick};
 use crate::measure::clock::WallClock;
+use crate::measure::cohort::Slots;
 use crate::measure::window::Reading;
-
-/// Longer than the slots that a time-out is told in, and together with it shorter than what the ring of
-/// slots holds.
-const SETTLED: Duration = Duration::from_secs(1);
 
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,8 +27,6 @@ enum Stage {
     Frames,
     /// The tick that the last packets lie in.
     LastTick,
-    /// Ticks until the last queries have their end.
-    Rest,
     /// The end of the second that is running.
     Flush,
     Over,
@@ -41,14 +38,20 @@ pub struct Replay<'r, C> {
     counting: C,
     stage: Stage,
     times: Times,
-    /// Ticks before the frame that waits, or before the end.
+    /// Ticks before the frame that waits.
+    gap: Option<Gap>,
+    /// Ticks before the end.
     due: VecDeque<(Duration, Tick)>,
     waiting: Option<Vec<u8>>,
+    /// Ticks in which nothing happens may be left out.
+    at_rest: bool,
     /// Of the tick that was last.
     at: Duration,
     /// How fast it is played; none where as fast as possible.
     pace: Option<Arc<Pace>>,
     timeout: Duration,
+    /// Of the last reading.
+    slots: Slots,
     status: Status,
     summary: Summary,
 }
@@ -64,6 +67,8 @@ pub struct Summary {
     pub cut: u64,
     /// Times that the clock was set back.
     pub restarts: u64,
+    /// Frames that were skipped, because their link layer is not read here or not described.
+    pub skipped: BTreeMap<Unread, u64>,
     /// Why the kernel refused a frame: the first of those that it refused.
     pub refused: Option<LoadError>,
     /// Why it could not be read to its end.
@@ -93,12 +98,15 @@ impl<'r, C: Counting> Replay<'r, C> {
             counting,
             stage: Stage::Frames,
             times: Times::default(),
+            gap: None,
             due: VecDeque::new(),
             waiting: None,
+            at_rest: false,
             at: Duration::ZERO,
             pace: None,
             timeout,
             status: Status::of_capture(name, C::NAME),
+            slots: Slots::default(),
             summary: Summary::default(),
         }
     }
@@ -112,7 +120,8 @@ impl<'r, C: Counting> Replay<'r, C> {
 
     /// What is known of the capture. Whole once there are no more ticks.
     #[must_use]
-    pub fn summary(self) -> Summary {
+    pub fn summary(mut self) -> Summary {
+        self.summary.skipped.clone_from(self.capture.skipped());
         self.summary
     }
 
@@ -122,7 +131,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             self.counting.set_clock(self.times.now);
             count(&mut self.counting, &frame, &mut self.summary);
         }
-        while self.due.is_empty() {
+        loop {
             let frame = match self.capture.next_frame() {
                 Ok(Some(frame)) => frame,
                 ended => {
@@ -133,10 +142,9 @@ impl<'r, C: Counting> Replay<'r, C> {
             };
             self.summary.cut += u64::from(frame.is_cut);
             if let Some(time) = frame.time {
-                let ticks = self.times.pass_to(time, &mut self.summary);
-                self.due.extend(ticks);
-                if !self.due.is_empty() {
+                if let Some(gap) = self.times.pass_to(time, &mut self.summary) {
                     self.waiting = Some(frame.bytes.to_vec());
+                    self.gap = Some(gap);
                     return;
                 }
                 self.counting.set_clock(self.times.now);
@@ -145,30 +153,52 @@ impl<'r, C: Counting> Replay<'r, C> {
         }
     }
 
+    /// When those queries have their time-out that have it before the last packet. Which those are is known by slots: of
+    /// a slot that the time-out of some queries of lies beyond the end, all still wait.
+    fn end(&self) -> Duration {
+        let slots = self.slots;
+        let reach = slots.length() * (slots.reach as u32).saturating_sub(1);
+        let settled = self.summary.last + reach.saturating_sub(self.timeout);
+        let begun = self.times.begun.unwrap_or_default();
+        settled.max(begun + self.at)
+    }
+
     /// The next tick.
     fn next_tick(&mut self) -> Option<(Duration, Tick)> {
         loop {
+            if let Some(gap) = &mut self.gap {
+                // Played as fast as it was made every tick is shown.
+                if let Some(mut at) = gap.next_tick(self.at_rest && self.pace.is_none()) {
+                    for (tick, time) in gap.left_out() {
+                        if self.counting.owes_second() {
+                            gap.go_back_to(tick);
+                            at = time;
+                            break;
+                        }
+                        self.counting.maintain(time);
+                    }
+                    return Some((at, self.times.first.take().unwrap_or(Tick::Next)));
+                }
+                self.gap = None;
+            }
             if let Some(due) = self.due.pop_front() {
                 return Some(due);
             }
             match self.stage {
                 Stage::Frames => self.read_on(),
                 Stage::LastTick => {
-                    self.stage = Stage::Rest;
+                    self.stage = Stage::Flush;
                     if self.times.begun.is_some() {
                         let ticks = self.times.go_on_for(TICK);
                         self.due.extend(ticks.map(|at| (at, Tick::Next)));
                     }
                 }
-                Stage::Rest => {
-                    self.stage = Stage::Flush;
-                    let ticks = self.times.go_on_for(self.timeout + SETTLED);
-                    self.due.extend(ticks.map(|at| (at, Tick::Rest)));
-                }
                 Stage::Flush => {
                     self.stage = Stage::Over;
+                    let end = self.end();
+                    self.counting.set_clock(end);
                     self.counting.flush();
-                    return Some((self.times.now, Tick::Rest));
+                    return Some((end, Tick::Rest));
                 }
                 Stage::Over => return None,
             }
@@ -190,30 +220,27 @@ struct Times {
     begun: Option<Duration>,
     /// The latest time since then.
     now: Duration,
+    /// The tick to come, where time begins with it.
+    first: Option<Tick>,
 }
 
 impl Times {
-    /// Moves to the time of a packet: the ticks until then.
-    fn pass_to(
-        &mut self,
-        time: Duration,
-        summary: &mut Summary,
-    ) -> impl Iterator<Item = (Duration, Tick)> + use<> {
+    /// Moves to the time of a packet: what passes until then, if a tick does.
+    fn pass_to(&mut self, time: Duration, summary: &mut Summary) -> Option<Gap> {
         summary.first.get_or_insert(time);
         summary.last = summary.last.max(time);
         let goes_back = time.saturating_add(DISORDER) < self.now;
-        let mut first = None;
         if self.begun.is_none() || goes_back {
             summary.restarts += u64::from(goes_back);
             self.begun = Some(time);
-            first = Some(Tick::Begin(WallClock {
+            self.first = Some(Tick::Begin(WallClock {
                 begun: time,
                 samples: time,
             }));
         }
-        let (ticks, now) = self.clock.advance(time);
-        self.now = now;
-        ticks.map(move |at| (at, first.take().unwrap_or(Tick::Next)))
+        let gap = self.clock.advance_to(time);
+        self.now = self.clock.now();
+        (!gap.is_empty()).then_some(gap)
     }
 
     /// Moves on: the ticks until then.
@@ -242,11 +269,17 @@ impl<C: Counting> Engine for Replay<'_, C> {
     }
 
     fn reading(&mut self) -> Reading {
-        self.counting.reading(self.at)
+        let reading = self.counting.reading(self.at);
+        self.slots = reading.window.slots;
+        reading
     }
 
     fn ledger(&self) -> &Ledger {
         self.counting.ledger()
+    }
+
+    fn rest(&mut self, at_rest: bool) {
+        self.at_rest = at_rest;
     }
 
     fn status(&self) -> &Status {

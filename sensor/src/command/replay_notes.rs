@@ -1,0 +1,62 @@
+//! What is said of a capture beside what was counted in it.
+
+use std::collections::BTreeMap;
+
+use sensor_common::class::Class;
+use sensor_common::totals::Totals;
+
+use crate::engine::replay::record::Unread;
+use crate::measure::window::{ServerWindow, Window};
+
+/// What is said where there was no incident: that nothing was found, or that nothing could be.
+pub(super) fn nothing_found(totals: &Totals, is_complete: bool) -> String {
+    let count = |class: Class| totals.classes[class.index()];
+    let (queries, responses) = (count(Class::DnsQuery), count(Class::DnsResponse));
+    if !is_complete {
+        return "No incident up to where the capture could be read; nothing is known of the rest."
+            .into();
+    }
+    if queries + responses + count(Class::IcmpError) + count(Class::DnsTcp) == 0 {
+        return "Nothing to detect: the capture has no DNS packet (see --port for other ports)."
+            .into();
+    }
+    match (queries, responses, count(Class::IcmpError)) {
+        (1.., 0, 0) => {
+            "No incident, and none could be detected: only queries are seen; if it was captured on a client, \
+             --host ADDRESS"
+                .into()
+        }
+        (0, 1.., _) => {
+            "No incident, and no failure could be detected: only responses are seen".into()
+        }
+        _ => "No incident.".into(),
+    }
+}
+
+/// Queries that had no end when the capture ended; `None` of none.
+pub(super) fn waiting(window: &Window) -> Option<String> {
+    let of = |server: &ServerWindow| server.waiting.since(0);
+    let waiting: u64 = window.servers.values().map(of).sum();
+    (waiting != 0).then(|| {
+        format!("waiting: {waiting} queries had neither an answer nor their time-out when the capture ended")
+    })
+}
+
+/// Frames that could not be read, by the reason; `None` of none.
+pub(super) fn skipped(skipped: &BTreeMap<Unread, u64>) -> Option<String> {
+    let parts: Vec<String> = skipped
+        .iter()
+        .map(|(why, count)| match why {
+            Unread::Link(link) => {
+                format!(
+                    "skipped {count} frames of {link}, which is not supported; {}",
+                    link.advice()
+                )
+            }
+            Unread::NoInterface => {
+                format!("skipped {count} frames of an interface that the capture does not describe")
+            }
+        })
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("\n"))
+}

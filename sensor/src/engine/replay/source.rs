@@ -1,0 +1,81 @@
+//! The bytes of a capture, read through a buffer that is as large as the largest record.
+
+use std::io::{ErrorKind, Read};
+
+/// What is read at once.
+const BUFFER: usize = 1 << 20;
+
+/// See the module.
+pub(super) struct Source<'r> {
+    reader: Box<dyn Read + Send + 'r>,
+    buffer: Vec<u8>,
+    /// What was read and not yet consumed.
+    start: usize,
+    end: usize,
+    /// Bytes consumed since the beginning.
+    offset: u64,
+    has_ended: bool,
+}
+
+impl<'r> Source<'r> {
+    /// `begin` was read before.
+    pub(super) fn new(begin: &[u8], reader: Box<dyn Read + Send + 'r>) -> Self {
+        let mut buffer = vec![0; BUFFER];
+        buffer[..begin.len()].copy_from_slice(begin);
+        Self {
+            reader,
+            buffer,
+            start: 0,
+            end: begin.len(),
+            offset: 0,
+            has_ended: false,
+        }
+    }
+
+    /// Bytes consumed since the beginning.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next so many bytes, and fewer only where it ends. They stay until they are consumed.
+    ///
+    /// # Errors
+    /// It cannot be read on.
+    pub(super) fn peek(&mut self, length: usize) -> std::io::Result<&[u8]> {
+        if self.end - self.start < length {
+            self.fill(length)?;
+        }
+        let end = self.end.min(self.start + length);
+        Ok(&self.buffer[self.start..end])
+    }
+
+    fn fill(&mut self, length: usize) -> std::io::Result<()> {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.buffer.len() < length {
+            self.buffer.resize(length.next_multiple_of(BUFFER), 0);
+        }
+        while self.end < length && !self.has_ended {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) => self.has_ended = true,
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next bytes, which were seen before.
+    pub(super) fn seen(&self, length: usize) -> &[u8] {
+        let end = self.end.min(self.start + length);
+        &self.buffer[self.start..end]
+    }
+
+    /// Goes on behind so many bytes that were seen.
+    pub(super) fn consume(&mut self, length: usize) {
+        let length = length.min(self.end - self.start);
+        self.start += length;
+        self.offset += length as u64;
+    }
+}
