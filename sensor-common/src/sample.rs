@@ -27,6 +27,9 @@ pub struct Sample {
     /// Hash of the client's address and port and the id, the same for all packets of a transaction. 0 where they are
     /// not known.
     pub transaction: u64,
+    /// Id of the cgroup (v2) of the socket that sent it, which is the inode of its folder below /sys/fs/cgroup; 0
+    /// where the packet came in, where it is not of this host, or where the kernel does not tell.
+    pub cgroup: u64,
     /// Interface.
     pub ifindex: u32,
     /// [`crate::settings::Direction`].
@@ -47,6 +50,6 @@ pub struct Sample {
     pub bytes: [u8; SAMPLE_BYTES],
 }
 
-const _: () = assert!(size_of::<Sample>() == 48 + SAMPLE_BYTES);
+const _: () = assert!(size_of::<Sample>() == 56 + SAMPLE_BYTES);
 // With the header of its record in the ring buffer.
 const _: () = assert!((size_of::<Sample>() + 8) * 304 < RING_BYTES_PER_CPU);

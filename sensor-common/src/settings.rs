@@ -61,8 +61,8 @@ pub struct Settings {
     pub single_port: u32,
     /// Index of the loopback interface, on which the host asks itself; 0 where there is none.
     pub loopback: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 where the kernel tells the cgroup of a packet that leaves (`bpf_skb_cgroup_id`), else 0.
+    pub cgroups: u32,
     /// Indexes of interfaces with a program on ingress, and of those above them; unused ones are 0. A
     /// packet that came in through one of them was attributed to its server there.
     pub ingress_interfaces: [u32; MAX_INGRESS],
@@ -81,7 +81,7 @@ impl Settings {
         tick_bits: 18,
         single_port: 53_u16.to_be() as u32,
         loopback: 0,
-        reserved: 0,
+        cgroups: 0,
         ingress_interfaces: [0; MAX_INGRESS],
         port_set: [0; PORT_WORDS],
     };

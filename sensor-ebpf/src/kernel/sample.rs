@@ -2,6 +2,7 @@
 
 use aya_ebpf::bindings::{__sk_buff, xdp_md};
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
+use aya_ebpf::helpers::generated::bpf_skb_cgroup_id;
 use sensor_common::sample::{SAMPLE_BYTES, Sample};
 use sensor_common::settings::Direction;
 use sensor_ebpf::parse::Link;
@@ -9,7 +10,7 @@ use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::Shared;
 
 use super::context::{Context, Sampled};
-use super::maps::{SAMPLES, SHARDS};
+use super::maps::{SAMPLES, SHARDS, setting};
 use super::store::{Table, link};
 
 impl Sampled for xdp_md {
@@ -35,6 +36,7 @@ pub extern "C" fn sample_xdp(context: *mut xdp_md, dns_offset: u32, wanted: u64)
         Direction::Ingress as u32,
         dns_offset,
         Wanted(wanted),
+        0,
     )
 }
 
@@ -47,11 +49,24 @@ pub extern "C" fn sample_tc(
     dns_offset: u32,
     wanted: u64,
 ) -> u32 {
-    take(context, direction, dns_offset, Wanted(wanted))
+    let leaves = direction == Direction::Egress as u32;
+    let cgroup = if leaves && setting!(cgroups) != 0 {
+        // SAFETY: the kernel's own context; a packet without a socket gives 0.
+        unsafe { bpf_skb_cgroup_id(context) }
+    } else {
+        0
+    };
+    take(context, direction, dns_offset, Wanted(wanted), cgroup)
 }
 
 #[inline(always)]
-fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32, wanted: Wanted) -> u32 {
+fn take<C: Context>(
+    context: *const C,
+    direction: u32,
+    dns_offset: u32,
+    wanted: Wanted,
+    cgroup: u64,
+) -> u32 {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() } as u32;
     let Some(shard) = SHARDS.get_ptr_mut(cpu) else {
@@ -74,6 +89,7 @@ fn take<C: Context>(context: *const C, direction: u32, dns_offset: u32, wanted: 
     unsafe {
         (&raw mut (*sample).time).write(Table.now());
         (&raw mut (*sample).transaction).write(wanted.hash());
+        (&raw mut (*sample).cgroup).write(cgroup);
         (&raw mut (*sample).kind).write(wanted.kind());
         (&raw mut (*sample).shift).write(Table.sample_shift());
         (&raw mut (*sample).ifindex).write(C::ifindex(context));

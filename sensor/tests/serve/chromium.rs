@@ -99,6 +99,12 @@ impl Chromium {
 
     /// Calls a method and waits for its result.
     pub fn call(&self, method: &str, parameters: &Value) -> Value {
+        self.ask(method, parameters)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// As [`Self::call`], with the error that the browser tells.
+    fn ask(&self, method: &str, parameters: &Value) -> Result<Value, Value> {
         let id = self.next.get() + 1;
         self.next.set(id);
         let mut message = json!({ "id": id, "method": method, "params": parameters });
@@ -114,8 +120,10 @@ impl Chromium {
             let message = self.message(PATIENCE.saturating_sub(start.elapsed()));
             let mut message = message.unwrap_or_else(|| panic!("no answer to {method}"));
             if message["id"] == id {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].take();
+                return match message.get_mut("error") {
+                    Some(error) => Err(error.take()),
+                    None => Ok(message["result"].take()),
+                };
             }
             self.events.borrow_mut().push(message);
         }
@@ -133,7 +141,17 @@ impl Chromium {
     pub fn value(&self, expression: &str) -> Value {
         let parameters =
             json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let result = self.call("Runtime.evaluate", &parameters);
+        let start = Instant::now();
+        let result = loop {
+            match self.ask("Runtime.evaluate", &parameters) {
+                Ok(result) => break result,
+                // The page refreshed itself meanwhile: the new one is asked.
+                Err(error)
+                    if error["message"] == "Inspected target navigated or closed"
+                        && start.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{expression}: {error}"),
+            }
+        };
         assert!(
             result.get("exceptionDetails").is_none(),
             "{expression}: {result}"

@@ -1,7 +1,8 @@
 //! From the embedded object to loaded programs.
 
 use aya::maps::{Map, MapData};
-use aya::programs::{ProgramError, SchedClassifier, Xdp};
+use aya::programs::{ProgramError, ProgramType, SchedClassifier, Xdp};
+use aya::sys::{BpfHelper, is_helper_supported};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use object::{Object, ObjectSection, ObjectSymbol};
 use sensor_common::sample::{MAX_RING_BYTES, MIN_RING_BYTES, RING_BYTES_PER_CPU};
@@ -111,12 +112,14 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
     check_abi(object)?;
     let cpus = possible_cpus()?;
     let log_level = aya_log_level(options.log_level);
-    let settings = PodSettings(*options.settings);
+    let mut settings = options.settings;
+    settings.cgroups = u32::from(tells_cgroups());
+    let pod = PodSettings(*settings);
     let mut loader = EbpfLoader::new();
     loader
-        .override_global(names::SETTINGS, &settings, true)
+        .override_global(names::SETTINGS, &pod, true)
         .override_global(aya_log::LEVEL, &log_level, true)
-        .map_max_entries(names::TOTALS, cpus * options.settings.lanes)
+        .map_max_entries(names::TOTALS, cpus * settings.lanes)
         .map_max_entries(names::SHARDS, cpus)
         .map_max_entries(names::SAMPLES, ring_bytes(cpus) as u32);
     let mut ebpf = loader
@@ -136,9 +139,19 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
     Ok(Loaded {
         ebpf,
         cpus,
-        settings: options.settings,
+        settings,
         no_xdp,
     })
+}
+
+/// Whether the kernel knows the cgroup of a packet that leaves. It is built without in small systems.
+#[must_use]
+pub fn tells_cgroups() -> bool {
+    is_helper_supported(
+        ProgramType::SchedClassifier,
+        BpfHelper::BPF_FUNC_skb_cgroup_id,
+    )
+    .unwrap_or(false)
 }
 
 /// Bytes of the ring buffer of samples, a power of two.
