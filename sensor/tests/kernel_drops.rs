@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use sensor_common::drops::{STAGE_EARLY, STAGE_FORWARD, STAGE_INPUT, TO_SERVER};
 use support::drops::{Collector, Routed, SERVER, ask, ip, number};
 use support::lab::{Pair, addresses, dns};
-use support::outage::Stage;
+use support::outage::{Place, Stage};
 
 const QUERIES: u16 = 30;
 
@@ -119,7 +119,7 @@ fn drops_of_another_namespace_are_not_those_of_this_one() {
 #[test]
 #[ignore = "needs a kernel"]
 fn a_router_that_does_not_forward_any_more_is_named() {
-    let stage = Stage::new(true, "forwarding");
+    let stage = Stage::new(Place::Router, "forwarding");
     stage
         .routed
         .router
@@ -131,7 +131,7 @@ fn a_router_that_does_not_forward_any_more_is_named() {
 #[test]
 #[ignore = "needs a kernel"]
 fn a_service_that_does_not_read_is_told_from_a_filter() {
-    let stage = Stage::new(false, "hung");
+    let stage = Stage::new(Place::Server, "hung");
     stage.reads.store(false, Ordering::Relaxed);
     stage.watch.expect("service_hung");
 }
@@ -139,7 +139,7 @@ fn a_service_that_does_not_read_is_told_from_a_filter() {
 #[test]
 #[ignore = "needs a kernel"]
 fn a_service_that_is_gone_is_named() {
-    let mut stage = Stage::new(false, "down");
+    let mut stage = Stage::new(Place::Server, "down");
     stage.service = None;
     stage.watch.expect("service_down");
 }

@@ -11,7 +11,7 @@ use sensor_common::drops::{
 };
 use support::drops::{Collector, Routed, SERVER, ask, filter, ip, number};
 use support::lab::{UnlimitIcmp, dns};
-use support::outage::Stage;
+use support::outage::{Place, Stage};
 
 const QUERIES: u16 = 30;
 
@@ -95,7 +95,7 @@ fn of_a_third_that_is_dropped_each_is_counted() {
 #[test]
 #[ignore = "needs a kernel and nft"]
 fn a_rule_that_drops_queries_on_the_server_is_named() {
-    let stage = Stage::new(false, "input");
+    let stage = Stage::new(Place::Server, "input");
     filter(&stage.routed.server, "input", "udp dport 53 drop");
     let incident = stage.watch.expect("firewall_drops");
     let dropped = &incident["host"]["drops"][0];
@@ -110,7 +110,7 @@ fn a_rule_that_drops_queries_on_the_server_is_named() {
 #[test]
 #[ignore = "needs a kernel and nft"]
 fn a_rule_that_drops_answers_on_the_server_is_named() {
-    let stage = Stage::new(false, "output");
+    let stage = Stage::new(Place::Server, "output");
     filter(&stage.routed.server, "output", "udp sport 53 drop");
     let incident = stage.watch.expect("firewall_drops");
     assert_eq!(incident["host"]["drops"][0]["way"], "from_server");
@@ -119,7 +119,7 @@ fn a_rule_that_drops_answers_on_the_server_is_named() {
 #[test]
 #[ignore = "needs a kernel and nft"]
 fn a_rule_that_rejects_queries_on_the_server_is_named() {
-    let stage = Stage::new(false, "reject");
+    let stage = Stage::new(Place::Server, "reject");
     filter(&stage.routed.server, "input", "udp dport 53 reject");
     stage.watch.expect("firewall_rejects");
 }
@@ -127,7 +127,7 @@ fn a_rule_that_rejects_queries_on_the_server_is_named() {
 #[test]
 #[ignore = "needs a kernel and nft"]
 fn a_rule_that_drops_a_third_of_the_queries_is_named() {
-    let stage = Stage::new(false, "third");
+    let stage = Stage::new(Place::Server, "third");
     filter(
         &stage.routed.server,
         "input",
@@ -139,7 +139,7 @@ fn a_rule_that_drops_a_third_of_the_queries_is_named() {
 #[test]
 #[ignore = "needs a kernel and nft"]
 fn a_rule_that_drops_what_a_router_forwards_is_named() {
-    let stage = Stage::new(true, "forward");
+    let stage = Stage::new(Place::Router, "forward");
     filter(&stage.routed.router, "forward", "udp dport 53 drop");
     let incident = stage.watch.expect("firewall_drops");
     assert_eq!(incident["host"]["drops"][0]["stage"], "forward");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cgroups::Cgroups;
 use super::counters::Counters;
 use super::dropped::{Drop, DropKind, Dropped};
 use super::sockets::Sockets;
@@ -37,6 +38,8 @@ pub struct HostReading {
     pub sockets: Option<Sockets>,
     /// Entries of the connection tracking table, and how many there may be.
     pub conntrack: Option<[u64; 2]>,
+    /// Names of the cgroups, where they were looked at.
+    pub cgroups: Option<Cgroups>,
 }
 
 /// The last moments.
@@ -45,6 +48,7 @@ pub struct HostLog {
     /// With the time of their end.
     moments: VecDeque<(Duration, Moment)>,
     conntrack: Option<[u64; 2]>,
+    cgroups: Cgroups,
 }
 
 impl HostLog {
@@ -58,6 +62,15 @@ impl HostLog {
             self.moments.push_back((at, moment.clone()));
         }
         self.conntrack = reading.conntrack.or(self.conntrack);
+        if let Some(cgroups) = &reading.cgroups {
+            self.cgroups.clone_from(cgroups);
+        }
+    }
+
+    /// What a cgroup is called, as far as that is known.
+    #[must_use]
+    pub fn cgroup(&self, id: u64) -> Option<&str> {
+        self.cgroups.get(&id).map(String::as_str)
     }
 }
 

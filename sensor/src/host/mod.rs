@@ -1,5 +1,6 @@
 //! What this host's kernel says, and what its servers answer when they are probed.
 
+pub mod cgroups;
 pub mod counters;
 pub mod dropped;
 pub mod drops;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::cgroups::{self, Cgroups};
 use super::counters::{Counters, conntrack_fill};
 use super::drops::{Drops, Seen};
 use super::facts::{HostReading, Moment};
@@ -14,6 +15,8 @@ use super::sockets::Sockets;
 const EVERY: Duration = Duration::from_millis(500);
 /// Where nothing is asked for, the counters are read at each of so many only.
 const AT_REST: u32 = 2;
+/// Cgroups come and go slowly, and looking through thousands takes milliseconds.
+const CGROUPS_EVERY: Duration = Duration::from_secs(10);
 /// Readings that wait to be taken: half a minute of them. The oldest go.
 const WAITING: usize = 60;
 
@@ -33,6 +36,7 @@ struct Waiting {
     moments: Vec<(Instant, Moment)>,
     sockets: Option<Sockets>,
     conntrack: Option<[u64; 2]>,
+    cgroups: Option<Cgroups>,
 }
 
 impl HostWatch {
@@ -49,6 +53,7 @@ impl HostWatch {
             before: Counters::read(),
             at: Instant::now(),
             turn: 0,
+            cgroups_at: None,
             seen: Seen::default(),
         };
         let weak = Arc::downgrade(&shared);
@@ -74,12 +79,14 @@ impl HostWatch {
             moments,
             sockets,
             conntrack,
+            cgroups,
         } = std::mem::take(&mut *waiting);
         let moments = moments.into_iter();
         Some(HostReading {
             moments: moments.map(|(at, moment)| (at.elapsed(), moment)).collect(),
             sockets,
             conntrack,
+            cgroups,
         })
     }
 }
@@ -97,6 +104,8 @@ struct Reader {
     before: Counters,
     at: Instant,
     turn: u32,
+    /// When the cgroups were last looked at.
+    cgroups_at: Option<Instant>,
     /// Drops that were read since the last moment.
     seen: Seen,
 }
@@ -138,6 +147,13 @@ impl Reader {
         (self.at, self.before) = (now, counters);
         let sockets = asked.then(|| Sockets::read(&self.ports));
         let conntrack = asked.then(conntrack_fill).flatten();
+        let is_due = self
+            .cgroups_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= CGROUPS_EVERY);
+        let cgroups = (asked && is_due).then(cgroups::read);
+        if cgroups.is_some() {
+            self.cgroups_at = Some(now);
+        }
         let mut waiting = shared.waiting();
         if waiting.moments.len() == WAITING {
             waiting.moments.remove(0);
@@ -145,6 +161,7 @@ impl Reader {
         waiting.moments.push((now, moment));
         waiting.sockets = sockets.or(waiting.sockets.take());
         waiting.conntrack = conntrack.or(waiting.conntrack);
+        waiting.cgroups = cgroups.or(waiting.cgroups.take());
     }
 }
 

@@ -139,6 +139,7 @@ mod tests {
             port,
             id: Some(7),
             weight: 1,
+            cgroup: 0,
             kind: Kind::Query {
                 question: None::<Question>,
                 edns: None,

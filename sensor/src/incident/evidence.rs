@@ -18,7 +18,7 @@ use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{answers_lost, fragments, partial_rejection};
 use crate::detect::{Facts, ServerState, interval};
-use crate::host::facts::HostFacts;
+use crate::host::facts::{HostFacts, HostLog};
 use crate::measure::address::{ip, prefix};
 use crate::measure::clock::WallClock;
 use crate::measure::dossier::{Dossier, End};
@@ -112,6 +112,10 @@ pub struct Evidence {
     pub names: Names,
     /// Sampled queries by client.
     pub clients: Counts<ServerKey>,
+    /// Sampled queries of programs of this host, by their cgroup.
+    pub cgroups: Counts<u64>,
+    /// Names of those.
+    pub units: BTreeMap<u64, String>,
     /// Sampled ICMP errors by sender and kind.
     pub senders: BTreeMap<(ServerKey, ErrorKind), u64>,
     /// Queries a second.
@@ -178,6 +182,8 @@ impl Evidence {
             packets: Vec::new(),
             names: Names::default(),
             clients: Counts::new(),
+            cgroups: Counts::new(),
+            units: BTreeMap::new(),
             senders: BTreeMap::new(),
             rate: Range::default(),
             distinct_sources: Range::default(),
@@ -458,6 +464,9 @@ impl Evidence {
         match &sampled.kind {
             Kind::Query { .. } => {
                 count(&mut self.clients, sampled.client);
+                if sampled.cgroup != 0 {
+                    count(&mut self.cgroups, sampled.cgroup);
+                }
                 self.names.add(sample);
             }
             Kind::Response { .. } => {}
@@ -506,6 +515,31 @@ impl Evidence {
         top(clients.map(|(client, count)| Party {
             who: ip(client).to_string(),
             count: *count,
+            what: None,
+        }))
+    }
+
+    /// Takes the names of the cgroups that asked.
+    pub fn name_cgroups(&mut self, log: &HostLog) {
+        for id in self.cgroups.keys() {
+            if let Some(name) = log.cgroup(*id) {
+                self.units.insert(*id, name.into());
+            }
+        }
+    }
+
+    /// The units of this host that asked most, in the samples.
+    #[must_use]
+    pub fn heaviest_units(&self) -> Vec<Party> {
+        let mut units = Counts::new();
+        for (id, queries) in &self.cgroups {
+            let name = self.units.get(id);
+            let name = name.map_or_else(|| format!("cgroup {id}"), Clone::clone);
+            *units.entry(name).or_default() += queries;
+        }
+        top(units.into_iter().map(|(who, count)| Party {
+            who,
+            count,
             what: None,
         }))
     }

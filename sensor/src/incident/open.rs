@@ -582,6 +582,7 @@ impl Incident {
 
     /// What the host where the sensor runs says, while a rule fires; `here` where the server is its own.
     pub fn set_host(&mut self, log: &HostLog, reading: &HostReading, here: bool) {
+        self.evidence.name_cgroups(log);
         self.read_host(log, reading.sockets.as_ref(), here);
     }
 
@@ -672,6 +673,7 @@ impl Incident {
                 rejected: evidence.rejected.clone(),
                 served: evidence.served,
                 heaviest: evidence.heaviest_clients(),
+                units: evidence.heaviest_units(),
                 sources: evidence.sources.clone(),
                 distinct: evidence.distinct_sources,
                 rate: evidence.rate,

@@ -147,6 +147,9 @@ pub struct Clients {
     pub served: usize,
     /// The heaviest clients of the server in the samples.
     pub heaviest: Vec<Party>,
+    /// Units, containers and pods of this host that asked, in the samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<Party>,
     /// The heaviest sources on the whole network in ten seconds, from the sketches.
     pub sources: Vec<Party>,
     /// Different sources a second.

@@ -75,6 +75,8 @@ pub struct Dossier {
     pub edns: Option<Edns>,
     /// Bytes of the first query.
     pub query_bytes: u32,
+    /// Cgroup of the program of this host that asked, as [`sensor_common::sample::Sample::cgroup`].
+    pub cgroup: u64,
     /// When the query passed, and its copies. Empty where none was seen.
     pub copies: Vec<Duration>,
     /// Answers, from whomever.
@@ -125,6 +127,7 @@ impl Dossier {
             question: None,
             edns: None,
             query_bytes: 0,
+            cgroup: 0,
             copies: Vec::new(),
             answers: Vec::new(),
             errors: Vec::new(),
@@ -143,6 +146,7 @@ impl Dossier {
                     self.question.clone_from(question);
                     self.edns = *edns;
                     self.query_bytes = *bytes;
+                    self.cgroup = packet.cgroup;
                 }
                 push(&mut self.copies, packet.at);
             }

@@ -34,6 +34,8 @@ pub struct Sampled {
     pub id: Option<u16>,
     /// Packets that it stands for.
     pub weight: u32,
+    /// See [`Sample::cgroup`].
+    pub cgroup: u64,
     /// What it is.
     pub kind: Kind,
 }
@@ -90,6 +92,7 @@ impl Collector<'_> {
             port: u16::from_be(message.client_port),
             id: Some(u16::from_be(message.id)),
             weight: 1,
+            cgroup: 0,
             kind,
         });
     }
@@ -146,6 +149,7 @@ impl Sink for Collector<'_> {
             port: u16::from_be(error.client_port),
             id: (error.verifiable != 0).then_some(u16::from_be(error.id)),
             weight: 1,
+            cgroup: 0,
             kind: Kind::Error {
                 kind: kind.map_or(ErrorKind::Other, |kind| ErrorKind::of(*kind, error.code)),
                 sender: key(error.sender, family),
@@ -180,6 +184,7 @@ impl Sampled {
         let mut found = collector.found?;
         found.at = Duration::from_nanos(sample.time).saturating_sub(origin);
         found.weight = 1 << sample.shift.min(MAX_SHIFT);
+        found.cgroup = sample.cgroup;
         Some(found)
     }
 }

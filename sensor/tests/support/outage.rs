@@ -145,6 +145,11 @@ impl Watch {
         }
     }
 
+    /// The next state of an incident.
+    pub fn next(&self) -> Value {
+        self.incidents.recv_timeout(SOON).expect("a change")
+    }
+
     /// Waits until one cause is likely, and it is this one.
     pub fn expect(&self, cause: &str) -> Value {
         let begun = Instant::now();
@@ -178,6 +183,14 @@ impl Drop for Watch {
     }
 }
 
+/// Where `watch` runs.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Client,
+    Router,
+    Server,
+}
+
 /// Clients, a router, a server, and `watch` on one of them.
 pub struct Stage {
     pub routed: Routed,
@@ -189,8 +202,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Healthy traffic, seen from the server or from the router.
-    pub fn new(on_router: bool, name: &str) -> Self {
+    /// Healthy traffic.
+    pub fn new(place: Place, name: &str) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let routed = Routed::new();
         routed.server.unlimit_icmp();
@@ -198,11 +211,12 @@ impl Stage {
         routed.meet();
         let reads = Arc::new(AtomicBool::new(true));
         let service = Some(serve(&routed.server, reads.clone()));
-        let watch = if on_router {
-            Watch::start(&routed.router, "to_client", name)
-        } else {
-            Watch::start(&routed.server, "server0", name)
+        let (namespace, device) = match place {
+            Place::Client => (&routed.client, "client0"),
+            Place::Router => (&routed.router, "to_client"),
+            Place::Server => (&routed.server, "server0"),
         };
+        let watch = Watch::start(namespace, device, name);
         let clients = clients(&routed.client);
         sleep(HEALTHY);
         Self {

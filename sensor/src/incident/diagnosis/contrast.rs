@@ -41,6 +41,8 @@ pub enum Property {
     LargeAnswer,
     /// Asked by this host itself.
     ThisHost,
+    /// Asked by one unit, container or pod of this host.
+    Unit,
     /// Asked from one network, or a few.
     ClientNetwork,
 }
@@ -71,6 +73,7 @@ struct Side {
 pub fn find(
     dossiers: &[&Dossier],
     own: &dyn Fn(&ServerKey) -> bool,
+    units: &BTreeMap<u64, String>,
     large: &dyn Fn(&Question) -> bool,
     failed: &dyn Fn(&Dossier) -> Option<bool>,
     denied: bool,
@@ -96,6 +99,9 @@ pub fn find(
             add(values
                 .entry((Property::ThisHost, "this host".into()))
                 .or_default());
+        }
+        if let Some(unit) = units.get(&dossier.cgroup) {
+            add(values.entry((Property::Unit, unit.clone())).or_default());
         }
         if let Some(question) = &dossier.question {
             for labels in 1..=DEPTH {
@@ -194,4 +200,50 @@ fn separate(
 
 fn share(some: u64, all: u64) -> f64 {
     crate::detect::history::share(some, all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::measure::dossier::Dossiers;
+    use crate::measure::sampled::{Kind, Sampled};
+
+    /// A query of this host from each of so many ports, by programs of two cgroups in turn.
+    fn asked(many: u16) -> Dossiers {
+        let mut dossiers = Dossiers::default();
+        for port in 0..many {
+            dossiers.add(&Sampled {
+                at: Duration::from_millis(u64::from(port)),
+                client: crate::measure::address::key([192, 0, 2, 7].into()),
+                server: crate::measure::address::key([192, 0, 2, 53].into()),
+                port,
+                id: Some(7),
+                weight: 1,
+                cgroup: 1 + u64::from(port % 2),
+                kind: Kind::Query {
+                    question: None,
+                    edns: None,
+                    bytes: 40,
+                },
+            });
+        }
+        dossiers
+    }
+
+    fn contrast(failed: &dyn Fn(&Dossier) -> Option<bool>) -> Option<Contrast> {
+        let dossiers = asked(40);
+        let dossiers: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
+        let units = [(1, "nginx.service".into()), (2, "cron.service".into())];
+        find(&dossiers, &|_| true, &units.into(), &|_| false, failed, false)
+    }
+
+    #[test]
+    fn what_one_unit_asks_and_nobody_else_is_told_by_its_name() {
+        let found = contrast(&|dossier| Some(dossier.cgroup == 1)).expect("a contrast");
+        assert_eq!(found.property, Property::Unit);
+        assert_eq!(found.value, "nginx.service");
+        assert_eq!(contrast(&|dossier| Some(dossier.port < 20)), None);
+    }
 }

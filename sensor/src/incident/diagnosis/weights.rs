@@ -37,6 +37,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 12), (C::PacketLoss, -25), (C::ConnectionTracking, -25), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
     (Kind::OnlySomeClientsDenied, &[(C::Misconfiguration, 14), (C::UnwantedQueries, 4), (C::UpstreamFailure, -10), (C::ZoneFailure, -10)]),
     (Kind::OnlyThisHost, &[(C::FirewallDrops, 8), (C::OwnHost, 4), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40)]),
+    (Kind::OnlyOneUnit, &[(C::FirewallDrops, 10), (C::OwnHost, 8), (C::PacketLoss, -25), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::NetworkPathDown, -15)]),
     (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, -6), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
     (Kind::OnlyOneType, &[(C::FirewallDrops, 4), (C::PathMtu, 6), (C::Misconfiguration, 14), (C::Overload, -15), (C::ConnectionTracking, -20), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25)]),
     (Kind::OnlyLargeAnswers, &[(C::PathMtu, 24), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::FirewallDrops, -8)]),

@@ -13,7 +13,7 @@ pub fn mask(common: &mut Contrast, masks: &mut Masks) {
         denied: _,
     } = common;
     match property {
-        Property::NameBelow => masks.name(value),
+        Property::NameBelow | Property::Unit => masks.name(value),
         // Several, with commas and how many more.
         Property::ClientNetwork => masks.text(value),
         Property::ThisHost | Property::QuestionType | Property::Edns | Property::LargeAnswer => {}

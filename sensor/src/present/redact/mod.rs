@@ -98,6 +98,7 @@ fn clients_of(clients: &mut Clients, masks: &mut Masks) {
         rejected,
         served: _,
         heaviest,
+        units,
         sources,
         distinct: _,
         rate: _,
@@ -107,6 +108,9 @@ fn clients_of(clients: &mut Clients, masks: &mut Masks) {
         masks.address(network);
     }
     parties(heaviest, masks);
+    for unit in units {
+        masks.name(&mut unit.who);
+    }
     parties(sources, masks);
 }
 

@@ -202,6 +202,7 @@ fn parties(record: &Record) -> Vec<String> {
     }
     for (what, parties) in [
         ("Clients, by sampled queries", &clients.heaviest),
+        ("Programs of this host, by sampled queries", &clients.units),
         (
             "Heaviest sources on the network, queries in 10 s",
             &clients.sources,

@@ -13,6 +13,7 @@ pub fn sentence(contrast: &Contrast) -> String {
     let (are, others) = match contrast.property {
         Property::ClientNetwork => (format!("come from {value}"), "queries from other networks"),
         Property::ThisHost => ("come from this host itself".into(), "queries from others"),
+        Property::Unit => (format!("are asked by {value}"), "queries from others"),
         Property::NameBelow => (
             format!("are for names below {}", zone(value)),
             "queries for other names",
@@ -47,6 +48,7 @@ pub fn short(contrast: &Contrast) -> String {
     match contrast.property {
         Property::ClientNetwork => format!("clients in {value}"),
         Property::ThisHost => "this host only".into(),
+        Property::Unit => format!("{value} of this host"),
         Property::NameBelow => format!("names below {}", zone(value)),
         Property::QuestionType => format!("type {} queries", qtype(value)),
         Property::Edns => format!("queries {value} EDNS"),

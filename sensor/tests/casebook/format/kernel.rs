@@ -116,5 +116,6 @@ pub fn reading(kernel: &[Kernel], half: u64) -> HostReading {
             tcp: None,
         }),
         conntrack: None,
+        cgroups: None,
     }
 }
