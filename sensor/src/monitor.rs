@@ -13,6 +13,7 @@ use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host::facts::{HostLog, HostReading};
+use crate::host::totals::HostTotals;
 use crate::host::probe::Verified;
 use crate::incident::About;
 use crate::incident::open::Tick;
@@ -150,11 +151,16 @@ impl Monitor {
         (sources.clone(), kept)
     }
 
-    /// Whether what this host says of its sockets and counters is of interest now: a server has an incident.
+    /// Whether what this host says of its sockets, counters and cgroups is of interest now: there is an incident.
     #[must_use]
     pub fn asks_host(&self) -> bool {
-        let mut subjects = self.tracker.subjects();
-        subjects.any(|subject| matches!(subject, Subject::Server(_)))
+        self.tracker.subjects().next().is_some()
+    }
+
+    /// What this host said since the session began; none where it is not read.
+    #[must_use]
+    pub fn host(&self) -> Option<&HostTotals> {
+        self.host.totals()
     }
 
     /// What this host said at a time, before what was counted up to then is observed.

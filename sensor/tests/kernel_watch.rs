@@ -6,6 +6,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -21,15 +22,21 @@ const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 /// Sent in each test, to a port that is closed.
 const QUERIES: u64 = 200;
 
+/// Before Linux 6.13 all namespaces draw their ICMP errors from one bucket, which the burst that is allowed to one cuts
+/// down for all: who counts each error is alone.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A running `watch`; killed when dropped.
 struct Watch {
     child: Child,
     lines: Box<dyn Iterator<Item = std::io::Result<String>>>,
     state: std::path::PathBuf,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Watch {
     fn start(namespace: &Namespace, device: &str, hook: &str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let directory = format!("sensor-watch-{}-{device}-{hook}", std::process::id());
         let state = std::env::temp_dir().join(directory);
         let mut child = namespace
@@ -58,6 +65,7 @@ impl Watch {
             child,
             lines: Box::new(lines),
             state,
+            _alone: alone,
         }
     }
 

@@ -18,6 +18,19 @@ pub enum Stage {
     Output,
 }
 
+impl Stage {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Early => "early",
+            Self::Input => "input",
+            Self::Forward => "forward",
+            Self::Output => "output",
+        }
+    }
+}
+
 /// Which way a packet went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +39,17 @@ pub enum Way {
     ToServer,
     /// From it: answers.
     FromServer,
+}
+
+impl Way {
+    /// The name used in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ToServer => "to_server",
+            Self::FromServer => "from_server",
+        }
+    }
 }
 
 /// What packets have in common that are counted together.

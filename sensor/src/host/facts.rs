@@ -10,6 +10,7 @@ use super::cgroups::Cgroups;
 use super::counters::Counters;
 use super::dropped::{Drop, DropKind, Dropped};
 use super::sockets::Sockets;
+use super::totals::HostTotals;
 
 /// Moments that are kept for incidents to come: half a minute where they come twice a second.
 const KEPT: usize = 60;
@@ -49,6 +50,7 @@ pub struct HostLog {
     moments: VecDeque<(Duration, Moment)>,
     conntrack: Option<[u64; 2]>,
     cgroups: Cgroups,
+    totals: Option<HostTotals>,
 }
 
 impl HostLog {
@@ -58,6 +60,7 @@ impl HostLog {
             if self.moments.len() == KEPT {
                 self.moments.pop_front();
             }
+            self.totals.get_or_insert_default().add(moment);
             let at = now.saturating_sub(*ago);
             self.moments.push_back((at, moment.clone()));
         }
@@ -65,6 +68,12 @@ impl HostLog {
         if let Some(cgroups) = &reading.cgroups {
             self.cgroups.clone_from(cgroups);
         }
+    }
+
+    /// All of it since the session began; none where the host is not read.
+    #[must_use]
+    pub fn totals(&self) -> Option<&HostTotals> {
+        self.totals.as_ref()
     }
 
     /// What a cgroup is called, as far as that is known.

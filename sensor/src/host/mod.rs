@@ -8,4 +8,5 @@ pub mod facts;
 mod namespaces;
 pub mod probe;
 pub mod sockets;
+pub mod totals;
 pub mod watch;

@@ -6,8 +6,11 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::objects::Losses;
+use super::words::dropped::{held_back, place};
 use crate::engine::kernel::cost::ProgramCost;
 use crate::engine::own_cost::Spent;
+use crate::host::dropped::Way;
+use crate::host::totals::HostTotals;
 use crate::measure::address::{ip, prefix};
 use crate::measure::samples::Names;
 use crate::measure::sketch::Heavy;
@@ -104,6 +107,35 @@ pub fn names(names: &Names, distinct: u64) -> String {
         names.questions,
         top.join(", "),
         suffixes.join(", ")
+    )
+}
+
+/// What the kernel of this host dropped and held back since the session began.
+#[must_use]
+pub fn host(host: &HostTotals) -> String {
+    let drops = host.drops();
+    let top = drops.iter().take(TOP).map(|dropped| {
+        let kind = &dropped.kind;
+        let what = match kind.way {
+            Way::ToServer => "queries",
+            Way::FromServer => "answers",
+        };
+        format!(
+            "{} {what} {} ({})",
+            dropped.packets,
+            place(kind),
+            kind.reason
+        )
+    });
+    let top: Vec<String> = top.collect();
+    let dropped = match (host.has_drops, top.is_empty()) {
+        (false, _) => "not known why packets are dropped".into(),
+        (true, true) => "dropped no DNS packet".into(),
+        (true, false) => format!("dropped {}", top.join("; ")),
+    };
+    format!(
+        "kernel: {dropped}; {}",
+        held_back(host.counters.icmp_sent, host.counters.icmp_held_back)
     )
 }
 

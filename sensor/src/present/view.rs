@@ -12,6 +12,8 @@ use super::report;
 use super::schema::SCHEMA;
 use super::verdict::verdict;
 use crate::detect::{Level, Vantage};
+use crate::host::dropped::Dropped;
+use crate::host::totals::HostTotals;
 use crate::incident::Cause;
 use crate::incident::record::{Record, Stage};
 use crate::view::{
@@ -33,6 +35,7 @@ pub struct ViewObject<'a> {
     servers: Vec<ServerObject<'a>>,
     others: ServerCounts,
     incidents: Vec<IncidentLine<'a>>,
+    host: Option<HostObject>,
     sensor: SensorObject,
 }
 
@@ -94,6 +97,31 @@ fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
+    }
+}
+
+/// Since the session began.
+#[derive(Debug, Serialize)]
+struct HostObject {
+    icmp_errors_sent: u64,
+    icmp_errors_held_back: u64,
+    held_back_per_second: f64,
+    /// DNS packets that the kernel dropped, by its reason; none where it is not asked.
+    drops: Option<Vec<Dropped>>,
+    other_drops: u64,
+    unparsed: u64,
+}
+
+impl HostObject {
+    fn new(host: &HostTotals) -> Self {
+        Self {
+            icmp_errors_sent: host.counters.icmp_sent,
+            icmp_errors_held_back: host.counters.icmp_held_back,
+            held_back_per_second: tenth(host.held_back),
+            drops: host.has_drops.then(|| host.drops()),
+            other_drops: host.other_drops,
+            unparsed: host.unparsed,
+        }
     }
 }
 
@@ -406,6 +434,7 @@ impl<'a> ViewObject<'a> {
                 .iter()
                 .map(|record| IncidentLine::new(record))
                 .collect(),
+            host: view.host.as_ref().map(HostObject::new),
             sensor: SensorObject::new(&view.sensor),
         }
     }

@@ -8,6 +8,7 @@ use sensor_common::totals::Totals;
 
 use super::server::{Point, Rates, ServerView, Usual};
 use super::state::{Missing, State};
+use crate::host::totals::HostTotals;
 use crate::incident::Record;
 use crate::measure::window::ServerWindow;
 
@@ -41,6 +42,8 @@ pub struct View {
     pub others: ServerWindow,
     /// Those that go on, the worst first; then those that ended, the latest first.
     pub incidents: Vec<Arc<Record>>,
+    /// What the sensor's own host says; none where it is not read.
+    pub host: Option<HostTotals>,
     /// What the sensor itself spends and loses.
     pub sensor: SensorView,
 }
@@ -58,6 +61,7 @@ impl View {
             servers: Vec::new(),
             others: ServerWindow::empty(),
             incidents: Vec::new(),
+            host: None,
             sensor: SensorView::default(),
         }
     }

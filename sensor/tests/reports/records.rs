@@ -92,6 +92,7 @@ pub fn record(vantage: Vantage) -> Record {
             networks: 3,
             rejected: Vec::new(),
             served: 0,
+            units: Vec::new(),
             heaviest: vec![
                 party("10.1.0.17", 212),
                 party("10.1.0.4", 97),

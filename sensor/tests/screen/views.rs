@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytemuck::Zeroable;
 use sensor::detect::Vantage;
+use sensor::host::totals::HostTotals;
 use sensor::incident::{Cause, Record};
 use sensor::measure::latency::Latency;
 use sensor::measure::window::ServerWindow;
@@ -230,6 +231,7 @@ pub fn ok() -> View {
         servers: servers.into_iter().map(Arc::new).collect(),
         others: ServerWindow::empty(),
         incidents: Vec::new(),
+        host: None,
         sensor: SensorView {
             engine: "kernel",
             cpu_percent: 0.4,
@@ -267,6 +269,7 @@ pub fn outage() -> View {
     network.now.icmp_errors = 5.0;
     network.history = history(862.0, Some([865.0, 812.0, 53.0]));
     view.sensor.opened = [0, 1];
+    view.host.insert(HostTotals::default()).held_back = 48.0;
     view
 }
 

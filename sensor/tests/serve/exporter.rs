@@ -93,6 +93,25 @@ fn counters_of_a_failing_server_are_what_the_view_has() {
 }
 
 #[test]
+fn what_the_host_dropped_and_held_back_is_told_by_the_kernels_own_reasons() {
+    let samples = write(&Metrics::default(), failing(3, now_ms()));
+    let drops = "sensor_host_dns_drops_total{reason=\"NO_SOCKET\",stage=\"input\",way=\"to_server\",\
+                 transport=\"udp\",namespace=\"\"}";
+    assert_eq!(samples[drops], 3_345.0);
+    let errors = |result: &str| {
+        samples[&format!("sensor_host_icmp_errors_total{{result=\"{result}\"}}")]
+    };
+    assert_eq!((errors("sent"), errors("held_back")), (345.0, 3_000.0));
+    assert_eq!(
+        samples["sensor_host_drops_unread_total{what=\"unparsed\"}"],
+        2.0
+    );
+    // Of a host that is not read nothing is told, rather than nothing that happened.
+    let elsewhere = write(&Metrics::default(), healthy(3, now_ms()));
+    assert!(!elsewhere.keys().any(|name| name.starts_with("sensor_host_")));
+}
+
+#[test]
 fn an_exemplar_names_the_incident_and_only_open_metrics_has_it() {
     let view = failing(2, now_ms());
     let id = view.incidents[0].id.clone();

@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytemuck::Zeroable;
 use sensor::detect::{Level, Vantage};
+use sensor::host::counters::Counters;
+use sensor::host::dropped::{self, Drop, DropKind, Way};
+use sensor::host::facts::Moment;
+use sensor::host::totals::HostTotals;
 use sensor::incident::record::Record;
 use sensor::incident::{Cause, record::Stage};
 use sensor::measure::latency::Latency;
@@ -203,6 +207,31 @@ pub fn record(at_ms: u64, ago_ms: u64) -> Record {
     record
 }
 
+/// A kernel that finds no socket for the queries, and may not tell all clients so.
+fn host() -> HostTotals {
+    let kind = DropKind {
+        reason: "NO_SOCKET".into(),
+        stage: dropped::Stage::Input,
+        way: Way::ToServer,
+        tcp: false,
+        namespace: None,
+        interface: Some("eth0".into()),
+    };
+    let server = SERVER.parse().expect("an address");
+    let mut totals = HostTotals::default();
+    totals.add(&Moment {
+        length: Duration::from_millis(500),
+        counters: Counters {
+            icmp_sent: 345,
+            icmp_held_back: 3_000,
+            ..Counters::default()
+        },
+        drops: Some([(Drop { server, kind }, 3_345)].into()),
+        unparsed: 2,
+    });
+    totals
+}
+
 /// The first of so many servers answers nothing since 69 seconds ago.
 pub fn failing(servers: u32, at_ms: u64) -> View {
     let mut view = healthy(servers, at_ms);
@@ -235,5 +264,6 @@ pub fn failing(servers: u32, at_ms: u64) -> View {
     view.network.since_ms = record.detected_ms;
     sum_up(&mut view);
     view.incidents = vec![Arc::new(record)];
+    view.host = Some(host());
     view
 }

@@ -86,13 +86,10 @@ fn refused(error: &dyn std::error::Error) -> DropsError {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    // The verifier's verdict stands at the end of its log.
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default().to_string();
-    DropsError::Refused(match lines.rfind(|line| !line.starts_with("processed")) {
-        Some(last) => format!("{first} ... {last}"),
-        None => first,
-    })
+    log::debug!("{text}");
+    // Behind it stands the verifier's log.
+    let first = text.split(". Verifier output").next().unwrap_or_default();
+    DropsError::Refused(format!("{first} (`--log debug` shows the verifier's log)"))
 }
 
 /// Inode number of the calling thread's network namespace.

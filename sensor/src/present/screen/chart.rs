@@ -87,18 +87,26 @@ struct Chart {
     alarms: bool,
 }
 
+/// What this host's kernel held back, since it limits the errors that it sends; where that is not known, what failed
+/// and brought none.
+fn beside_errors(view: &View, untold: f64, about: &str) -> String {
+    let held = view.host.as_ref().map_or(0.0, |host| host.held_back);
+    if held >= 0.5 {
+        format!("held back {}/s", short(held))
+    } else if view.network.now.icmp_errors > 0.0 && untold >= 0.5 {
+        format!("no error: {about}{}/s", short(untold))
+    } else {
+        String::new()
+    }
+}
+
 /// Two rows of two charts.
 pub fn render(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
     let now = &view.network.now;
     let about = if view.sensor.one_in > 1 { "~" } else { "" };
     let usual = view.network.usual.queries;
     let failed = now.errored + now.unanswered;
-    // The kernel limits the errors that it sends: what failed and brought none.
-    let held = if now.icmp_errors > 0.0 {
-        failed - now.icmp_errors
-    } else {
-        0.0
-    };
+    let beside_errors = beside_errors(view, failed - now.icmp_errors, about);
     let answers = view
         .network
         .history
@@ -133,11 +141,7 @@ pub fn render(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
                 name: "ICMP err",
                 of: |point| point.icmp_errors,
                 now: format!("{}/s", short(now.icmp_errors)),
-                beside: if held >= 0.5 {
-                    format!("no error: {about}{}/s", short(held))
-                } else {
-                    String::new()
-                },
+                beside: beside_errors,
                 alarms: now.icmp_errors > 0.0,
             },
         ],

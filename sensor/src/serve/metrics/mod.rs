@@ -4,6 +4,7 @@
 pub mod counts;
 mod encode;
 mod ended;
+mod host;
 pub mod labels;
 mod network;
 mod process;
@@ -149,6 +150,7 @@ impl Collector for OfView {
         let mut families = Families::new(encoder);
         network::encode(&mut families, view, &shared.lost)?;
         servers::encode(&mut families, view, &shared.labels)?;
+        host::encode(&mut families, view)?;
         network::incidents(&mut families, view, &shared.ended)?;
         network::process(&mut families, Usage::now())
     }

@@ -182,6 +182,7 @@ impl Builder {
             servers,
             others: self.others.clone(),
             incidents,
+            host: monitor.host().cloned(),
             sensor: SensorView {
                 incidents_unfollowed: monitor.unfollowed(),
                 opened: self.incidents.opened(),

@@ -1,0 +1,48 @@
+//! Metrics of the sensor's own host: what its kernel dropped, and the ICMP errors that it held back.
+
+use std::fmt::Result;
+
+use super::encode::Families;
+use crate::host::dropped::Dropped;
+use crate::view::View;
+
+/// Nothing where the host is not read.
+pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
+    let Some(host) = &view.host else {
+        return Ok(());
+    };
+    families.counter(
+        "sensor_host_icmp_errors",
+        "ICMP destination unreachable errors that this host sent, and ICMP messages that its rate limit held back.",
+        [
+            ([("result", "sent")], host.counters.icmp_sent),
+            ([("result", "held_back")], host.counters.icmp_held_back),
+        ],
+    )?;
+    if !host.has_drops {
+        return Ok(());
+    }
+    let drops = host.drops();
+    let labels = |dropped: &Dropped| {
+        [
+            ("reason", dropped.kind.reason.clone()),
+            ("stage", dropped.kind.stage.name().into()),
+            ("way", dropped.kind.way.name().into()),
+            ("transport", if dropped.kind.tcp { "tcp" } else { "udp" }.into()),
+            ("namespace", dropped.kind.namespace.clone().unwrap_or_default()),
+        ]
+    };
+    families.counter(
+        "sensor_host_dns_drops",
+        "DNS packets that the kernel of this host dropped, by its reason; the namespace is empty where it is the sensor's own.",
+        drops.iter().map(|dropped| (labels(dropped), dropped.packets)),
+    )?;
+    families.counter(
+        "sensor_host_drops_unread",
+        "Dropped packets that were too many to tell whether they were DNS, and DNS packets dropped for too many different reasons.",
+        [
+            ([("what", "unparsed")], host.unparsed),
+            ([("what", "other_kinds")], host.other_drops),
+        ],
+    )
+}
