@@ -180,10 +180,10 @@ async fn live(
     ))?;
     let options = monitor_options(detection::place(&engine, false))?;
     // What the host says is read in the namespace of the thread that begins to watch it.
-    let ports = options.about.ports.clone();
+    let (ports, watched) = (options.about.ports.clone(), options.about.watched.clone());
     let host = network
         .server
-        .enter(|| HostWatch::new(&ports, Drops::attach(&ports).ok()))?;
+        .enter(|| HostWatch::new(&ports, &watched, Drops::attach(&ports).ok()))?;
     let mut session =
         Session::new(engine, &*for_ports(&[])?, options).with_host(host.context("no thread")?);
     show(arguments, &mut session, network.play(), stop).await

@@ -39,7 +39,7 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
     } else {
         drop_program(&about.ports)
     };
-    let host = HostWatch::new(&about.ports, drops).context("cannot start a thread")?;
+    let host = HostWatch::new(&about.ports, &about.watched, drops).context("cannot start a thread")?;
     let engine = KernelEngine::watch(&options).await?;
     let place = detection::place(&engine, arguments.ingress_only);
     let detection = detection::options(&arguments.detection, place, about)?;

@@ -8,12 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroups::Cgroups;
 use super::counters::Counters;
+use super::events::Event;
 use super::dropped::{Drop, DropKind, Dropped};
 use super::sockets::Sockets;
 use super::totals::HostTotals;
 
 /// Moments that are kept for incidents to come: half a minute where they come twice a second.
 const KEPT: usize = 60;
+/// What changed so long before the onset, or so long behind it, may have brought it about.
+const BEFORE: Duration = Duration::from_secs(5);
+const BEHIND: Duration = Duration::from_secs(2);
 /// Kinds of drops of a server that are told apart.
 const KINDS: usize = 32;
 
@@ -41,6 +45,10 @@ pub struct HostReading {
     pub conntrack: Option<[u64; 2]>,
     /// Names of the cgroups, where they were looked at.
     pub cgroups: Option<Cgroups>,
+    /// What changed in links, addresses and routes, and how long ago.
+    pub events: Vec<(Duration, Event)>,
+    /// Changes that are not known, because there were too many, since the last reading.
+    pub events_missed: u64,
 }
 
 /// The last moments.
@@ -50,6 +58,8 @@ pub struct HostLog {
     moments: VecDeque<(Duration, Moment)>,
     conntrack: Option<[u64; 2]>,
     cgroups: Cgroups,
+    /// With the time of each.
+    events: VecDeque<(Duration, Event)>,
     totals: Option<HostTotals>,
 }
 
@@ -63,6 +73,14 @@ impl HostLog {
             self.totals.get_or_insert_default().add(moment);
             let at = now.saturating_sub(*ago);
             self.moments.push_back((at, moment.clone()));
+        }
+        self.totals.get_or_insert_default().events_missed += reading.events_missed;
+        for (ago, event) in &reading.events {
+            if self.events.len() == KEPT {
+                self.events.pop_front();
+            }
+            self.events
+                .push_back((now.saturating_sub(*ago), event.clone()));
         }
         self.conntrack = reading.conntrack.or(self.conntrack);
         if let Some(cgroups) = &reading.cgroups {
@@ -112,8 +130,21 @@ pub struct HostFacts {
     /// Entries of the connection tracking table, and how many there may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<[u64; 2]>,
+    /// What changed in links, addresses and routes shortly before the onset, and concerns the server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EventSeen>,
     /// Seconds that were read.
     pub seconds: u64,
+}
+
+/// A change, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSeen {
+    /// Milliseconds before the onset; 0 behind it, which is known to a second.
+    pub before_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
 }
 
 impl HostFacts {
@@ -121,6 +152,7 @@ impl HostFacts {
     #[must_use]
     pub fn concerns(&self) -> bool {
         !self.drops.is_empty()
+            || !self.events.is_empty()
             || self.counters.no_routes != 0
             || self.counters.conntrack_drops != 0
             || self.counters.conntrack_insert_failed != 0
@@ -144,6 +176,8 @@ pub struct HostSum {
     usual_kinds: BTreeMap<DropKind, u64>,
     sockets: Option<SocketSum>,
     conntrack: Option<[u64; 2]>,
+    onset: Duration,
+    events: Vec<EventSeen>,
 }
 
 /// Of the sockets, from the first reading in the incident on.
@@ -173,6 +207,8 @@ impl HostSum {
             usual_kinds: BTreeMap::new(),
             sockets: None,
             conntrack: None,
+            onset,
+            events: Vec::new(),
         };
         for (_, moment) in log.moments.iter().filter(|(at, _)| *at <= onset) {
             sum.before += moment.length;
@@ -198,6 +234,7 @@ impl HostSum {
                 of_server(self.server, moment, &mut self.kinds);
             }
         }
+        self.add_events(log);
         self.conntrack = log.conntrack.or(self.conntrack);
         if let Some(sockets) = sockets.filter(|_| counts) {
             self.look(sockets);
@@ -223,6 +260,23 @@ impl HostSum {
         sum.queued = sum.queued.min(now.queued);
         // A socket that was opened since begins at 0.
         sum.drops = sum.drops.max(now.drops);
+    }
+
+    fn add_events(&mut self, log: &HostLog) {
+        let from = self.onset.saturating_sub(BEFORE);
+        let to = self.onset + BEHIND;
+        for (at, event) in &log.events {
+            if (from..=to).contains(at) && event.concerns(self.server) {
+                let before = self.onset.saturating_sub(*at);
+                let seen = EventSeen {
+                    before_ms: u64::try_from(before.as_millis()).unwrap_or(u64::MAX),
+                    event: event.clone(),
+                };
+                if !self.events.contains(&seen) {
+                    self.events.push(seen);
+                }
+            }
+        }
     }
 
     /// What it all says.
@@ -257,6 +311,7 @@ impl HostSum {
             all_drops: self.all_drops,
             unparsed: self.unparsed,
             conntrack: self.conntrack,
+            events: self.events.clone(),
             seconds: self.length.as_secs(),
         }
     }

@@ -4,6 +4,7 @@ pub mod cgroups;
 pub mod counters;
 pub mod dropped;
 pub mod drops;
+pub mod events;
 pub mod facts;
 mod namespaces;
 pub mod probe;

@@ -23,6 +23,8 @@ pub struct HostTotals {
     pub other_drops: u64,
     /// Dropped packets of which it is not known what they were: there were too many at once.
     pub unparsed: u64,
+    /// Changes of links, addresses and routes that are not known, because there were too many at once.
+    pub events_missed: u64,
     /// Drops are counted.
     pub has_drops: bool,
 }

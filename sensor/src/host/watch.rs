@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::cgroups::{self, Cgroups};
 use super::counters::{Counters, conntrack_fill};
 use super::drops::{Drops, Seen};
+use super::events::{Event, Listener};
 use super::facts::{HostReading, Moment};
 use super::sockets::Sockets;
 
@@ -37,19 +38,28 @@ struct Waiting {
     sockets: Option<Sockets>,
     conntrack: Option<[u64; 2]>,
     cgroups: Option<Cgroups>,
+    events: Vec<(Instant, Event)>,
+    events_missed: u64,
 }
 
 impl HostWatch {
-    /// Of these DNS ports, in the network namespace of the thread that calls this; with what the drop program counts,
-    /// where there is one.
+    /// Of these DNS ports and watched interfaces, in the network namespace of the thread that calls this; with what the
+    /// drop program counts, where there is one.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn new(ports: &[u16], drops: Option<Drops>) -> std::io::Result<Self> {
+    pub fn new(
+        ports: &[u16],
+        watched: &[String],
+        drops: Option<Drops>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let reader = Reader {
             ports: ports.to_vec(),
             drops,
+            listener: Listener::open(watched)
+                .map_err(|error| log::warn!("changes of links and routes are not known: {error}"))
+                .ok(),
             before: Counters::read(),
             at: Instant::now(),
             turn: 0,
@@ -80,6 +90,8 @@ impl HostWatch {
             sockets,
             conntrack,
             cgroups,
+            events,
+            events_missed,
         } = std::mem::take(&mut *waiting);
         let moments = moments.into_iter();
         Some(HostReading {
@@ -87,6 +99,11 @@ impl HostWatch {
             sockets,
             conntrack,
             cgroups,
+            events: events
+                .into_iter()
+                .map(|(at, event)| (at.elapsed(), event))
+                .collect(),
+            events_missed,
         })
     }
 }
@@ -101,6 +118,7 @@ impl Shared {
 struct Reader {
     ports: Vec<u16>,
     drops: Option<Drops>,
+    listener: Option<Listener>,
     before: Counters,
     at: Instant,
     turn: u32,
@@ -113,7 +131,13 @@ struct Reader {
 impl Reader {
     fn run(mut self, shared: &Weak<Shared>) {
         loop {
-            std::thread::sleep(EVERY);
+            let events = match &mut self.listener {
+                Some(listener) => listener.wait(EVERY),
+                None => {
+                    std::thread::sleep(EVERY);
+                    Vec::new()
+                }
+            };
             let Some(shared) = shared.upgrade() else {
                 return;
             };
@@ -128,10 +152,27 @@ impl Reader {
             }
             self.turn += 1;
             let asked = shared.asked.swap(false, Ordering::Relaxed);
-            if asked || !self.seen.is_empty() || self.turn >= AT_REST {
+            let is_news = !self.seen.is_empty() || !events.is_empty();
+            self.tell(&shared, events);
+            if asked || is_news || self.turn >= AT_REST {
                 self.turn = 0;
                 self.push(&shared, asked);
             }
+        }
+    }
+
+    /// Events that nobody takes go, the newest first: what began it all is older.
+    fn tell(&mut self, shared: &Shared, events: Vec<(Instant, Event)>) {
+        let mut waiting = shared.waiting();
+        for event in events {
+            if waiting.events.len() < WAITING {
+                waiting.events.push(event);
+            } else {
+                waiting.events_missed += 1;
+            }
+        }
+        if let Some(listener) = &mut self.listener {
+            waiting.events_missed += listener.take_missed();
         }
     }
 
@@ -171,7 +212,7 @@ mod tests {
 
     #[test]
     fn who_asks_does_not_wait_and_gets_readings_with_sockets() {
-        let watch = HostWatch::new(&[53], None).expect("a thread");
+        let watch = HostWatch::new(&[53], &[], None).expect("a thread");
         assert!(watch.take().is_none());
         let begun = Instant::now();
         let mut readings = 0;

@@ -50,6 +50,8 @@ pub fn findings(host: &HostFacts, failing: &Failing, found: &mut Vec<Finding>) {
     if let Some(finding) = dropped(host, failing, tracked) {
         found.push(finding);
     }
+    let changes = host.events.iter().cloned();
+    found.extend(changes.map(|seen| Finding::Changed { seen }));
     // Packets that programs of any kind sent: only as many as there are answers missing.
     if failing.here && failing.is_explained_by(counters.no_routes) {
         found.push(Finding::NoRoute {

@@ -43,6 +43,11 @@ impl Span {
     pub fn contains(&self, at: Duration) -> bool {
         (self.from..self.to).contains(&at)
     }
+
+    /// Whether it begins within so long before.
+    pub fn begins(&self, at: Duration, within: Duration) -> bool {
+        self.from <= at && at < self.from + within
+    }
 }
 
 impl FromStr for Span {

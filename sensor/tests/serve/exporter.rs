@@ -103,7 +103,7 @@ fn what_the_host_dropped_and_held_back_is_told_by_the_kernels_own_reasons() {
     };
     assert_eq!((errors("sent"), errors("held_back")), (345.0, 3_000.0));
     assert_eq!(
-        samples["sensor_host_drops_unread_total{what=\"unparsed\"}"],
+        samples["sensor_host_unread_total{what=\"drops\"}"],
         2.0
     );
     // Of a host that is not read nothing is told, rather than nothing that happened.

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::contrast::Contrast;
 use super::drop_class::DropClass;
 use crate::host::dropped::DropKind;
+use crate::host::events::Event;
+use crate::host::facts::EventSeen;
 
 /// A fact, with its numbers. Addresses and names are in text form, as they are shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -363,6 +365,11 @@ pub enum Finding {
         /// Entries of the table, and how many there may be.
         fill: Option<[u64; 2]>,
     },
+    /// A link, an address or a route of this host went shortly before.
+    Changed {
+        /// Which, and when.
+        seen: EventSeen,
+    },
     /// This host has no route for what it sends.
     NoRoute {
         /// Packets.
@@ -476,6 +483,9 @@ pub enum Kind {
     DroppedInFlood,
     NotDropped,
     ConntrackDropped,
+    LinkLost,
+    AddressRemoved,
+    RouteRemoved,
     NoRoute,
     IcmpHeldBack,
     ProbeAnswered,
@@ -597,6 +607,11 @@ impl Finding {
             },
             Self::NotDropped => Kind::NotDropped,
             Self::ConntrackDropped { .. } => Kind::ConntrackDropped,
+            Self::Changed { seen } => match seen.event {
+                Event::CarrierLost { .. } | Event::LinkDown { .. } => Kind::LinkLost,
+                Event::AddressRemoved { .. } => Kind::AddressRemoved,
+                Event::RouteRemoved { .. } => Kind::RouteRemoved,
+            },
             Self::NoRoute { .. } => Kind::NoRoute,
             Self::IcmpHeldBack { .. } => Kind::IcmpHeldBack,
             Self::ProbeAnswered => Kind::ProbeAnswered,

@@ -106,6 +106,10 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::DroppedInFlood, &[(C::Overload, 4), (C::HostDown, -20)]),
     (Kind::NotDropped, &[(C::ServiceHung, 26), (C::Overload, 12), (C::FirewallDrops, -40), (C::FirewallRejects, -20), (C::ServiceDown, -10), (C::ConnectionTracking, -20)]),
     (Kind::ConntrackDropped, &[(C::ConnectionTracking, 110)]),
+    (Kind::LinkLost, &[(C::NetworkPathDown, 60)]),
+    (Kind::AddressRemoved, &[(C::NetworkPathDown, 100)]),
+    // Routes also change where nothing of it is felt.
+    (Kind::RouteRemoved, &[(C::NetworkPathDown, 30)]),
     (Kind::NoRoute, &[(C::NetworkPathDown, 100)]),
     (Kind::IcmpHeldBack, &[(C::ServiceDown, 1), (C::FirewallRejects, 1)]),
     (Kind::ProbeAnswered, &[(C::ServiceDown, -25), (C::ServiceHung, -25), (C::HostDown, -30), (C::NetworkPathDown, -15), (C::FirewallDrops, 6)]),

@@ -2,6 +2,7 @@
 
 use super::place::Place;
 use crate::host::dropped::{DropKind, Stage, Way};
+use crate::host::events::Event;
 use crate::incident::diagnosis::{DropClass, Finding};
 use crate::incident::record::Record;
 
@@ -19,6 +20,7 @@ pub fn steps(record: &Record, place: &Place<'_>) -> Vec<String> {
              the limit, or exempt DNS from tracking (`notrack`)."
                 .into(),
         ),
+        Finding::Changed { seen } => Some(changed(&seen.event)),
         Finding::NoRoute { .. } => Some(format!(
             "`ip route get {}` on this host: which route to the clients is missing? `ip monitor route` shows who changes it.",
             place.heaviest().unwrap_or("CLIENT")
@@ -26,6 +28,25 @@ pub fn steps(record: &Record, place: &Place<'_>) -> Vec<String> {
         _ => None,
     });
     steps.collect()
+}
+
+fn changed(event: &Event) -> String {
+    match event {
+        Event::CarrierLost { interface } => {
+            format!("`ip -s link show {interface}` and `ethtool {interface}`: is the other end of the cable up?")
+        }
+        Event::LinkDown { interface } => format!(
+            "`ip link show {interface}` and `journalctl -u systemd-networkd -u NetworkManager`: who took it down?"
+        ),
+        Event::AddressRemoved { address, interface } => format!(
+            "`ip address show {interface}`: {address} is gone; has a failover daemon or a DHCP client moved it?"
+        ),
+        Event::RouteRemoved { .. } => {
+            "`ip route` and `ip -6 route` on this host: the route that is gone has to come back; `ip monitor route` shows \
+             who changes it."
+                .into()
+        }
+    }
 }
 
 fn dropped(class: DropClass, most: &DropKind, place: &Place<'_>) -> Option<String> {

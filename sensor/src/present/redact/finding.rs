@@ -2,6 +2,7 @@
 
 use super::contrast;
 use super::masks::Masks;
+use crate::host::events::Event;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.
@@ -41,6 +42,7 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
             }
         }
         Finding::Contrast(common) => contrast::mask(common, masks),
+        Finding::Changed { seen } => event(&mut seen.event, masks),
         Finding::NotUnderstood { share: _, rcode: _ }
         | Finding::OtherRcode { share: _, rcode: _ }
         | Finding::PortUnreachable { errors: _ }
@@ -119,5 +121,17 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::ProbeAnswered
         | Finding::ProbeNotAnswered
         | Finding::ProbeRefused => {}
+    }
+}
+
+/// What changed in the host.
+pub fn event(event: &mut Event, masks: &mut Masks) {
+    match event {
+        Event::CarrierLost { interface: _ } | Event::LinkDown { interface: _ } => {}
+        Event::AddressRemoved {
+            address,
+            interface: _,
+        } => masks.address(address),
+        Event::RouteRemoved { network } => masks.address(network),
     }
 }

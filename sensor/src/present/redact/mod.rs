@@ -41,7 +41,7 @@ pub fn redact(record: &Record) -> Record {
         names,
         icmp_senders,
         slowest_icmp_ms: _,
-        host: _,
+        host,
         verified,
         sampling: _,
         affects,
@@ -69,6 +69,9 @@ pub fn redact(record: &Record) -> Record {
     }
     clients_of(clients, &mut masks);
     parties(icmp_senders, &mut masks);
+    for seen in host.iter_mut().flat_map(|host| &mut host.events) {
+        finding::event(&mut seen.event, &mut masks);
+    }
     if let Some(verified) = verified {
         probe(verified, &mut masks);
     }

@@ -5,6 +5,8 @@
 use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
 use super::contrast::zone;
 use super::{contrast, dropped, first_of, icmp, ports, subject};
+use crate::host::events::Event;
+use crate::host::facts::EventSeen;
 use crate::host::probe::Said;
 use crate::incident::diagnosis::Finding;
 use crate::incident::record::{Record, Summary};
@@ -265,6 +267,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         Finding::ConntrackDropped { packets, insert_failed, fill } => {
             dropped::by_conntrack(*packets, *insert_failed, *fill)
         }
+        Finding::Changed { seen } => changed(seen),
         Finding::NoRoute { packets } => format!(
             "{} of this host had no route to {}.",
             counted(*packets, "packet"),
@@ -279,6 +282,25 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "The sensor's own TCP probe was accepted and not answered.".into()
         }
         Finding::ProbeRefused => "The sensor's own TCP probe was refused.".into(),
+    }
+}
+
+/// "eth0 lost its carrier 0.4 s before."
+fn changed(seen: &EventSeen) -> String {
+    let what = match &seen.event {
+        Event::CarrierLost { interface } => format!("{interface} lost its carrier"),
+        Event::LinkDown { interface } => format!("{interface} was taken down"),
+        Event::AddressRemoved { address, interface } => {
+            format!("{address} was removed from {interface} and is no longer an address of this host")
+        }
+        Event::RouteRemoved { network } if network.ends_with("/0") => {
+            "This host lost its default route".into()
+        }
+        Event::RouteRemoved { network } => format!("This host lost its route to {network}"),
+    };
+    match seen.before_ms {
+        0 => format!("{what} as it began."),
+        ms => format!("{what} {}.{} s before.", ms / 1_000, ms % 1_000 / 100),
     }
 }
 

@@ -19,6 +19,16 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
             ([("result", "held_back")], host.counters.icmp_held_back),
         ],
     )?;
+    families.counter(
+        "sensor_host_unread",
+        "What the host said and was too much to be read: dropped packets of which it is not known whether they were DNS, DNS packets \
+         that were dropped for too many different reasons, changes of links and routes.",
+        [
+            ([("what", "drops")], host.unparsed),
+            ([("what", "reasons")], host.other_drops),
+            ([("what", "changes")], host.events_missed),
+        ],
+    )?;
     if !host.has_drops {
         return Ok(());
     }
@@ -36,13 +46,5 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
         "sensor_host_dns_drops",
         "DNS packets that the kernel of this host dropped, by its reason; the namespace is empty where it is the sensor's own.",
         drops.iter().map(|dropped| (labels(dropped), dropped.packets)),
-    )?;
-    families.counter(
-        "sensor_host_drops_unread",
-        "Dropped packets that were too many to tell whether they were DNS, and DNS packets dropped for too many different reasons.",
-        [
-            ([("what", "unparsed")], host.unparsed),
-            ([("what", "other_kinds")], host.other_drops),
-        ],
     )
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sensor::host::counters::Counters;
 use sensor::host::dropped::{Drop, DropKind, Stage, Way};
+use sensor::host::events::Event;
 use sensor::host::facts::{HostReading, Moment};
 use sensor::host::sockets::{Socket, Sockets};
 use serde::Deserialize;
@@ -41,6 +42,9 @@ pub struct Kernel {
     /// Bytes that wait in the server's socket.
     #[serde(default)]
     pub queued: u64,
+    /// What changed in links, addresses or routes when it began.
+    #[serde(default)]
+    pub event: Option<Event>,
     /// The server's socket is there.
     #[serde(default = "yes")]
     pub listens: bool,
@@ -117,5 +121,11 @@ pub fn reading(kernel: &[Kernel], half: u64) -> HostReading {
         }),
         conntrack: None,
         cgroups: None,
+        events: now
+            .iter()
+            .filter(|kernel| kernel.at.begins(at, HALF))
+            .filter_map(|kernel| Some((Duration::ZERO, kernel.event.clone()?)))
+            .collect(),
+        events_missed: 0,
     }
 }

@@ -1,0 +1,246 @@
+//! What changed in this host's links, addresses and routes (rtnetlink(7)): "eth0 lost its carrier".
+//!
+//! Of the network namespace of the calling thread. Only what can stop packets is an event.
+
+mod listener;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::AddressAttribute;
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use serde::{Deserialize, Serialize};
+
+pub use listener::Listener;
+
+/// What happened. Addresses are in text form, as they are shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A watched interface is up, and nothing is at the other end of its cable any more.
+    CarrierLost {
+        /// Its name.
+        interface: String,
+    },
+    /// A watched interface was taken down, or is gone.
+    LinkDown {
+        /// Its name.
+        interface: String,
+    },
+    /// An address is no longer one of this host.
+    AddressRemoved {
+        /// Which.
+        address: String,
+        /// Where it was.
+        interface: String,
+    },
+    /// A route is no longer there; the default route is that to 0 bits: `0.0.0.0/0`.
+    RouteRemoved {
+        /// To which network, as `198.51.100.0/24`.
+        network: String,
+    },
+}
+
+impl Event {
+    /// Whether it may have to do with a server that fails. Links are watched because the traffic goes over them.
+    #[must_use]
+    pub fn concerns(&self, server: IpAddr) -> bool {
+        match self {
+            Self::CarrierLost { .. } | Self::LinkDown { .. } => true,
+            Self::AddressRemoved { address, .. } => address.parse() == Ok(server),
+            Self::RouteRemoved { network } => leads_to(network, server),
+        }
+    }
+}
+
+/// Whether an address is in a network.
+fn leads_to(network: &str, address: IpAddr) -> bool {
+    let Some((network, bits)) = network.split_once('/') else {
+        return false;
+    };
+    match (network.parse::<IpAddr>(), bits.parse()) {
+        (Ok(network), Ok(bits)) => {
+            network.is_ipv4() == address.is_ipv4() && is_in(address, network, bits)
+        }
+        _ => false,
+    }
+}
+
+fn is_in(address: IpAddr, network: IpAddr, bits: u8) -> bool {
+    let number = |address: IpAddr| match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+        IpAddr::V6(address) => u128::from(address),
+    };
+    let other = 128 - u32::from(bits.min(128));
+    (number(address) ^ number(network))
+        .checked_shr(other)
+        .unwrap_or(0)
+        == 0
+}
+
+/// How a link was.
+#[derive(Clone, Debug)]
+struct Link {
+    name: String,
+    up: bool,
+    carrier: bool,
+}
+
+/// Tells changes from what was so before.
+#[derive(Debug)]
+struct Changes {
+    watched: Vec<String>,
+    links: BTreeMap<u32, Link>,
+}
+
+impl Changes {
+    fn new(watched: &[String]) -> Self {
+        Self {
+            watched: watched.to_vec(),
+            links: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, message: &RouteNetlinkMessage) -> Option<Event> {
+        match message {
+            RouteNetlinkMessage::NewLink(link) => self.link(link),
+            RouteNetlinkMessage::DelLink(link) => {
+                let gone = self.links.remove(&link.header.index)?;
+                self.is_watched(&gone).then_some(Event::LinkDown {
+                    interface: gone.name,
+                })
+            }
+            RouteNetlinkMessage::DelAddress(message) => {
+                let address = message.attributes.iter().find_map(|attribute| {
+                    // Of a point-to-point link the other is the peer's.
+                    match attribute {
+                        AddressAttribute::Local(address) => Some(*address),
+                        _ => None,
+                    }
+                });
+                let address = address.or_else(|| {
+                    message.attributes.iter().find_map(|attribute| match attribute {
+                        AddressAttribute::Address(address) => Some(*address),
+                        _ => None,
+                    })
+                })?;
+                let link = self.links.get(&message.header.index);
+                Some(Event::AddressRemoved {
+                    address: address.to_string(),
+                    interface: link.map_or_else(String::new, |link| link.name.clone()),
+                })
+            }
+            RouteNetlinkMessage::DelRoute(route) => removed(route),
+            _ => None,
+        }
+    }
+
+    fn link(&mut self, message: &LinkMessage) -> Option<Event> {
+        let name = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::IfName(name) => Some(name.clone()),
+            _ => None,
+        })?;
+        let flags = message.header.flags;
+        let link = Link {
+            name,
+            up: flags.contains(LinkFlags::Up),
+            carrier: flags.contains(LinkFlags::LowerUp),
+        };
+        let before = self.links.insert(message.header.index, link.clone())?;
+        if !self.is_watched(&link) {
+            return None;
+        }
+        let interface = link.name;
+        if before.up && !link.up {
+            Some(Event::LinkDown { interface })
+        } else if before.carrier && !link.carrier {
+            Some(Event::CarrierLost { interface })
+        } else {
+            None
+        }
+    }
+
+    fn is_watched(&self, link: &Link) -> bool {
+        self.watched.contains(&link.name)
+    }
+}
+
+/// Not of routes to the host's own addresses, which go with them.
+fn removed(route: &RouteMessage) -> Option<Event> {
+    if route.header.kind != RouteType::Unicast {
+        return None;
+    }
+    let destination = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(RouteAddress::Inet(address)) => Some((*address).into()),
+        RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some((*address).into()),
+        _ => None,
+    });
+    let any = match route.header.address_family {
+        netlink_packet_route::AddressFamily::Inet => IpAddr::from([0; 4]),
+        netlink_packet_route::AddressFamily::Inet6 => IpAddr::from([0; 16]),
+        _ => return None,
+    };
+    let bits = route.header.destination_prefix_length;
+    Some(Event::RouteRemoved {
+        network: format!("{}/{bits}", destination.unwrap_or(any)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str, flags: LinkFlags) -> RouteNetlinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.flags = flags;
+        message.attributes.push(LinkAttribute::IfName(name.into()));
+        RouteNetlinkMessage::NewLink(message)
+    }
+
+    #[test]
+    fn a_link_has_to_have_been_up_to_go_down_and_only_watched_ones_are_told() {
+        let mut changes = Changes::new(&["eth0".into()]);
+        let both = LinkFlags::Up | LinkFlags::LowerUp;
+        for (name, index) in [("eth0", 2), ("veth7", 7)] {
+            assert_eq!(changes.take(&link(index, name, both)), None, "{name}");
+        }
+        assert_eq!(changes.take(&link(7, "veth7", LinkFlags::empty())), None);
+        let interface = "eth0".to_string();
+        assert_eq!(
+            changes.take(&link(2, "eth0", LinkFlags::Up)),
+            Some(Event::CarrierLost {
+                interface: interface.clone()
+            })
+        );
+        assert_eq!(changes.take(&link(2, "eth0", LinkFlags::Up)), None);
+        assert_eq!(
+            changes.take(&link(2, "eth0", LinkFlags::empty())),
+            Some(Event::LinkDown { interface })
+        );
+    }
+
+    #[test]
+    fn a_route_or_an_address_concerns_the_servers_that_it_leads_to() {
+        let ip = |text: &str| -> IpAddr { text.parse().expect("an address") };
+        let route = |network: &str, bits: u8| Event::RouteRemoved {
+            network: format!("{network}/{bits}"),
+        };
+        let server = ip("198.51.100.53");
+        assert!(route("0.0.0.0", 0).concerns(server));
+        assert!(route("198.51.100.0", 24).concerns(server));
+        assert!(!route("192.0.2.0", 24).concerns(server));
+        assert!(!route("::", 0).concerns(server));
+        assert!(route("::", 0).concerns(ip("2001:db8::53")));
+        assert!(route("2001:db8::53", 128).concerns(ip("2001:db8::53")));
+        assert!(!route("2001:db8::54", 128).concerns(ip("2001:db8::53")));
+        let address = |text: &str| Event::AddressRemoved {
+            address: text.into(),
+            interface: "eth0".into(),
+        };
+        assert!(address("198.51.100.53").concerns(server));
+        assert!(!address("198.51.100.54").concerns(server));
+    }
+}
