@@ -7,7 +7,9 @@
 mod rig;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +33,22 @@ const WATCHED: &str = "w0";
 const BATCH: u32 = 64;
 /// Longest wait for the last frames to be counted.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who follow the page, and how often the metrics are read.
+const FOLLOWERS: usize = 16;
+const SCRAPE_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Parser)]
+struct FloodArguments {
+    #[command(flatten)]
+    common: Arguments,
+    /// The sensor serves its page meanwhile: to 16 who follow it, and to a scrape every 5 s.
+    #[arg(long)]
+    listen: bool,
+    /// The sensor does not count what the kernel drops: here, all that arrives.
+    #[arg(long)]
+    no_drops: bool,
+}
 
 struct Mix {
     name: &'static str,
@@ -76,13 +94,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool> {
-    let arguments = Arguments::parse();
+    let FloodArguments {
+        common: arguments,
+        listen,
+        no_drops,
+    } = FloodArguments::parse();
     let (rounds, frames) = if arguments.quick {
         (3, 300_000)
     } else {
         (7, 10_000_000)
     };
-    let lab = Lab::new()?;
+    let lab = Lab::new(listen, no_drops)?;
     if arguments.output == Format::Text {
         println!(
             "flood          Mpps: empty  sensor  tcpdump   received    counted  loader CPU, memory"
@@ -117,10 +139,12 @@ struct Lab {
     generator: Namespace,
     watched: Namespace,
     generator_index: u32,
+    listen: bool,
+    no_drops: bool,
 }
 
 impl Lab {
-    fn new() -> Result<Self> {
+    fn new(listen: bool, no_drops: bool) -> Result<Self> {
         let (generator, watched) = (Namespace::new()?, Namespace::new()?);
         // Without IPv6 the devices are silent, so every frame is one of ours.
         for namespace in [&generator, &watched] {
@@ -133,6 +157,8 @@ impl Lab {
             generator_index: generator.index(GENERATOR)?,
             generator,
             watched,
+            listen,
+            no_drops,
         })
     }
 
@@ -164,7 +190,7 @@ impl Lab {
                 tcpdump.wait()?;
             }
             drop(empty);
-            let watch = Watch::start(&self.watched)?;
+            let watch = Watch::start(self)?;
             let before = self.received()?;
             let (start, cpu) = (Instant::now(), watch.cpu()?);
             flood.mpps = flood.mpps.max(self.send(&mut generator, mix, frames)?);
@@ -244,6 +270,21 @@ impl Lab {
     }
 }
 
+/// Where the page is served.
+fn page() -> PathBuf {
+    std::env::temp_dir().join(format!("sensor-flood-{}.sock", std::process::id()))
+}
+
+/// Asks for a part of it; the answer is still to be read.
+fn get(page: &Path, part: &str) -> Result<UnixStream> {
+    let mut stream = UnixStream::connect(page).with_context(|| page.display().to_string())?;
+    write!(
+        stream,
+        "GET {part} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    Ok(stream)
+}
+
 /// `sensor watch` in another process.
 struct Watch {
     child: Child,
@@ -251,11 +292,20 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(namespace: &Namespace) -> Result<Self> {
-        let mut child = namespace.enter(|| {
+    fn start(lab: &Lab) -> Result<Self> {
+        let page = lab.listen.then(page);
+        let mut arguments = vec!["--interval", "0.25", "--output", "json"];
+        let listen = page.as_ref().map(|page| format!("unix:{}", page.display()));
+        if let Some(listen) = &listen {
+            arguments.extend(["--listen", listen]);
+        }
+        if lab.no_drops {
+            arguments.push("--no-drops");
+        }
+        let mut child = lab.watched.enter(|| {
             Command::new(env!("CARGO_BIN_EXE_sensor"))
                 .args(["watch", "-i", WATCHED, "--hook", "xdp", "--ingress-only"])
-                .args(["--interval", "0.25", "--output", "json"])
+                .args(arguments)
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()
@@ -274,6 +324,19 @@ impl Watch {
                 sum.fetch_add(object["seen"].as_u64().unwrap_or(0), Ordering::Relaxed);
             }
         });
+        if let Some(page) = page {
+            for _ in 0..FOLLOWERS {
+                let follows = get(&page, "/api/v1/events")?;
+                std::thread::spawn(move || std::io::copy(&mut { follows }, &mut std::io::sink()));
+            }
+            std::thread::spawn(move || {
+                while get(&page, "/metrics").is_ok_and(|mut answer| {
+                    std::io::copy(&mut answer, &mut std::io::sink()).is_ok()
+                }) {
+                    sleep(SCRAPE_EVERY);
+                }
+            });
+        }
         Ok(Self { child, seen })
     }
 

@@ -13,8 +13,8 @@ use sensor_common::settings::Settings;
 
 use crate::detect::{Detector, Observation, Place, Rule, Subject, Thresholds, Vantage};
 use crate::host::facts::{HostLog, HostReading};
-use crate::host::totals::HostTotals;
 use crate::host::probe::Verified;
+use crate::host::totals::HostTotals;
 use crate::incident::About;
 use crate::incident::open::Tick;
 use crate::incident::tracker::Shadow;

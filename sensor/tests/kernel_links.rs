@@ -34,7 +34,10 @@ fn a_cable_that_is_pulled_behind_a_router_is_a_path_that_is_down() {
     ip(&stage.routed.server, &["link", "set", "server0", "down"]);
     let incident = stage.watch.expect("network_path_down");
     let reason = incident["host"]["drops"][0]["reason"].as_str();
-    assert!(reason.is_some_and(|reason| reason.starts_with("NEIGH_")), "{incident:#}");
+    assert!(
+        reason.is_some_and(|reason| reason.starts_with("NEIGH_")),
+        "{incident:#}"
+    );
 }
 
 #[test]
@@ -43,7 +46,10 @@ fn a_default_route_that_is_lost_is_named() {
     let stage = Stage::new(Place::Server, "route");
     ip(&stage.routed.server, &["route", "del", "default"]);
     let incident = stage.watch.expect("network_path_down");
-    assert_eq!(incident["host"]["events"][0]["network"], "0.0.0.0/0", "{incident:#}");
+    assert_eq!(
+        incident["host"]["events"][0]["network"], "0.0.0.0/0",
+        "{incident:#}"
+    );
 }
 
 #[test]
@@ -53,5 +59,8 @@ fn an_address_that_is_removed_is_named() {
     let address = ["address", "del", "198.51.100.53/24", "dev", "server0"];
     ip(&stage.routed.server, &address);
     let incident = stage.watch.expect("network_path_down");
-    assert!(events(&incident).contains(&"address_removed"), "{incident:#}");
+    assert!(
+        events(&incident).contains(&"address_removed"),
+        "{incident:#}"
+    );
 }

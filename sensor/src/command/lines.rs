@@ -207,7 +207,9 @@ impl Lines {
                 reader = self.out.line(format!("          {line}"))?;
             }
             if let Some(host) = now.monitor.and_then(Monitor::host) {
-                reader = self.out.line(format!("          {}", details::host(host)))?;
+                reader = self
+                    .out
+                    .line(format!("          {}", details::host(host)))?;
             }
         }
         Ok(reader)

@@ -8,6 +8,7 @@ use super::status_socket::StatusSocket;
 use super::{detection, serve};
 use crate::cli::LiveArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
+use crate::engine::kernel::memory;
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
 use crate::host::drops::Drops;
@@ -39,8 +40,10 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
     } else {
         drop_program(&about.ports)
     };
-    let host = HostWatch::new(&about.ports, &about.watched, drops).context("cannot start a thread")?;
+    let host =
+        HostWatch::new(&about.ports, &about.watched, drops).context("cannot start a thread")?;
     let engine = KernelEngine::watch(&options).await?;
+    memory::give_back();
     let place = detection::place(&engine, arguments.ingress_only);
     let detection = detection::options(&arguments.detection, place, about)?;
     announce(&engine, arguments.ingress_only);

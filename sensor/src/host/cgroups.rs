@@ -135,14 +135,20 @@ mod tests {
                 ),
                 "pod shop/cart-0",
             ),
-            (format!("kubepods/besteffort/pod{UID}/{id}"), "pod shop/cart-0"),
+            (
+                format!("kubepods/besteffort/pod{UID}/{id}"),
+                "pod shop/cart-0",
+            ),
             ("lab/client".into(), "/lab/client"),
             ("podman/x".into(), "/podman/x"),
         ] {
             assert_eq!(named(&path), expected, "{path}");
         }
         let other = UID.replace("abcd", "dcba");
-        assert_eq!(named(&format!("kubepods/pod{other}")), format!("pod {other}"));
+        assert_eq!(
+            named(&format!("kubepods/pod{other}")),
+            format!("pod {other}")
+        );
     }
 
     #[test]

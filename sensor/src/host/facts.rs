@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroups::Cgroups;
 use super::counters::Counters;
-use super::events::Event;
 use super::dropped::{Drop, DropKind, Dropped};
+use super::events::Event;
 use super::sockets::Sockets;
 use super::totals::HostTotals;
 

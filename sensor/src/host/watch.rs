@@ -48,11 +48,7 @@ impl HostWatch {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn new(
-        ports: &[u16],
-        watched: &[String],
-        drops: Option<Drops>,
-    ) -> std::io::Result<Self> {
+    pub fn new(ports: &[u16], watched: &[String], drops: Option<Drops>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let reader = Reader {
             ports: ports.to_vec(),

@@ -369,9 +369,14 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
         let large = |question: &Question| facts.state.names.is_large(question);
         if let Some(limited) = limited(&dossiers, &fails) {
             found.push(limited);
-        } else if let Some(contrast) =
-            contrast::find(&dossiers, &own, &case.evidence.units, &large, &fails, !case.fails())
-        {
+        } else if let Some(contrast) = contrast::find(
+            &dossiers,
+            &own,
+            &case.evidence.units,
+            &large,
+            &fails,
+            !case.fails(),
+        ) {
             found.push(Finding::Contrast(contrast));
         } else if !case.evidence.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
@@ -614,7 +619,14 @@ fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
     let common = if is_told_apart {
         None
     } else {
-        contrast::find(&dossiers, &own, &case.evidence.units, &large, &is_again, false)
+        contrast::find(
+            &dossiers,
+            &own,
+            &case.evidence.units,
+            &large,
+            &is_again,
+            false,
+        )
     };
     let common = common.filter(|common| common.property == Property::ClientNetwork);
     let whole = lost.share() >= NEARLY_ALL || common.is_some();

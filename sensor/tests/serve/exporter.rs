@@ -98,17 +98,17 @@ fn what_the_host_dropped_and_held_back_is_told_by_the_kernels_own_reasons() {
     let drops = "sensor_host_dns_drops_total{reason=\"NO_SOCKET\",stage=\"input\",way=\"to_server\",\
                  transport=\"udp\",namespace=\"\"}";
     assert_eq!(samples[drops], 3_345.0);
-    let errors = |result: &str| {
-        samples[&format!("sensor_host_icmp_errors_total{{result=\"{result}\"}}")]
-    };
+    let errors =
+        |result: &str| samples[&format!("sensor_host_icmp_errors_total{{result=\"{result}\"}}")];
     assert_eq!((errors("sent"), errors("held_back")), (345.0, 3_000.0));
-    assert_eq!(
-        samples["sensor_host_unread_total{what=\"drops\"}"],
-        2.0
-    );
+    assert_eq!(samples["sensor_host_unread_total{what=\"drops\"}"], 2.0);
     // Of a host that is not read nothing is told, rather than nothing that happened.
     let elsewhere = write(&Metrics::default(), healthy(3, now_ms()));
-    assert!(!elsewhere.keys().any(|name| name.starts_with("sensor_host_")));
+    assert!(
+        !elsewhere
+            .keys()
+            .any(|name| name.starts_with("sensor_host_"))
+    );
 }
 
 #[test]

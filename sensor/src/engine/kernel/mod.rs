@@ -13,6 +13,7 @@ pub mod leftover;
 mod links;
 pub mod load;
 pub mod maps;
+pub mod memory;
 pub mod netlink;
 mod own;
 pub mod preflight;

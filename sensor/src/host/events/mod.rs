@@ -121,10 +121,13 @@ impl Changes {
                     }
                 });
                 let address = address.or_else(|| {
-                    message.attributes.iter().find_map(|attribute| match attribute {
-                        AddressAttribute::Address(address) => Some(*address),
-                        _ => None,
-                    })
+                    message
+                        .attributes
+                        .iter()
+                        .find_map(|attribute| match attribute {
+                            AddressAttribute::Address(address) => Some(*address),
+                            _ => None,
+                        })
                 })?;
                 let link = self.links.get(&message.header.index);
                 Some(Event::AddressRemoved {
@@ -138,10 +141,13 @@ impl Changes {
     }
 
     fn link(&mut self, message: &LinkMessage) -> Option<Event> {
-        let name = message.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::IfName(name) => Some(name.clone()),
-            _ => None,
-        })?;
+        let name = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name.clone()),
+                _ => None,
+            })?;
         let flags = message.header.flags;
         let link = Link {
             name,
@@ -172,11 +178,14 @@ fn removed(route: &RouteMessage) -> Option<Event> {
     if route.header.kind != RouteType::Unicast {
         return None;
     }
-    let destination = route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(RouteAddress::Inet(address)) => Some((*address).into()),
-        RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some((*address).into()),
-        _ => None,
-    });
+    let destination = route
+        .attributes
+        .iter()
+        .find_map(|attribute| match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => Some((*address).into()),
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some((*address).into()),
+            _ => None,
+        });
     let any = match route.header.address_family {
         netlink_packet_route::AddressFamily::Inet => IpAddr::from([0; 4]),
         netlink_packet_route::AddressFamily::Inet6 => IpAddr::from([0; 16]),

@@ -236,7 +236,14 @@ mod tests {
         let dossiers = asked(40);
         let dossiers: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
         let units = [(1, "nginx.service".into()), (2, "cron.service".into())];
-        find(&dossiers, &|_| true, &units.into(), &|_| false, failed, false)
+        find(
+            &dossiers,
+            &|_| true,
+            &units.into(),
+            &|_| false,
+            failed,
+            false,
+        )
     }
 
     #[test]

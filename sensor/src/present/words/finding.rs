@@ -291,7 +291,9 @@ fn changed(seen: &EventSeen) -> String {
         Event::CarrierLost { interface } => format!("{interface} lost its carrier"),
         Event::LinkDown { interface } => format!("{interface} was taken down"),
         Event::AddressRemoved { address, interface } => {
-            format!("{address} was removed from {interface} and is no longer an address of this host")
+            format!(
+                "{address} was removed from {interface} and is no longer an address of this host"
+            )
         }
         Event::RouteRemoved { network } if network.ends_with("/0") => {
             "This host lost its default route".into()

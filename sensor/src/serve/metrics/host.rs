@@ -38,8 +38,14 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
             ("reason", dropped.kind.reason.clone()),
             ("stage", dropped.kind.stage.name().into()),
             ("way", dropped.kind.way.name().into()),
-            ("transport", if dropped.kind.tcp { "tcp" } else { "udp" }.into()),
-            ("namespace", dropped.kind.namespace.clone().unwrap_or_default()),
+            (
+                "transport",
+                if dropped.kind.tcp { "tcp" } else { "udp" }.into(),
+            ),
+            (
+                "namespace",
+                dropped.kind.namespace.clone().unwrap_or_default(),
+            ),
         ]
     };
     families.counter(
