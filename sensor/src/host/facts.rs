@@ -32,6 +32,8 @@ pub struct Moment {
     pub drops: Option<BTreeMap<Drop, u64>>,
     /// Dropped packets of which it is not known what they were: there were too many.
     pub unparsed: u64,
+    /// Time in which no drops were counted, because there were too many.
+    pub paused: Duration,
 }
 
 /// What the host says at one time.
@@ -230,7 +232,8 @@ impl HostSum {
                 self.length += moment.length;
                 self.counters += moment.counters;
                 self.unparsed += moment.unparsed;
-                self.all_drops &= moment.drops.is_some() && moment.unparsed == 0;
+                self.all_drops &=
+                    moment.drops.is_some() && moment.unparsed == 0 && moment.paused.is_zero();
                 of_server(self.server, moment, &mut self.kinds);
             }
         }
@@ -370,7 +373,7 @@ mod tests {
                 ..Counters::default()
             },
             drops: Some(drops.collect()),
-            unparsed: 0,
+            ..Moment::default()
         }
     }
 

@@ -23,6 +23,8 @@ pub struct HostTotals {
     pub other_drops: u64,
     /// Dropped packets of which it is not known what they were: there were too many at once.
     pub unparsed: u64,
+    /// Time in which no drops were counted, because there were too many.
+    pub paused: Duration,
     /// Changes of links, addresses and routes that are not known, because there were too many at once.
     pub events_missed: u64,
     /// Drops are counted.
@@ -34,6 +36,7 @@ impl HostTotals {
     pub fn add(&mut self, moment: &Moment) {
         self.counters += moment.counters;
         self.unparsed += moment.unparsed;
+        self.paused += moment.paused;
         self.has_drops = moment.drops.is_some();
         self.held_back = rate(moment.counters.icmp_held_back, moment.length);
         for (dropped, packets) in moment.drops.iter().flatten() {
@@ -100,6 +103,7 @@ mod tests {
             },
             drops: Some([(Drop { server, kind }, packets)].into()),
             unparsed: 1,
+            paused: Duration::ZERO,
         }
     }
 

@@ -180,6 +180,7 @@ impl Reader {
             counters: counters - self.before,
             drops: self.drops.as_ref().map(|_| seen.drops),
             unparsed: seen.unparsed,
+            paused: seen.paused,
         };
         (self.at, self.before) = (now, counters);
         let sockets = asked.then(|| Sockets::read(&self.ports));

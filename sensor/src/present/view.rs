@@ -110,6 +110,7 @@ struct HostObject {
     drops: Option<Vec<Dropped>>,
     other_drops: u64,
     unparsed: u64,
+    paused_ms: u64,
 }
 
 impl HostObject {
@@ -121,6 +122,7 @@ impl HostObject {
             drops: host.has_drops.then(|| host.drops()),
             other_drops: host.other_drops,
             unparsed: host.unparsed,
+            paused_ms: ms(host.paused),
         }
     }
 }

@@ -102,6 +102,7 @@ fn what_the_host_dropped_and_held_back_is_told_by_the_kernels_own_reasons() {
         |result: &str| samples[&format!("sensor_host_icmp_errors_total{{result=\"{result}\"}}")];
     assert_eq!((errors("sent"), errors("held_back")), (345.0, 3_000.0));
     assert_eq!(samples["sensor_host_unread_total{what=\"drops\"}"], 2.0);
+    assert_eq!(samples["sensor_host_drops_paused_seconds_total"], 3.0);
     // Of a host that is not read nothing is told, rather than nothing that happened.
     let elsewhere = write(&Metrics::default(), healthy(3, now_ms()));
     assert!(

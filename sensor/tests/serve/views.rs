@@ -228,6 +228,7 @@ fn host() -> HostTotals {
         },
         drops: Some([(Drop { server, kind }, 3_345)].into()),
         unparsed: 2,
+        paused: Duration::from_secs(3),
     });
     totals
 }

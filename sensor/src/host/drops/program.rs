@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use aya::maps::{Array, MapData, PerCpuArray, PerCpuHashMap};
 use aya::programs::RawTracePoint;
+use aya::programs::raw_trace_point::RawTracePointLinkId;
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use sensor_common::drops::{
     BANK, BANKS, Dropped, LAYOUT, Layout, MAX_REASONS, PROGRAM, REASONS, Reason, TRACEPOINT,
@@ -29,8 +30,11 @@ pub enum DropsError {
 
 /// The program, attached; it is detached when this is dropped.
 pub struct DropProgram {
-    /// Owns the program and its link.
-    _ebpf: Ebpf,
+    /// Owns the program and its links.
+    ebpf: Ebpf,
+    program: String,
+    /// None while it rests.
+    link: Option<RawTracePointLinkId>,
     reasons: PerCpuArray<MapData, CountedReason>,
     banks: [PerCpuHashMap<MapData, Key, u64>; 2],
     bank: Array<MapData, u64>,
@@ -119,13 +123,9 @@ impl DropProgram {
         let mut loader = EbpfLoader::new();
         loader.override_global(LAYOUT, &layout, true);
         let mut ebpf = loader.load(OBJECT).map_err(|error| refused(&error))?;
-        let traced: &mut RawTracePoint = ebpf
-            .program_mut(program)
-            .ok_or_else(|| DropsError::Refused(format!("the object has no program {program}")))?
-            .try_into()
-            .map_err(|error: aya::programs::ProgramError| refused(&error))?;
+        let traced = traced(&mut ebpf, program)?;
         traced.load().map_err(|error| refused(&error))?;
-        traced.attach(TRACEPOINT).map_err(|error| refused(&error))?;
+        let link = traced.attach(TRACEPOINT).map_err(|error| refused(&error))?;
         let reasons = PerCpuArray::try_from(taken(&mut ebpf, REASONS)?);
         let mut bank = |name| {
             let map = PerCpuHashMap::try_from(taken(&mut ebpf, name)?);
@@ -140,8 +140,35 @@ impl DropProgram {
             used: 0,
             names,
             before: Totals::default(),
-            _ebpf: ebpf,
+            ebpf,
+            program: program.to_string(),
+            link: Some(link),
         })
+    }
+
+    /// Detaches the program: packets are dropped at no cost, and are not counted.
+    ///
+    /// # Errors
+    /// From the system.
+    pub fn rest(&mut self) -> Result<(), DropsError> {
+        let Some(link) = self.link.take() else {
+            return Ok(());
+        };
+        let traced = traced(&mut self.ebpf, &self.program)?;
+        traced.detach(link).map_err(|error| refused(&error))
+    }
+
+    /// Attaches it again.
+    ///
+    /// # Errors
+    /// From the system.
+    pub fn resume(&mut self) -> Result<(), DropsError> {
+        if self.link.is_none() {
+            let traced = traced(&mut self.ebpf, &self.program)?;
+            let link = traced.attach(TRACEPOINT);
+            self.link = Some(link.map_err(|error| refused(&error))?);
+        }
+        Ok(())
     }
 
     /// The kernel's name of a reason; its number where it has none.
@@ -199,6 +226,13 @@ impl DropProgram {
             full: now.full - before.full,
         })
     }
+}
+
+fn traced<'e>(ebpf: &'e mut Ebpf, program: &str) -> Result<&'e mut RawTracePoint, DropsError> {
+    ebpf.program_mut(program)
+        .ok_or_else(|| DropsError::Refused(format!("the object has no program {program}")))?
+        .try_into()
+        .map_err(|error: aya::programs::ProgramError| refused(&error))
 }
 
 fn taken(ebpf: &mut Ebpf, name: &str) -> Result<aya::maps::Map, DropsError> {

@@ -32,6 +32,11 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
     if !host.has_drops {
         return Ok(());
     }
+    families.counter(
+        "sensor_host_drops_paused_seconds",
+        "Time in which no drops were counted, because there were too many to count them at no cost.",
+        [([("", ""); 0], host.paused.as_secs_f64())],
+    )?;
     let drops = host.drops();
     let labels = |dropped: &Dropped| {
         [
