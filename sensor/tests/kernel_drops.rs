@@ -118,6 +118,20 @@ fn drops_of_another_namespace_are_not_those_of_this_one() {
 
 #[test]
 #[ignore = "needs a kernel"]
+fn a_program_that_rests_counts_nothing_and_goes_on_where_it_was() {
+    let pair = Pair::new();
+    let (mut collector, server) = (Collector::new(), addresses(4).server);
+    collector.program.rest().expect("detached");
+    let _resting = ask(&pair.client, server, QUERIES);
+    collector.read();
+    assert_eq!(collector.of("NO_SOCKET", number(&pair.server), server).0, 0);
+    collector.program.resume().expect("attached");
+    let _again = ask(&pair.client, server, QUERIES);
+    collector.expect("NO_SOCKET", number(&pair.server), server, 30);
+}
+
+#[test]
+#[ignore = "needs a kernel"]
 fn a_router_that_does_not_forward_any_more_is_named() {
     let stage = Stage::new(Place::Router, "forwarding");
     stage

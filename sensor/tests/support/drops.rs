@@ -124,7 +124,7 @@ pub fn ask(client: &Namespace, server: IpAddr, many: u16) -> UdpSocket {
 
 /// Reads the program again and again.
 pub struct Collector {
-    program: DropProgram,
+    pub program: DropProgram,
     pub seen: BTreeMap<(String, Dropped), u64>,
 }
 
