@@ -129,6 +129,9 @@ pub struct HostFacts {
     /// Dropped packets that were too many to be read.
     #[serde(default)]
     pub unparsed: u64,
+    /// Milliseconds in which no drops were counted, because there were too many.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused_ms: u64,
     /// Entries of the connection tracking table, and how many there may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conntrack: Option<[u64; 2]>,
@@ -137,6 +140,11 @@ pub struct HostFacts {
     pub events: Vec<EventSeen>,
     /// Seconds that were read.
     pub seconds: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A change, and when.
@@ -171,6 +179,7 @@ pub struct HostSum {
     counters: Counters,
     kinds: BTreeMap<DropKind, u64>,
     unparsed: u64,
+    paused: Duration,
     all_drops: bool,
     /// In the time before the onset.
     before: Duration,
@@ -203,6 +212,7 @@ impl HostSum {
             counters: Counters::default(),
             kinds: BTreeMap::new(),
             unparsed: 0,
+            paused: Duration::ZERO,
             all_drops: false,
             before: Duration::ZERO,
             usual: Counters::default(),
@@ -232,6 +242,7 @@ impl HostSum {
                 self.length += moment.length;
                 self.counters += moment.counters;
                 self.unparsed += moment.unparsed;
+                self.paused += moment.paused;
                 self.all_drops &=
                     moment.drops.is_some() && moment.unparsed == 0 && moment.paused.is_zero();
                 of_server(self.server, moment, &mut self.kinds);
@@ -313,6 +324,7 @@ impl HostSum {
             drops,
             all_drops: self.all_drops,
             unparsed: self.unparsed,
+            paused_ms: u64::try_from(self.paused.as_millis()).unwrap_or(u64::MAX),
             conntrack: self.conntrack,
             events: self.events.clone(),
             seconds: self.length.as_secs(),

@@ -313,6 +313,12 @@ fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
             counted(host.unparsed, "dropped packet")
         ));
     }
+    if host.paused_ms != 0 {
+        lines.push(format!(
+            "For {} s of that no dropped packet was counted: there were too many.",
+            count(host.paused_ms.div_ceil(1_000))
+        ));
+    }
     lines.extend(network_stack(counters, host.conntrack));
     lines
 }
