@@ -97,6 +97,8 @@ Examples:
   sensor replay incident.pcap --report          each incident as a report in Markdown
   sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
+  sensor replay day.pcap.zst --from 2026-11-26T10:00:00Z --until 2026-11-26T10:30:00Z
+  sensor replay ring.pcap0 ring.pcap1           several files as one, in the order of time
   tcpdump -i eth0 -w - port 53 | sensor replay -
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
@@ -137,6 +139,26 @@ Examples:
   sensor doctor --clean                 after a sensor was killed (SIGKILL, out of memory)
   sensor doctor --cost                  while `sensor watch` runs beside it")]
     Doctor(DoctorArguments),
+}
+
+/// A moment of a capture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Since 1970.
+    At(Duration),
+    /// Since the first packet.
+    After(Duration),
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(after) = humantime::parse_duration(text) {
+        return Ok(Moment::After(after));
+    }
+    let at = humantime::parse_rfc3339_weak(text).ok();
+    let since = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let since =
+        since.ok_or("a time is as 2026-11-26T10:00:00Z (UTC), or since the first packet as 90s")?;
+    Ok(Moment::At(since))
 }
 
 /// Arguments of `demo`.
@@ -264,8 +286,17 @@ pub struct StatusArguments {
     reason = "each is a switch of the command line"
 )]
 pub struct ReplayArguments {
-    /// The capture; `-` for standard input.
-    pub file: PathBuf,
+    /// The capture, or several that are read as one in the order of time; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Leave out what was captured before: a time as 2026-11-26T10:00:00Z, or since the first packet as 90s or 1h 30m.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub from: Option<Moment>,
+
+    /// Leave out what was captured later; as --from.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Moment>,
 
     /// Which engine counts; `auto` is the host's, which needs no privileges.
     #[arg(long, value_enum, default_value = "auto")]

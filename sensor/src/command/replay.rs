@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sensor_common::settings::Settings;
 
 use super::progress::Progress;
@@ -15,7 +15,8 @@ use crate::engine::replay::capture::Capture;
 use crate::engine::replay::clock::DISORDER;
 use crate::engine::replay::counting::Counting;
 use crate::engine::replay::host_engine::HostEngine;
-use crate::engine::replay::player::Replay;
+use crate::engine::replay::input::Input;
+use crate::engine::replay::player::{RESTARTS, Replay};
 use crate::engine::settings::{for_ports, set_timeout, timeout};
 use crate::incident::{Change, Record};
 use crate::measure::address::key;
@@ -39,22 +40,39 @@ use crate::session::{Face, Published, Session};
 pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
-    let name = file_name(&arguments.file);
+    let (first, others) = arguments
+        .files
+        .split_first()
+        .context("a capture is needed")?;
+    let name = replay_notes::names(&arguments.files);
+    let has_input = arguments.files.iter().any(|file| file.as_os_str() == "-");
+    ensure!(
+        others.is_empty() || !has_input,
+        "standard input is read alone, not with other captures"
+    );
     if arguments.screen {
+        ensure!(
+            others.is_empty(),
+            "--screen plays one capture; `mergecap -w OUT` makes one of several"
+        );
         let options = options(arguments, &name)?;
-        play::run(&arguments.file, &name, &settings, options, arguments.ascii).await?;
+        play::run(first, &name, &settings, options, arguments.ascii).await?;
         return Ok(Outcome::Fine);
     }
-    let capture = Capture::open(&arguments.file)?;
+    let mut input = Input::open(first, others)?;
+    input.limit(
+        |first| replay_notes::since_1970(arguments.from, first),
+        |first| replay_notes::since_1970(arguments.until, first),
+    );
     match arguments.engine {
         // The host engine needs no privileges, and counts the same.
         EngineChoice::Auto | EngineChoice::Host => {
             let counting = HostEngine::new(&name, settings.clone());
-            Box::pin(replay(arguments, &settings, capture, counting, name)).await
+            Box::pin(replay(arguments, &settings, input, counting, name)).await
         }
         EngineChoice::Kernel => {
             let counting = TestRunEngine::new(&name, settings.clone())?;
-            Box::pin(replay(arguments, &settings, capture, counting, name)).await
+            Box::pin(replay(arguments, &settings, input, counting, name)).await
         }
     }
 }
@@ -71,13 +89,15 @@ fn options(arguments: &ReplayArguments, name: &str) -> Result<MonitorOptions> {
 async fn replay<C: Counting>(
     arguments: &ReplayArguments,
     settings: &Settings,
-    capture: Capture<'_>,
+    input: Input<'_>,
     counting: C,
     name: String,
 ) -> Result<Outcome> {
     let options = options(arguments, &name)?;
-    let progress = Progress::of(&arguments.file, capture.progress());
-    let engine = Replay::new(capture, counting, &name, timeout(settings));
+    let progress = input
+        .progress()
+        .and_then(|read| Progress::of(arguments.files.first()?, read));
+    let engine = Replay::new(input, counting, &name, timeout(settings));
     let mut session = Session::new(engine, settings, options);
     let mut whole = Whole {
         progress,
@@ -88,6 +108,7 @@ async fn replay<C: Counting>(
     // What follows must not be written into the bar.
     whole.progress = None;
     let summary = session.into_parts().0.summary();
+    let source = name.clone();
     let about = About {
         engine: C::NAME,
         source: Some(name),
@@ -114,13 +135,23 @@ async fn replay<C: Counting>(
         }
     }
     if let Some(skipped) = replay_notes::skipped(&summary.skipped) {
-        eprintln!("{}: {skipped}", arguments.file.display());
+        eprintln!("{source}: {skipped}");
     }
-    if summary.restarts != 0 {
+    if let Some(disorder) = replay_notes::disorder(summary.disorder) {
+        eprintln!("{source}: {disorder}");
+    }
+    if summary.gave_up {
         eprintln!(
-            "the times in {} go back {} times, by more than {} s: what was usual before is forgotten there, \
+            "the times in {source} go back {} times, by more than {} s: detection is off from the {}th on, and counts are \
+             right; put it in order with `reordercap IN OUT`",
+            summary.restarts,
+            DISORDER.as_secs(),
+            RESTARTS + 1
+        );
+    } else if summary.restarts != 0 {
+        eprintln!(
+            "the times in {source} go back {} times, by more than {} s: what was usual before is forgotten there, \
              and incidents that went on are unfinished",
-            arguments.file.display(),
             summary.restarts,
             DISORDER.as_secs()
         );

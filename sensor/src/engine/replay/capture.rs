@@ -179,6 +179,20 @@ impl<'r> Capture<'r> {
         }))
     }
 
+    /// The same; its bytes are exchanged for those of `memory`. Gives its time, and whether it is cut short.
+    pub(super) fn take_frame(
+        &mut self,
+        memory: &mut Vec<u8>,
+    ) -> Result<Option<(Option<Duration>, bool)>, CaptureError> {
+        let Some(packet) = self.next_packet()? else {
+            return Ok(None);
+        };
+        self.frames += 1;
+        std::mem::swap(memory, &mut self.ethernet);
+        let is_cut = packet.captured < packet.original as usize;
+        Ok(Some((packet.time, is_cut)))
+    }
+
     /// Reads on until the next frame lies in the buffer.
     fn next_packet(&mut self) -> Result<Option<Packet>, CaptureError> {
         loop {

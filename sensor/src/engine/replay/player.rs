@@ -1,15 +1,15 @@
 //! A capture as an engine: its ticks come by the time of its packets.
 
-use std::sync::Arc;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sensor_common::sample::Sample;
 
-use super::capture::Capture;
 use super::capture_error::CaptureError;
 use super::clock::{DISORDER, Gap, PacketClock};
 use super::counting::Counting;
+use super::input::{Disorder, Input};
 use super::pace::Pace;
 use super::record::Unread;
 use crate::engine::kernel::load::LoadError;
@@ -20,6 +20,10 @@ use crate::engine::{Engine, Tick};
 use crate::measure::clock::WallClock;
 use crate::measure::cohort::Slots;
 use crate::measure::window::Reading;
+
+/// Times that the clock of a capture may be set back, each of which begins detection anew. A capture in which that
+/// happens more often is in no order.
+pub const RESTARTS: u64 = 16;
 
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +38,7 @@ enum Stage {
 
 /// See the module.
 pub struct Replay<'r, C> {
-    capture: Capture<'r>,
+    input: Input<'r>,
     counting: C,
     stage: Stage,
     times: Times,
@@ -67,6 +71,10 @@ pub struct Summary {
     pub cut: u64,
     /// Times that the clock was set back.
     pub restarts: u64,
+    /// Frames that were put in the order of time.
+    pub disorder: Disorder,
+    /// The clock was set back so often that detection was given up.
+    pub gave_up: bool,
     /// Frames that were skipped, because their link layer is not read here or not described.
     pub skipped: BTreeMap<Unread, u64>,
     /// Why the kernel refused a frame: the first of those that it refused.
@@ -92,9 +100,9 @@ impl Summary {
 impl<'r, C: Counting> Replay<'r, C> {
     /// `name` stands where an interface's name would; a query without an answer is unanswered after
     /// `timeout`.
-    pub fn new(capture: Capture<'r>, counting: C, name: &str, timeout: Duration) -> Self {
+    pub fn new(input: impl Into<Input<'r>>, counting: C, name: &str, timeout: Duration) -> Self {
         Self {
-            capture,
+            input: input.into(),
             counting,
             stage: Stage::Frames,
             times: Times::default(),
@@ -121,7 +129,8 @@ impl<'r, C: Counting> Replay<'r, C> {
     /// What is known of the capture. Whole once there are no more ticks.
     #[must_use]
     pub fn summary(mut self) -> Summary {
-        self.summary.skipped.clone_from(self.capture.skipped());
+        self.summary.skipped = self.input.skipped();
+        self.summary.disorder = self.input.disorder();
         self.summary
     }
 
@@ -132,7 +141,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             count(&mut self.counting, &frame, &mut self.summary);
         }
         loop {
-            let frame = match self.capture.next_frame() {
+            let frame = match self.input.next_frame() {
                 Ok(Some(frame)) => frame,
                 ended => {
                     self.summary.damaged = ended.err();
@@ -177,7 +186,12 @@ impl<'r, C: Counting> Replay<'r, C> {
                         }
                         self.counting.maintain(time);
                     }
-                    return Some((at, self.times.first.take().unwrap_or(Tick::Next)));
+                    let tick = if self.summary.gave_up {
+                        Tick::Rest
+                    } else {
+                        self.times.first.take().unwrap_or(Tick::Next)
+                    };
+                    return Some((at, tick));
                 }
                 self.gap = None;
             }
@@ -189,8 +203,13 @@ impl<'r, C: Counting> Replay<'r, C> {
                 Stage::LastTick => {
                     self.stage = Stage::Flush;
                     if self.times.begun.is_some() {
+                        let tick = if self.summary.gave_up {
+                            Tick::Rest
+                        } else {
+                            Tick::Next
+                        };
                         let ticks = self.times.go_on_for(TICK);
-                        self.due.extend(ticks.map(|at| (at, Tick::Next)));
+                        self.due.extend(ticks.map(|at| (at, tick)));
                     }
                 }
                 Stage::Flush => {
@@ -230,8 +249,13 @@ impl Times {
         summary.first.get_or_insert(time);
         summary.last = summary.last.max(time);
         let goes_back = time.saturating_add(DISORDER) < self.now;
+        summary.restarts += u64::from(goes_back);
+        summary.gave_up |= summary.restarts > RESTARTS;
+        if summary.gave_up && goes_back {
+            // Counted at the latest time: nothing can be said of when it happened.
+            return None;
+        }
         if self.begun.is_none() || goes_back {
-            summary.restarts += u64::from(goes_back);
             self.begun = Some(time);
             self.first = Some(Tick::Begin(WallClock {
                 begun: time,
