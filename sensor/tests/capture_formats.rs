@@ -36,8 +36,11 @@ fn pcap(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// Frames with their times, and how the reading ended.
+type Frames = (Vec<(Option<Duration>, Vec<u8>)>, Result<(), CaptureError>);
+
 /// All frames of a capture, and how it ended.
-fn read(bytes: &[u8]) -> (Vec<(Option<Duration>, Vec<u8>)>, Result<(), CaptureError>) {
+fn read(bytes: &[u8]) -> Frames {
     let mut frames = Vec::new();
     let ended = Capture::new("a.pcap".into(), bytes)
         .and_then(|capture| capture.for_each(|f| frames.push((f.time, f.bytes.to_vec()))));
@@ -183,6 +186,7 @@ fn behind(header: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn every_link_layer_gives_the_packet_that_it_carries() {
     let ethernet = |more: &[u8]| [&[2; 12], more].concat();
     let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];

@@ -16,7 +16,6 @@ use sensor::present::view::ViewObject;
 use sensor::session::{Face, Published};
 use sensor::view::publish::Live;
 use sensor::view::{Event, HISTORY, State, View};
-use serde_json::Value;
 use support::film::{Film, answered, refused, run, server, session, silence};
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -278,29 +277,12 @@ fn where_the_clock_of_a_capture_is_set_back_counters_go_on() {
     assert_eq!(last.servers[0].address, server());
 }
 
-/// The names of all fields, with the types of their values.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(_) => "bool".into(),
-        Value::Number(_) => "number".into(),
-        Value::String(_) => "string".into(),
-        Value::Array(items) => items.first().map(shape).into_iter().collect(),
-        Value::Object(fields) => {
-            let fields = fields.iter();
-            fields
-                .map(|(name, value)| (name.clone(), shape(value)))
-                .collect()
-        }
-    }
-}
-
 #[test]
 fn the_object_of_a_view_has_a_known_form() {
     let audience = shown(&outage(), &[]);
     let view = at(&audience.views, 40);
     let object = serde_json::to_value(ViewObject::new(view)).expect("JSON");
     assert_eq!(object["verdict"]["state"], "failing");
-    let text = serde_json::to_string_pretty(&shape(&object)).expect("JSON");
+    let text = serde_json::to_string_pretty(&golden::shape(&object)).expect("JSON");
     golden::holds("objects/view.shape.json", &(text + "\n"));
 }

@@ -129,7 +129,8 @@ fn ticks_come_by_the_time_of_the_packets_and_have_all_of_them() {
     assert_eq!(ticks.begun, 1);
     // The last packets lie in one of them.
     assert_eq!(ticks.next, vec![Duration::from_millis(250); 12]);
-    assert!(ticks.rest > 8, "{}", ticks.rest);
+    // What comes behind them is one long tick or several.
+    assert!(ticks.rest >= 1);
     assert_eq!(ticks.queries, 120);
 }
 

@@ -93,6 +93,8 @@ pub struct Askers {
     usual: BTreeMap<ServerKey, Share>,
     /// Networks to which an answer was ever seen.
     answered: BTreeSet<Prefix>,
+    /// Servers that answer each client, also where it asks one alone.
+    served_by: BTreeMap<ServerKey, Vec<ServerKey>>,
     counted_at: Option<Duration>,
     learnt_to: Duration,
 }
@@ -156,6 +158,12 @@ impl Askers {
                 self.answered.insert(Prefix::network(*client));
             }
         }
+        let answering = |(client, asker): (&ServerKey, &Asker)| {
+            let servers = asker.servers.iter();
+            let answering = servers.filter(|(_, tally)| tally.answered != 0);
+            (*client, answering.map(|(server, _)| *server).collect())
+        };
+        self.served_by = found.iter().map(answering).collect();
         found.retain(|_, asker| asker.servers.len() > 1);
         self.by_client = found;
     }
@@ -209,6 +217,22 @@ impl Askers {
                 .filter(|(_, tally)| tally.answered != 0);
             answering.filter(|(other, _)| *other != server).count()
         })
+    }
+
+    /// The share of some clients that another server answers.
+    #[must_use]
+    pub fn served_elsewhere<'a>(
+        &self,
+        server: &ServerKey,
+        clients: impl Iterator<Item = &'a ServerKey>,
+    ) -> f64 {
+        let (mut all, mut well) = (0, 0);
+        for client in clients {
+            all += 1;
+            let by = self.served_by.get(client);
+            well += u64::from(by.is_some_and(|by| by.iter().any(|other| other != server)));
+        }
+        super::history::share(well, all)
     }
 
     /// Of what the client that asks most of a server's queries asks of anybody, the share that it asks of this one.

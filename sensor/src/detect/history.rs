@@ -200,21 +200,26 @@ impl History {
         sum
     }
 
-    /// The sum of the last second, or of so much more that `enough` queries are decided, but of no more
-    /// than `most`.
+    /// The sum of what ended up to `to`: of `least`, or of so much more that it is enough, but of no more than `most`.
     #[must_use]
-    pub fn until_decided(&self, enough: u64, most: Duration) -> Span {
-        let mut sum = Span::empty(self.now);
-        let mut from = self.now;
-        for span in self.back() {
-            let age = self.now.saturating_sub(span.end);
-            if age >= most || (age >= Duration::from_secs(1) && sum.decided() >= enough) {
+    pub fn newest(
+        &self,
+        to: Duration,
+        least: Duration,
+        most: Duration,
+        is_enough: impl Fn(&Span) -> bool,
+    ) -> Span {
+        let mut sum = Span::empty(to);
+        let mut from = to;
+        for span in self.back().skip_while(|span| span.end > to) {
+            let age = to.saturating_sub(span.end);
+            if age >= most || (age >= least && is_enough(&sum)) {
                 break;
             }
             sum.add(span);
             from = span.end.saturating_sub(span.elapsed);
         }
-        sum.elapsed = self.covered(self.now.saturating_sub(from));
+        sum.elapsed = self.covered(to.saturating_sub(from));
         sum
     }
 
@@ -299,17 +304,28 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_back_until_enough_is_decided() {
+    fn it_looks_back_until_there_is_enough() {
         let mut history = History::new(Duration::ZERO);
         for n in 1..=5 {
             history.push(tick(n * 30_000, 1, 1));
         }
         let most = Duration::from_secs(130);
-        let span = history.until_decided(5, most);
+        let newest = |history: &History, to, least, enough| {
+            history.newest(to, least, most, |sum| sum.decided() >= enough)
+        };
+        let (now, second) = (history.now(), Duration::from_secs(1));
+        let span = newest(&history, now, second, 5);
         assert_eq!(span.decided(), 5);
         assert!(span.elapsed >= Duration::from_mins(2));
-        assert_eq!(history.until_decided(2, most).decided(), 2);
+        assert_eq!(newest(&history, now, second, 2).decided(), 2);
+        assert_eq!(newest(&history, now, second * 40, 1).decided(), 2);
+        // What ended later is left out.
+        let earlier = newest(&history, now.saturating_sub(second), second, 1);
+        assert_eq!(
+            (earlier.decided(), earlier.end),
+            (1, now.saturating_sub(second))
+        );
         history.push(tick(290_000, 0, 0));
-        assert_eq!(history.until_decided(5, most).decided(), 0);
+        assert_eq!(newest(&history, history.now(), second, 5).decided(), 0);
     }
 }

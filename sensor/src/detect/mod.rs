@@ -3,9 +3,11 @@
 //! A rule is a pure function of [`Facts`], one file each in `rules/`. The [`Detector`] keeps what they
 //! need of the past: a history and baselines of each server, and of the network as a whole.
 
+pub mod again;
 pub mod askers;
 pub mod baseline;
 pub mod cohort;
+mod connections;
 pub mod crowd;
 mod detector;
 mod facts;

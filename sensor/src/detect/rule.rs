@@ -40,6 +40,8 @@ pub enum Rule {
     TcpFails,
     /// Answers are too large for the path.
     Fragments,
+    /// Answers do not arrive, and their clients ask again.
+    AnswersLost,
     /// Messages that are no DNS.
     Garbage,
     /// Connections are begun and lead nowhere.
@@ -100,7 +102,7 @@ const fn spec(
 use Family::{Answers, Failure, Flood, Nuisance};
 
 /// All rules, in the order in which they are shown.
-pub const RULES: [RuleSpec; 23] = [
+pub const RULES: [RuleSpec; 24] = [
     spec(
         Rule::PortUnreachable,
         "port_unreachable",
@@ -219,6 +221,13 @@ pub const RULES: [RuleSpec; 23] = [
         "answers are too large for the path",
         Answers,
         "usual share of such answers",
+    ),
+    spec(
+        Rule::AnswersLost,
+        "answers_lost",
+        "answers do not arrive, and are asked for again",
+        Answers,
+        "usual share of answered queries that are asked again",
     ),
     spec(
         Rule::Garbage,

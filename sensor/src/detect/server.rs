@@ -6,8 +6,10 @@ use std::time::Duration;
 use sensor_common::class::{ERROR_KINDS, ErrorKind, TcpEvent};
 use sensor_common::server::ServerKey;
 
+use super::again;
 use super::baseline::{ADAPTS, Cusum, SLOW};
 use super::cohort::{Asked, Clock, Cohorts};
+use super::connections;
 use super::crowd;
 use super::history::{History, Span};
 use super::interval;
@@ -261,7 +263,7 @@ impl ServerState {
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, recent);
+        self.learn_between(self.learnt_to, to, adapts, recent);
         self.learnt_to = to;
     }
 
@@ -301,34 +303,34 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_between(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         if to.saturating_sub(from) >= LONG_TICK {
             // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
             let spans: Vec<Span> = self.history.between(from, to).copied().collect();
             let mut at = from;
             for span in spans {
                 let begun = span.end.saturating_sub(span.elapsed);
-                self.learn_span(at, begun, &[]);
+                self.learn_span(at, begun, adapts, &[]);
                 at = at.max(begun);
-                self.learn_span(at, span.end, &[span]);
+                self.learn_span(at, span.end, adapts, &[span]);
                 at = at.max(span.end);
             }
-            self.learn_span(at, to, &[]);
+            self.learn_span(at, to, adapts, &[]);
         } else {
             let spans: Vec<Span> = self.history.between(from, to).copied().collect();
-            self.learn_span(from, to, &spans);
+            self.learn_span(from, to, adapts, &spans);
         }
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
             let begun = to.saturating_sub(MOST_LAG);
             if self.dossiers_learnt_to < begun {
-                self.learn_dossiers(self.dossiers_learnt_to, begun, &[]);
+                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[]);
             }
-            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, recent);
+            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent);
             self.dossiers_learnt_to = to;
         }
     }
 
-    fn learn_span(&mut self, from: Duration, to: Duration, spans: &[Span]) {
+    fn learn_span(&mut self, from: Duration, to: Duration, adapts: bool, spans: &[Span]) {
         let elapsed = to.saturating_sub(from);
         if elapsed.is_zero() {
             return;
@@ -357,7 +359,10 @@ impl ServerState {
         learn(&mut usual.syns, syns);
         let accepted = counters.tcp[TcpEvent::SynAck.index()];
         usual.truncated.learn(counters.answers_truncated, answers);
-        usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        // A server of few connections may have lost TCP without anybody having noticed it yet.
+        if adapts || !connections::may_rise(&self.history, &usual.syns_failed) {
+            usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        }
         let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
         usual.answers_lost.learn(
             about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
@@ -397,9 +402,11 @@ impl ServerState {
         self.usual.failed.learn(asked.failed(), asked.decided());
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, recent: &[&Dossier]) {
+    fn learn_dossiers(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         let elapsed = to.saturating_sub(from);
+        let now = self.history.now();
         let usual = &mut self.usual;
+        let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
         let mut zones: BTreeMap<String, u64> =
             usual.zones.keys().map(|key| (key.clone(), 0)).collect();
@@ -410,6 +417,12 @@ impl ServerState {
                 usual.latency.learn(latency);
                 let denied = self.names.is_denied(dossier);
                 usual.denied.learn(u64::from(denied), 1);
+            }
+            if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
+                usual.asked_again.learn(u64::from(again), 1);
+                if again::is_large(dossier) {
+                    usual.large_asked_again.learn(u64::from(again), 1);
+                }
             }
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();

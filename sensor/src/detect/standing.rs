@@ -11,6 +11,9 @@ use super::thresholds::Thresholds;
 const SEVERAL: usize = 4;
 /// A server that never answered and gets less than this share of all queries was switched off long ago.
 const LITTLE: f64 = 0.05;
+/// Former clients, and the share of them that others serve now.
+const CLIENTS: usize = 5;
+const MOVED: f64 = 0.8;
 /// Queries after which a server's usual share of failures says that it used to be well.
 const KNOWN: f64 = 50.0;
 
@@ -60,6 +63,14 @@ impl Standing {
                 SEVERAL.. if is_minor => return Self::Minor,
                 _ => return Self::Lesser,
             }
+        }
+        // Its clients have moved to another, and that serves them.
+        if state.has_answered
+            && share_of_all < LITTLE
+            && state.known.len() >= CLIENTS
+            && askers.served_elsewhere(server, state.known.keys()) >= MOVED
+        {
+            return Self::Lesser;
         }
         let Some((_, asker)) = askers.resolver_of(server) else {
             return Self::Full;

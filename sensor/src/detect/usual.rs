@@ -191,6 +191,10 @@ pub struct Usual {
     pub syns_failed: Share,
     /// Answers about which an ICMP error "too big" or "reassembly" came.
     pub answers_lost: Share,
+    /// Answered queries that are asked again.
+    pub asked_again: Share,
+    /// Those of them with a large answer.
+    pub large_asked_again: Share,
     /// Answers about which "port unreachable" came: their clients had gone.
     pub answers_unwanted: Share,
     /// The server's own time for an answer.

@@ -8,13 +8,15 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::chronology::MOMENT;
+use super::copies::Copies;
 use super::record::{Counts, Party, Range, Summary};
 use super::series::Series;
+use crate::detect::again::Again;
 use crate::detect::cohort::{Asked, Clock, Cohort, Cohorts};
 use crate::detect::history::{Span, float};
 use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
-use crate::detect::rules::{fragments, partial_rejection};
+use crate::detect::rules::{answers_lost, fragments, partial_rejection};
 use crate::detect::{Facts, ServerState, interval};
 use crate::host::facts::HostFacts;
 use crate::measure::address::{ip, prefix};
@@ -64,6 +66,17 @@ impl Recent {
 fn count<K: Ord>(counts: &mut Counts<K>, key: K) {
     if counts.len() < PARTIES || counts.contains_key(&key) {
         *counts.entry(key).or_default() += 1;
+    }
+}
+
+/// Keeps the worse one.
+fn worse(worst: &mut Option<Again>, now: Option<Again>) {
+    if let Some(now) = now
+        && worst
+            .as_ref()
+            .is_none_or(|worst| now.share() >= worst.share())
+    {
+        *worst = Some(now);
     }
 }
 
@@ -117,8 +130,8 @@ pub struct Evidence {
     pub elsewhere: (u64, Option<ServerKey>),
     /// Queries of which a later copy was answered at once.
     pub copies_answered: u64,
-    /// Queries of which every copy failed.
-    pub copies_failed: u64,
+    /// What became of second copies, and of first ones.
+    pub copies: Copies,
     /// Late answers that came within seconds; the most.
     pub late: u64,
     /// The source that asked most, when it asked most.
@@ -127,6 +140,10 @@ pub struct Evidence {
     pub shift_of_rcodes: Option<Shift>,
     /// What became of large answers, at the worst.
     pub lost_answers: fragments::Lost,
+    /// Answered queries that were asked again, at the worst.
+    pub again: Option<Again>,
+    /// The same of those with a large answer.
+    pub large_again: Option<Again>,
     /// Longest wait for an ICMP error.
     pub slowest_error: Option<Duration>,
     /// An ICMP error came.
@@ -170,11 +187,13 @@ impl Evidence {
             served: 0,
             elsewhere: (0, None),
             copies_answered: 0,
-            copies_failed: 0,
+            copies: Copies::default(),
             late: 0,
             heaviest: None,
             shift_of_rcodes: None,
             lost_answers: fragments::Lost::default(),
+            again: None,
+            large_again: None,
             slowest_error: None,
             is_told: false,
             host: None,
@@ -347,11 +366,11 @@ impl Evidence {
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
-        let failed = since
-            .iter()
-            .filter(|dossier| dossier.copies.len() > 1 && facts.end(dossier) == End::Unanswered);
-        let failed: u64 = failed.map(|dossier| u64::from(dossier.weight)).sum();
-        self.copies_failed = self.copies_failed.max(failed);
+        let slowest = self.latency[1].map_or(0.0, |(_, p95)| p95);
+        let copies = Copies::of(&since, slowest, facts.now(), facts.clock.timeout);
+        if copies.decided() >= self.copies.decided() {
+            self.copies = copies;
+        }
         if let Some(source) = one_source::heaviest(facts)
             && self
                 .heaviest
@@ -366,6 +385,8 @@ impl Evidence {
         if lost.first > self.lost_answers.first {
             (self.lost_answers.first, self.lost_answers.later) = (lost.first, lost.later);
         }
+        worse(&mut self.again, answers_lost::lost(facts));
+        worse(&mut self.large_again, fragments::large_lost(facts));
         if let Some(shift) = rcode_shift::worst(facts).filter(|shift| shift.fires)
             && self
                 .shift_of_rcodes

@@ -6,10 +6,12 @@ use std::time::Duration;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
+use super::asks;
 use super::chronology::Came;
 use super::diagnosis::contrast::{self, Property};
 use super::diagnosis::{Contrast, Finding};
 use super::evidence::Evidence;
+use crate::detect::again;
 use crate::detect::history::{float, share};
 use crate::detect::rcode::{NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::rules::{amplification, path_failing, random_names, rcode_shift, reflection};
@@ -31,6 +33,8 @@ const ARP: Duration = Duration::from_millis(900);
 const MUCH: f64 = 0.3;
 /// Stubs send a second copy within so long.
 const YOUNG: Duration = Duration::from_secs(7);
+/// Most stubs have asked again after so long.
+const ASKS_AGAIN: Duration = Duration::from_millis(2_500);
 /// Copies that tell something: about as many failures as it takes to tell what they have in common.
 const COPIES: u64 = 12;
 /// Late answers that are no stray ones.
@@ -121,7 +125,7 @@ fn of_server(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mu
     answers(case, facts, detector, found);
     failing(case, facts, told, found);
     floods(case, facts, found);
-    large_answers(case, facts, found);
+    large_answers(case, facts, detector, found);
     others(case, facts, detector, found);
     host(case, found);
 }
@@ -260,11 +264,12 @@ fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<Findi
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part
             && !is_told_apart
-            && evidence.copies_failed >= COPIES
-            && float(evidence.copies_failed) >= MUCH * float(fails)
+            && evidence.copies.failed() >= COPIES
+            && float(evidence.copies.failed()) >= MUCH * float(fails)
+            && evidence.copies.fail_too()
         {
             found.push(Finding::CopiesFailToo {
-                copies: evidence.copies_failed,
+                copies: evidence.copies.failed(),
             });
         } else if evidence.late >= LATE && !told {
             let answers = evidence.late;
@@ -296,6 +301,16 @@ fn is_fast(evidence: &Evidence) -> bool {
         if now50 <= SLACK * p50 && now95 <= SLACK * p95.max(0.005))
 }
 
+/// Its dossiers since the onset, of a minute at most, up to the last symptom.
+fn since_onset<'a>(case: &Case<'_>, facts: &Facts<'_>, detector: &'a Detector) -> Vec<&'a Dossier> {
+    let since = case.onset.max(case.now.saturating_sub(CONTRAST));
+    let dossiers = detector.dossiers().since(since);
+    dossiers
+        .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
+        .filter(|dossier| dossier.begun <= case.last)
+        .collect()
+}
+
 /// What its answers say, and whom they fail.
 fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
     let shift = case
@@ -319,13 +334,7 @@ fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut 
             },
         });
     }
-    let since = case.onset.max(case.now.saturating_sub(CONTRAST));
-    let dossiers: Vec<&Dossier> = detector
-        .dossiers()
-        .since(since)
-        .filter(|dossier| dossier.server == facts.server && !dossier.copies.is_empty())
-        .filter(|dossier| dossier.begun <= case.last)
-        .collect();
+    let dossiers = since_onset(case, facts, detector);
     // Where names are denied that were answered before, those that never were say nothing.
     let is_gone = |dossier: &&&Dossier| facts.state.names.is_denied(dossier);
     let gone = if shift.is_some_and(|shift| shift.rcode == NXDOMAIN) {
@@ -550,18 +559,32 @@ fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
 }
 
 /// What becomes of large answers, and TCP.
-fn large_answers(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
+fn large_answers(
+    case: &Case<'_>,
+    facts: &Facts<'_>,
+    detector: &Detector,
+    found: &mut Vec<Finding>,
+) {
     let lost = &case.evidence.lost_answers;
     if case.has(Rule::Fragments) {
         let errors = lost.too_big + lost.not_reassembled;
+        if let Some(again) = &case.evidence.large_again {
+            found.push(Finding::LargeAskedAgain {
+                again: again.again,
+                answered: again.answered,
+            });
+        }
         if errors != 0 {
             found.push(Finding::AnswersTooBig { errors });
-        } else {
+        } else if lost.first != 0 && lost.later < lost.first {
             found.push(Finding::FragmentsMissing {
                 first: lost.first,
                 later: lost.later,
             });
         }
+    }
+    if case.has(Rule::AnswersLost) {
+        asked_again(case, facts, detector, found);
     }
     if case.has(Rule::TcpFails) {
         let [syns, accepted, _] = facts.minute.connections();
@@ -569,6 +592,49 @@ fn large_answers(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     if case.has(Rule::Truncation) && !case.has(Rule::TcpFails) {
         found.push(Finding::Truncated);
+    }
+}
+
+/// Answers that do not arrive, those of whom, and what the path says of it.
+fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    let Some(lost) = &case.evidence.again else {
+        return;
+    };
+    let (again, answered) = (lost.again, lost.answered);
+    let dossiers = since_onset(case, facts, detector);
+    // What is asked again after a while has not been yet.
+    let old = |dossier: &Dossier| facts.now().saturating_sub(dossier.begun) >= ASKS_AGAIN;
+    let is_again = |dossier: &Dossier| again::is_again(dossier).filter(|_| old(dossier));
+    let own = |key: &ServerKey| facts.place.addresses.contains(key);
+    let large = |question: &Question| facts.state.names.is_large(question);
+    let is_told_apart = found
+        .iter()
+        .any(|finding| matches!(finding, Finding::Contrast(_)));
+    let common = if is_told_apart {
+        None
+    } else {
+        contrast::find(&dossiers, &own, &large, &is_again, false)
+    };
+    let common = common.filter(|common| common.property == Property::ClientNetwork);
+    let whole = lost.share() >= NEARLY_ALL || common.is_some();
+    found.push(if whole {
+        Finding::AskedAgain { again, answered }
+    } else {
+        Finding::AskedAgainInPart { again, answered }
+    });
+    found.extend(common.map(Finding::Contrast));
+    let of = |kinds: &[ErrorKind]| {
+        let about = dossiers.iter().flat_map(|dossier| &dossier.errors);
+        let mut about = about.filter(|error| error.about_answer && kinds.contains(&error.kind));
+        let from = ip(&about.next()?.sender).to_string();
+        let errors = 1 + about.count() as u64;
+        (errors >= 2).then_some((errors, from))
+    };
+    if let Some((errors, from)) = of(&[ErrorKind::Host, ErrorKind::Network]) {
+        found.push(Finding::AnswersUnreachable { errors, from });
+    }
+    if let Some((errors, from)) = of(&[ErrorKind::Prohibited]) {
+        found.push(Finding::AnswersProhibited { errors, from });
     }
 }
 
@@ -585,6 +651,13 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
             found.push(Finding::UpstreamFails {
                 upstreams: upstreams.iter().map(|key| ip(key).to_string()).collect(),
             });
+        } else if case.has(Rule::RcodeShift)
+            && case
+                .evidence
+                .shift_of_rcodes
+                .is_some_and(|shift| shift.rcode == SERVFAIL)
+        {
+            found.extend(asks::finding(facts, detector, case.onset));
         }
     }
 }

@@ -3,8 +3,10 @@
 //! One incident a server; the rules that fire are its symptoms. The [`Tracker`] opens, worsens, eases and closes
 //! them; [`diagnosis`] weighs what is known of each; the record of each ([`record`]) is all that a report may tell.
 
+mod asks;
 pub mod change;
 pub mod chronology;
+mod copies;
 pub mod diagnosis;
 pub mod evidence;
 pub mod gather;

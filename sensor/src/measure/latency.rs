@@ -70,6 +70,19 @@ impl Latency {
         }
     }
 
+    /// Takes away what was merged before.
+    pub fn take(&mut self, other: &Self) {
+        for (sum, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum = sum.saturating_sub(*count);
+        }
+    }
+
+    /// Whether its buckets are coarse ones.
+    #[must_use]
+    pub fn is_coarse(&self) -> bool {
+        self.width != 1
+    }
+
     /// Whether there was no answer.
     #[must_use]
     pub fn is_empty(&self) -> bool {

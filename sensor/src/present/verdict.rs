@@ -186,7 +186,7 @@ fn trouble(view: &View, worst: &Trouble<'_>, more: usize) -> String {
     let record = worst.record;
     let lasts = lasting(view.at_ms.saturating_sub(record.onset_ms));
     let place = format!("at {} for {lasts}", subject(record));
-    let symptom = worst_symptom(record);
+    let symptom = worst_symptom(record, worst.state);
     let now = worst.server.map(|server| &server.now);
     let usual = worst.server.and_then(|server| server.usual.queries);
     let text = match (worst.state, now) {
@@ -258,11 +258,13 @@ fn rule(symptom: &SymptomRecord) -> Option<Rule> {
         .map(|spec| spec.rule)
 }
 
-/// The worst symptom that goes on, or that was last.
-fn worst_symptom(record: &Record) -> Option<&SymptomRecord> {
+/// The symptom that makes it what it is: one that goes on, of this state, the worst.
+fn worst_symptom(record: &Record, state: State) -> Option<&SymptomRecord> {
     let rank = |symptom: &&SymptomRecord| {
+        let is_of_it = rule(symptom).is_some_and(|rule| State::of(rule, symptom.level) == state);
         let failure = rule(symptom).is_some_and(Rule::is_failure);
-        (symptom.until_ms.is_none(), symptom.level, failure)
+        let goes_on = symptom.until_ms.is_none();
+        (goes_on, is_of_it, symptom.level, failure)
     };
     record.symptoms.iter().max_by_key(rank)
 }
@@ -284,7 +286,7 @@ pub fn cause(record: &Record) -> String {
     let weight = |cause: Cause| words::cause::weight(record, cause).unwrap_or(0);
     let name = words::cause::name;
     match record.first_cause.as_slice() {
-        [] => match worst_symptom(record) {
+        [] => match worst_symptom(record, State::Failing) {
             Some(symptom) => format!(
                 "cause unknown: no known cause matches the evidence ({})",
                 symptom.title

@@ -75,7 +75,8 @@ impl State {
             | Rule::Collapse
             | Rule::Truncation
             | Rule::TcpFails
-            | Rule::Fragments => Self::Degraded,
+            | Rule::Fragments
+            | Rule::AnswersLost => Self::Degraded,
             Rule::QueryFlood
             | Rule::OneSource
             | Rule::RandomNames

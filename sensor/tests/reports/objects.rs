@@ -100,21 +100,6 @@ fn of_kind<'v>(values: &'v [Value], kind: &str) -> &'v Value {
         .unwrap_or_else(|| panic!("no {kind}"))
 }
 
-/// The names of all fields, with the types of their values.
-fn shape(value: &Value) -> Value {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(_) => "bool".into(),
-        Value::Number(_) => "number".into(),
-        Value::String(_) => "string".into(),
-        Value::Array(items) => items.first().map(shape).into_iter().collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| (name.clone(), shape(value)))
-            .collect(),
-    }
-}
-
 #[test]
 fn a_capture_gives_objects_of_known_form() {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo.pcap");
@@ -140,7 +125,7 @@ fn a_capture_gives_objects_of_known_form() {
     let readings = written(&["rules", "--capture", demo, "--output", "json"]);
     golden::holds(
         "objects/reading.shape.json",
-        &pretty(&shape(of_kind(&readings, "rule"))),
+        &pretty(&golden::shape(of_kind(&readings, "rule"))),
     );
 }
 

@@ -38,8 +38,8 @@ pub fn init(steps: &[Step]) -> String {
         let Step { name, command } = step;
         let _ = write!(
             script,
-            "cat > /root/step{at} <<'END-OF-STEP'\n{command}\nEND-OF-STEP\n\
-             echo '{STEP} {name}'\nsh /root/step{at}\necho \"{END} $?\"\n"
+            "cat > /tmp/step{at} <<'END-OF-STEP'\n{command}\nEND-OF-STEP\n\
+             echo '{STEP} {name}'\nsh /tmp/step{at}\necho \"{END} $?\"\n"
         );
     }
     let _ = write!(script, "echo '{DONE}'\nsync\npoweroff -f\n");

@@ -2,19 +2,23 @@
 
 use sensor_common::class::ErrorKind;
 
+use crate::detect::again::{self, Again};
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{float, share};
 use crate::detect::interval;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::detect::visibility::Visibility;
 use crate::measure::dossier::{Dossier, IcmpSeen};
 
-/// An answer of so many bytes may be too large for a path.
-const LARGE: u32 = 512;
 /// ICMP errors about answers that it takes.
 const ERRORS: u64 = 5;
 /// And their share of the answers.
 const LEAST: f64 = 0.01;
+/// More than this share of the large answers is asked for again.
+const MOSTLY: f64 = 0.3;
+/// And no more than this one of the small ones.
+const FEW: f64 = 0.1;
 /// First fragments that it takes.
 const FIRST: u64 = 10;
 /// Later fragments for each first one, below which they are lost; one is the least that there can be.
@@ -64,14 +68,21 @@ fn are_of_answers(facts: &Facts<'_>) -> bool {
             given += 1;
         }
     }
-    let is_large = |dossier: &&Dossier| {
-        let answers = &dossier.answers;
-        answers.iter().any(|a| a.bytes > LARGE || a.fragmented)
-    };
     match given + made_up {
-        0 => facts.asked_in(LONG).any(|dossier| is_large(&dossier)),
+        0 => facts.asked_in(LONG).any(again::is_large),
         _ => given >= made_up,
     }
+}
+
+/// Large answers that are asked for again, while small ones arrive: whatever ICMP says of it, and however rarely.
+#[must_use]
+pub fn large_lost(facts: &Facts<'_>) -> Option<Again> {
+    let warning = facts.alarm_share(MOSTLY, &facts.state.usual.large_asked_again);
+    let small = |dossier: &Dossier| !again::is_large(dossier);
+    let mut large = again::looks(facts.recent, facts.now(), &again::is_large);
+    let mut small = again::looks(facts.recent, facts.now(), &small);
+    let arrive = small.all(|small| small.answered != 0 && small.share() <= FEW);
+    large.find(|large| arrive && large.is_above(warning))
 }
 
 /// See the module.
@@ -101,6 +112,23 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         });
     if said.level().is_some() {
         return said;
+    }
+    if facts.visibility == Visibility::Both
+        && let Some(lost) = large_lost(facts)
+    {
+        let usual = &facts.state.usual.large_asked_again;
+        let warning = facts.alarm_share(MOSTLY, usual);
+        return Reading::new(Rule::Fragments, Unit::Share, lost.share(), warning, None)
+            .against(usual.mean())
+            .graded()
+            .saying(|| {
+                format!(
+                    "{} of {} large answers ({}) were asked for again, and small ones are not",
+                    lost.again,
+                    lost.answered,
+                    percent(lost.share())
+                )
+            });
     }
     let rest = share(lost.later, lost.first);
     let missing = (1.0 - rest).max(0.0);

@@ -1,6 +1,7 @@
 //! The rules, one a file. Each is a pure function of what is known at a tick.
 
 pub mod amplification;
+pub mod answers_lost;
 mod collapse;
 pub mod failing;
 mod fragment_flood;
@@ -53,6 +54,7 @@ fn read(rule: Rule) -> Read {
         Rule::Truncation => Server(truncation::read),
         Rule::TcpFails => Server(tcp_fails::read),
         Rule::Fragments => Server(fragments::read),
+        Rule::AnswersLost => Server(answers_lost::read),
         Rule::Garbage => Server(garbage::read),
         Rule::SynFlood => Server(syn_flood::read),
         Rule::Reflection => Network(reflection::read),

@@ -15,6 +15,9 @@ const SERVERS: usize = 8;
 /// Queries that it takes.
 const QUERIES: u64 = 10;
 
+/// Queries from which on it is known what is usual.
+const KNOWN: f64 = 20.0;
+
 /// Somebody whose queries fail at most servers.
 #[derive(Clone, Debug)]
 pub struct Cut {
@@ -30,6 +33,8 @@ pub struct Cut {
     pub answering: usize,
     /// It is surely above what is usual.
     pub fires: bool,
+    /// It was never seen to be any better, and others are served: it may live without.
+    pub is_all_that_is_known: bool,
 }
 
 /// The worst.
@@ -55,7 +60,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
             .warning
             .max((facts.limits.usual_rise * usual.upper()).min(0.9));
         // Without history there must be none at all.
-        let least = if usual.count() < 20.0 {
+        let least = if usual.count() < KNOWN {
             asker.lately_answering.is_empty() && lately.failed >= 2 * QUERIES
         } else {
             interval::lower(float(lately.failed), float(decided)) > above
@@ -67,6 +72,10 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Cut> {
             servers: asker.lately_servers.len(),
             answering: asker.lately_answering.len(),
             fires: least,
+            is_all_that_is_known: usual.count() < KNOWN
+                && facts.askers.by_client.iter().any(|(other, asker)| {
+                    other != client && asker.lately.answered > asker.lately.failed
+                }),
         }
     });
     cut.max_by(|a, b| {
@@ -95,7 +104,7 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     if facts.place.one_direction {
         return reading.unknown("only one direction of the traffic is seen");
     }
-    let most = if facts.path_lasts {
+    let most = if facts.path_lasts && !cut.is_all_that_is_known {
         Level::Critical
     } else {
         Level::Warning

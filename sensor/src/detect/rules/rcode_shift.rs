@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, float, share};
 use crate::detect::interval;
-use crate::detect::rcode::{NOERROR, NXDOMAIN, SERVFAIL};
+use crate::detect::level::Level;
+use crate::detect::rcode::{NOERROR, NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 
@@ -27,6 +28,8 @@ const NAMES: usize = 5;
 /// Clients that keep asking where nobody is served, and how often each asks at least.
 const CLIENTS: usize = 5;
 const OFTEN: u64 = 3;
+/// Of the refused those who were never served, and of the others those who are.
+const STRANGE: f64 = 0.8;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -123,6 +126,25 @@ fn nobody_is_served(facts: &Facts<'_>) -> bool {
     facts.state.known.is_empty() && insist >= CLIENTS && insist * 2 >= clients.len()
 }
 
+/// Whether nearly all who are refused were never served, and who was is served still.
+fn only_strangers_are_refused(facts: &Facts<'_>) -> bool {
+    let (mut strange, mut refused, mut served, mut known) = (0, 0, 0, 0);
+    for dossier in facts.asked_in(LONG) {
+        let Some(answer) = dossier.answer() else {
+            continue;
+        };
+        let is_refused = usize::from(answer.rcode) == REFUSED;
+        let is_known = facts.state.known.contains_key(&dossier.client);
+        refused += u64::from(is_refused);
+        strange += u64::from(is_refused && !is_known);
+        known += u64::from(is_known);
+        served += u64::from(is_known && !is_refused);
+    }
+    !facts.state.known.is_empty()
+        && share(strange, refused) >= STRANGE
+        && (known == 0 || share(served, known) >= STRANGE)
+}
+
 /// Names that are denied and used to be answered: a zone is gone.
 fn denied(facts: &Facts<'_>) -> Option<Shift> {
     let (mut all, mut some, mut counted) = (0, 0, 0_u64);
@@ -155,8 +177,9 @@ fn denied(facts: &Facts<'_>) -> Option<Shift> {
 /// Whether what used to be answered well is not any more: queries that come on top do not count.
 fn answers_instead(facts: &Facts<'_>, span: &Span) -> bool {
     let usual = facts.state.usual.noerror.after(facts.limits.learning);
-    let rate = span.rate(span.counters.answers_by_rcode[NOERROR]);
-    usual.is_some_and(|usual| rate < INSTEAD * usual)
+    // Of few answers in a short time some are missing by chance.
+    let most = interval::upper_count(span.counters.answers_by_rcode[NOERROR]);
+    usual.is_some_and(|usual| most < INSTEAD * usual * span.elapsed.as_secs_f64())
 }
 
 /// See the module.
@@ -178,7 +201,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if shift.answers < limits.rcode_answers {
         return reading.unknown("too few answers");
     }
-    reading.graded().only_if(shift.fires).saying(|| {
+    // Nobody who is served is hurt.
+    let most = if shift.rcode == REFUSED && only_strangers_are_refused(facts) {
+        Level::Warning
+    } else {
+        Level::Critical
+    };
+    let reading = reading.graded().at_most(most);
+    reading.only_if(shift.fires).saying(|| {
         let usual = shift
             .usual
             .map_or_else(String::new, |usual| format!(", usually {}", percent(usual)));

@@ -8,11 +8,16 @@ use crate::detect::interval;
 use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::detect::server::Errors;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// So many of the answers have to be far slower than the slowest twentieth usually is.
 const SLOW: f64 = 0.06;
+/// From the first slow answer to the last.
+const LASTS: Duration = Duration::from_millis(1_600);
+/// Behind a failure: as long as slow answers of its end are among those that are looked at, and as long again.
+const RECOVERY: Duration = Duration::from_secs(20);
 /// And where that is critical.
 const MOST: f64 = 0.5;
 
@@ -50,6 +55,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if (times.len() as u64) < limits.slow_answers {
         return reading.unknown("too few answers");
     }
+    // What takes a second or more waits for nothing, nor does what comes with a failure or a flood.
+    let at_once = p95 >= limits.slow.critical || facts.failing.is_unusual || facts.state.rises();
+    let lasts = || !recovers(facts) && (at_once || lasts(facts, warning));
     let slow = times.iter().filter(|time| **time > warning).count() as u64;
     let (slow, all) = (float(slow), float(times.len() as u64));
     let most = if slow / all >= MOST {
@@ -60,7 +68,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     reading
         .graded()
         .at_most(most)
-        .only_if(interval::lower(slow, all) > SLOW)
+        .only_if(interval::lower(slow, all) > SLOW && lasts())
         .saying(|| {
             let usual = usual.map_or_else(String::new, |usual| {
                 format!("; usually 95 % take at most {:.0} ms", usual * 1e3)
@@ -73,6 +81,47 @@ pub fn read(facts: &Facts<'_>) -> Reading {
                 p95 * 1e3
             )
         })
+}
+
+/// Whether answers have been slow for a while, or are again: popular names that expire together, or a page of a cache
+/// that is read in, are over in a second.
+fn lasts(facts: &Facts<'_>, warning: f64) -> bool {
+    // Of each second of the last ten: its slow answers and all of them, the first slow one and the last.
+    let mut seconds = [(0_u64, 0_u64, Duration::MAX, Duration::ZERO); 10];
+    for dossier in facts.recent {
+        let Some(answer) = dossier.answer() else {
+            continue;
+        };
+        let age = facts.now().saturating_sub(answer.at).as_secs();
+        let second = usize::try_from(age)
+            .ok()
+            .and_then(|age| seconds.get_mut(age));
+        let Some((slow, all, first, last)) = second else {
+            continue;
+        };
+        *all += 1;
+        if dossier.latency().unwrap_or_default().as_secs_f64() > warning {
+            *slow += 1;
+            *first = answer.at.min(*first);
+            *last = answer.at.max(*last);
+        }
+    }
+    let (mut begun, mut until) = (Duration::MAX, Duration::ZERO);
+    for (slow, all, first, last) in seconds {
+        if slow != 0 && float(slow) >= SLOW * float(all) {
+            begun = begun.min(first);
+            until = until.max(last);
+        }
+    }
+    until.saturating_sub(begun) >= LASTS
+}
+
+/// Whether it may be a cache that fills again behind a failure that is over.
+fn recovers(facts: &Facts<'_>) -> bool {
+    let failed_to = facts.state.mostly_failed_to;
+    // While nothing comes back, it may be slowness that has become worse.
+    let silent = facts.failing.is_most && facts.state.errors == Errors::default();
+    failed_to != Duration::ZERO && !silent && facts.now().saturating_sub(failed_to) < RECOVERY
 }
 
 /// Queries fail, or are slow: the server does not do what it usually does.

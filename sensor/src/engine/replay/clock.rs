@@ -16,7 +16,8 @@ const ALL_OVER: u32 = 3_000;
 /// learnt as usual, when it is older than what rules look at, and one in so many until all is forgotten.
 const AT_REST: [u32; 3] = [9, 32, 49];
 const ONE_AT_REST_IN: u32 = 120;
-/// Ticks that are left out are made up for in the engine's maintenance, so many: then its rates have settled.
+/// Ticks that are left out are made up for in the engine's maintenance, so many of a silence: then its rates have
+/// settled.
 const MADE_UP: u32 = 64;
 
 /// The clock of a capture, by the time of its packets.
@@ -59,6 +60,7 @@ impl PacketClock {
             passed,
             next: 0,
             left_out: 0..0,
+            made_up: 0,
         }
     }
 
@@ -74,7 +76,10 @@ pub(super) struct Gap {
     passed: u32,
     /// The tick that is due if none is left out.
     next: u32,
+    /// Ticks before the last one that are made up for.
     left_out: Range<u32>,
+    /// All that were.
+    made_up: u32,
 }
 
 impl Gap {
@@ -93,18 +98,18 @@ impl Gap {
         } else {
             self.while_something_goes_on()
         };
-        self.left_out = self.next..tick;
+        let made_up = (tick - self.next).min(MADE_UP - self.made_up);
+        self.left_out = self.next..self.next + made_up;
+        self.made_up += made_up;
         self.next = tick + 1;
         Some(self.time(tick))
     }
 
-    /// Ticks that were left out before the last one, and their times; of many, the first.
+    /// Ticks that were left out before the last one and are to be made up for, and their times.
     pub(super) fn left_out(&self) -> impl Iterator<Item = (u32, Duration)> + use<> {
         let first = self.first;
         let left_out = self.left_out.clone();
-        left_out
-            .take(MADE_UP as usize)
-            .map(move |tick| (tick, first.saturating_add(TICK.saturating_mul(tick))))
+        left_out.map(move |tick| (tick, first.saturating_add(TICK.saturating_mul(tick))))
     }
 
     /// Goes on behind a tick that is not left out after all.

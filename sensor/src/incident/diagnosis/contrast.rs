@@ -3,6 +3,7 @@
 //! Over the dossiers since the onset: the narrowest single property that holds at least nine in ten failures while the
 //! rest is as usual. "All 214 failures are names below victim.example; the other queries are answered as usual."
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use sensor_common::server::ServerKey;
@@ -127,7 +128,15 @@ pub fn find(
     values
         .into_iter()
         .filter_map(|((property, value), side)| separate(property, value, side, all, denied))
-        .min_by_key(|(contrast, many)| (*many, contrast.property))
+        .min_by_key(|(contrast, many)| {
+            // Of two that hold the same queries: what explains most, and the deeper zone.
+            let depth = match contrast.property {
+                Property::NameBelow => contrast.value.split('.').count(),
+                _ => 0,
+            };
+            let is_plain = contrast.property != Property::LargeAnswer;
+            (*many, is_plain, contrast.property, Reverse(depth))
+        })
         .map(|(contrast, _)| contrast)
 }
 
@@ -137,7 +146,7 @@ fn together(networks: &BTreeMap<Prefix, Side>) -> Option<(String, Side)> {
         .iter()
         .filter(|(_, side)| share(side.failed, side.failed + side.fine) >= INSIDE)
         .collect();
-    failing.sort_by_key(|(network, side)| (std::cmp::Reverse(side.failed), **network));
+    failing.sort_by_key(|(network, side)| (Reverse(side.failed), **network));
     if failing.is_empty() || failing.len() > NETWORKS.max(networks.len() / 3) {
         return None;
     }

@@ -240,6 +240,41 @@ pub enum Finding {
         /// Later ones.
         later: u64,
     },
+    /// Clients ask again after they were answered, all of them or all of those that have something in common.
+    AskedAgain {
+        /// How many queries.
+        again: u64,
+        /// Of so many that were answered.
+        answered: u64,
+    },
+    /// A part of what is answered is asked again.
+    AskedAgainInPart {
+        /// How many queries.
+        again: u64,
+        /// Of so many that were answered.
+        answered: u64,
+    },
+    /// Large answers are asked for again, and small ones are not.
+    LargeAskedAgain {
+        /// How many queries.
+        again: u64,
+        /// Of so many with a large answer.
+        answered: u64,
+    },
+    /// ICMP host or network unreachable about answers.
+    AnswersUnreachable {
+        /// How many.
+        errors: u64,
+        /// Who sent one of them.
+        from: String,
+    },
+    /// ICMP administratively prohibited about answers.
+    AnswersProhibited {
+        /// How many.
+        errors: u64,
+        /// Who sent one of them.
+        from: String,
+    },
     /// TCP connections to the server are not accepted.
     TcpNotAccepted {
         /// SYNs.
@@ -275,6 +310,18 @@ pub enum Finding {
     UpstreamFails {
         /// They.
         upstreams: Vec<String>,
+    },
+    /// The server asks others, and they answer: what fails is not of them.
+    UpstreamsAnswer {
+        /// Queries that they answered.
+        answered: u64,
+        /// And those that they did not.
+        failed: u64,
+    },
+    /// The server asked others, who answered, and asks nobody any more.
+    AsksNobody {
+        /// Queries a second before.
+        before: f64,
     },
     /// Hardly a query arrives any more.
     QueriesStayAway,
@@ -357,6 +404,11 @@ pub enum Kind {
     UnaskedAnswers,
     AnswersTooBig,
     FragmentsMissing,
+    AskedAgain,
+    AskedAgainInPart,
+    LargeAskedAgain,
+    AnswersUnreachable,
+    AnswersProhibited,
     TcpNotAccepted,
     Truncated,
     SynFlood,
@@ -367,6 +419,8 @@ pub enum Kind {
     SeveralServers,
     NoServerAnswers,
     UpstreamFails,
+    UpstreamsAnswer,
+    AsksNobody,
     QueriesStayAway,
     NothingListens,
     ListensAndReads,
@@ -392,6 +446,7 @@ impl Finding {
                 | Self::UnaskedAnswers { .. }
                 | Self::NoServerAnswers { .. }
                 | Self::UpstreamFails { .. }
+                | Self::UpstreamsAnswer { .. }
         )
     }
 
@@ -452,6 +507,11 @@ impl Finding {
             Self::UnaskedAnswers { .. } => Kind::UnaskedAnswers,
             Self::AnswersTooBig { .. } => Kind::AnswersTooBig,
             Self::FragmentsMissing { .. } => Kind::FragmentsMissing,
+            Self::AskedAgain { .. } => Kind::AskedAgain,
+            Self::AskedAgainInPart { .. } => Kind::AskedAgainInPart,
+            Self::LargeAskedAgain { .. } => Kind::LargeAskedAgain,
+            Self::AnswersUnreachable { .. } => Kind::AnswersUnreachable,
+            Self::AnswersProhibited { .. } => Kind::AnswersProhibited,
             Self::TcpNotAccepted { .. } => Kind::TcpNotAccepted,
             Self::Truncated => Kind::Truncated,
             Self::SynFlood => Kind::SynFlood,
@@ -462,6 +522,8 @@ impl Finding {
             Self::SeveralServers { .. } => Kind::SeveralServers,
             Self::NoServerAnswers { .. } => Kind::NoServerAnswers,
             Self::UpstreamFails { .. } => Kind::UpstreamFails,
+            Self::UpstreamsAnswer { .. } => Kind::UpstreamsAnswer,
+            Self::AsksNobody { .. } => Kind::AsksNobody,
             Self::QueriesStayAway => Kind::QueriesStayAway,
             Self::NothingListens => Kind::NothingListens,
             Self::ListensAndReads => Kind::ListensAndReads,

@@ -19,12 +19,12 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::NetworkUnreachable, &[(C::NetworkPathDown, 32), (C::HostDown, -5)]),
     (Kind::TimeExceeded, &[(C::NetworkPathDown, 34)]),
     (Kind::OtherUnreachable, &[(C::FirewallRejects, 14), (C::ServiceDown, 8)]),
-    // Silence.
-    (Kind::Silence, &[(C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
-    (Kind::SilenceHere, &[(C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
-    (Kind::PartFails, &[(C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartBeginsToFail, &[(C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartFailsHere, &[(C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
+    // Silence: a filter that rejects says so.
+    (Kind::Silence, &[(C::FirewallRejects, -30), (C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
+    (Kind::SilenceHere, &[(C::FirewallRejects, -30), (C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
+    (Kind::PartFails, &[(C::FirewallRejects, -30), (C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartBeginsToFail, &[(C::FirewallRejects, -30), (C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartFailsHere, &[(C::FirewallRejects, -30), (C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
     (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
@@ -34,7 +34,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8), (C::ServiceHung, -8), (C::FirewallDrops, -8), (C::NetworkPathDown, -10), (C::HostDown, -20)]),
     (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
     // What fails has in common.
-    (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 2), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
+    (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 12), (C::PacketLoss, -25), (C::ConnectionTracking, -25), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),
     (Kind::OnlySomeClientsDenied, &[(C::Misconfiguration, 14), (C::UnwantedQueries, 4), (C::UpstreamFailure, -10), (C::ZoneFailure, -10)]),
     (Kind::OnlyThisHost, &[(C::FirewallDrops, 8), (C::OwnHost, 4), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40)]),
     (Kind::OnlyOneZone, &[(C::ZoneFailure, 28), (C::UpstreamFailure, -6), (C::FirewallDrops, -25), (C::FirewallRejects, -15), (C::NetworkPathDown, -25), (C::PacketLoss, -25), (C::Overload, -15), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::HostDown, -40), (C::Misconfiguration, 8)]),
@@ -69,6 +69,11 @@ pub const WEIGHTS: &[Row] = &[
     // Large answers, and TCP.
     (Kind::AnswersTooBig, &[(C::PathMtu, 40), (C::ServiceDown, -10)]),
     (Kind::FragmentsMissing, &[(C::PathMtu, 34), (C::FirewallDrops, 10)]),
+    (Kind::AskedAgain, &[(C::NetworkPathDown, 18), (C::FirewallDrops, 14), (C::PacketLoss, 12), (C::FirewallRejects, -15), (C::Misconfiguration, -10), (C::HostDown, -20), (C::Overload, -30), (C::ServiceHung, -30), (C::ServiceDown, -40), (C::UpstreamFailure, -20)]),
+    (Kind::AskedAgainInPart, &[(C::PacketLoss, 20), (C::FirewallDrops, 4), (C::NetworkPathDown, 2), (C::HostDown, -30), (C::Overload, -10), (C::ServiceHung, -30), (C::ServiceDown, -40), (C::UpstreamFailure, -20)]),
+    (Kind::LargeAskedAgain, &[(C::PathMtu, 34), (C::FirewallDrops, 10), (C::PacketLoss, -20), (C::Overload, -20), (C::ServiceDown, -20)]),
+    (Kind::AnswersUnreachable, &[(C::NetworkPathDown, 26), (C::HostDown, 6), (C::FirewallDrops, -6), (C::PacketLoss, -20)]),
+    (Kind::AnswersProhibited, &[(C::FirewallRejects, 40), (C::FirewallDrops, -6), (C::NetworkPathDown, -10), (C::PacketLoss, -20)]),
     (Kind::TcpNotAccepted, &[(C::TcpBlocked, 40)]),
     (Kind::Truncated, &[(C::TcpBlocked, 11), (C::PathMtu, 4)]),
     (Kind::TcpAccepted, &[(C::HostDown, -30), (C::NetworkPathDown, -15), (C::ServiceHung, 6)]),
@@ -77,6 +82,8 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::SeveralServers, &[(C::NetworkPathDown, 14), (C::FirewallDrops, 6), (C::ServiceDown, -12), (C::ServiceHung, -15), (C::HostDown, -6), (C::Overload, -15)]),
     (Kind::NoServerAnswers, &[(C::NetworkPathDown, 24), (C::FirewallDrops, 17)]),
     (Kind::UpstreamFails, &[(C::UpstreamFailure, 40), (C::ServiceDown, -20), (C::ServiceHung, -20), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::Overload, -15), (C::ZoneFailure, -6)]),
+    (Kind::UpstreamsAnswer, &[(C::UpstreamFailure, -25)]),
+    (Kind::AsksNobody, &[(C::UpstreamFailure, -25), (C::ZoneFailure, -12), (C::Overload, 10), (C::Misconfiguration, 6)]),
     (Kind::QueriesStayAway, &[(C::NetworkPathDown, 15), (C::FirewallDrops, 14)]),
     // What this host's kernel says, and the sensor's own probe.
     (Kind::NothingListens, &[(C::ServiceDown, 30), (C::ServiceHung, -40), (C::Overload, -20), (C::FirewallDrops, -10)]),

@@ -5,6 +5,10 @@ use super::masks::Masks;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.
+#[expect(
+    clippy::too_many_lines,
+    reason = "each finding says what it has to mask"
+)]
 pub fn mask(finding: &mut Finding, masks: &mut Masks) {
     match finding {
         Finding::PortUnreachableElsewhere { errors: _, from }
@@ -18,7 +22,9 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
                 masks.address(from);
             }
         }
-        Finding::WrongSource { answers: _, from } => masks.address(from),
+        Finding::WrongSource { answers: _, from }
+        | Finding::AnswersUnreachable { errors: _, from }
+        | Finding::AnswersProhibited { errors: _, from } => masks.address(from),
         Finding::OneSource { source, share: _ } => masks.address(source),
         Finding::RandomNames { zone, clients: _ } => masks.name(zone),
         Finding::LargeAnswers { network } | Finding::AnswersLimited { network, .. } => {
@@ -68,6 +74,18 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::ManySources { sources: _ }
         | Finding::OwnHostAsks { share: _, rate: _ }
         | Finding::FragmentsMissing { first: _, later: _ }
+        | Finding::AskedAgain {
+            again: _,
+            answered: _,
+        }
+        | Finding::AskedAgainInPart {
+            again: _,
+            answered: _,
+        }
+        | Finding::LargeAskedAgain {
+            again: _,
+            answered: _,
+        }
         | Finding::TcpNotAccepted {
             syns: _,
             accepted: _,
@@ -85,6 +103,11 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::LooksAround
         | Finding::TcpAccepted
         | Finding::TcpRefused
+        | Finding::UpstreamsAnswer {
+            answered: _,
+            failed: _,
+        }
+        | Finding::AsksNobody { before: _ }
         | Finding::QueriesStayAway
         | Finding::NothingListens
         | Finding::ListensAndReads

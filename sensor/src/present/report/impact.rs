@@ -66,6 +66,7 @@ fn beside(rule: Rule, symptom: &SymptomRecord, record: &Record) -> Option<String
         | Rule::Truncation
         | Rule::TcpFails
         | Rule::Fragments
+        | Rule::AnswersLost
         | Rule::Garbage
         | Rule::FragmentFlood
         | Rule::SynFlood

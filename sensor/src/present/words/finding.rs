@@ -169,6 +169,29 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             counted(*first, "first fragment"),
             counted(*later, "later fragment")
         ),
+        Finding::AskedAgain { again, answered } => format!(
+            "{} of {} were sent again after the answer: the answers leave {server} and do not reach the clients.",
+            count(*again),
+            queries(*answered, "answered query", "answered queries")
+        ),
+        Finding::AskedAgainInPart { again, answered } => format!(
+            "{} of {} were sent again after the answer: some answers do not reach the clients.",
+            count(*again),
+            queries(*answered, "answered query", "answered queries")
+        ),
+        Finding::LargeAskedAgain { again, answered } => format!(
+            "{} of {} with a large answer were sent again, those with a small one were not: large answers do not arrive.",
+            count(*again),
+            queries(*answered, "query", "queries")
+        ),
+        Finding::AnswersUnreachable { errors, from } => format!(
+            "{from} returned {} (host or network unreachable) about answers: it has no route to the clients.",
+            counted(*errors, "ICMP error")
+        ),
+        Finding::AnswersProhibited { errors, from } => format!(
+            "{from} returned {} (administratively prohibited) about answers: a filter rejects them.",
+            counted(*errors, "ICMP error")
+        ),
         Finding::TcpNotAccepted { syns, accepted } => format!(
             "Only {} of {} to the server were accepted.",
             count(*accepted),
@@ -207,6 +230,15 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         Finding::UpstreamFails { upstreams } => format!(
             "The queries that {server} sends to {} fail or are slow.",
             first_of(upstreams, NAMED)
+        ),
+        Finding::UpstreamsAnswer { answered, failed } => format!(
+            "Of the queries that {server} sends to others, {} were answered and {} not: they do not explain the errors.",
+            count(*answered),
+            count(*failed)
+        ),
+        Finding::AsksNobody { before } => format!(
+            "{server} sent {} to others, who answered, and sends hardly any now: the errors are its own.",
+            rate(*before)
         ),
         Finding::QueriesStayAway => {
             "Query volume collapsed: clients stopped asking, or their queries no longer arrive.".into()
@@ -276,6 +308,10 @@ fn part_fails(during: &Summary, share: f64, where_seen: &str) -> String {
         "; the others were answered"
     };
     format!("{where_seen}{}{others}.", failures(during, 0, 0))
+}
+
+fn queries(many: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(many), if many == 1 { one } else { more })
 }
 
 fn were(many: u64, one: &str, more: &str) -> String {

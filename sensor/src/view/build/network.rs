@@ -57,7 +57,7 @@ struct Top {
 impl Network {
     pub fn new(at_ms: u64) -> Self {
         Self {
-            recent: Recent::default(),
+            recent: Recent::new(),
             standing: Standing::new(State::Learning, at_ms),
             own: Standing::new(State::Ok, at_ms),
             history: Arc::default(),
@@ -117,9 +117,9 @@ impl Network {
         let worst = bad.first();
         let found = match (worst, learning, missing) {
             (Some(worst), _, _) => worst.state,
-            (None, _, Some(Missing::Interface)) | (None, None, Some(_)) => State::OneWay,
-            (None, Some(_), _) => State::Learning,
-            (None, None, None) => State::Ok,
+            (None, Some(_), missing) if missing != Some(Missing::Interface) => State::Learning,
+            (None, _, Some(_)) => State::OneWay,
+            (None, _, None) => State::Ok,
         };
         self.standing.tick(found, now.elapsed, now.at_ms);
         let state = self.standing.state;
@@ -131,7 +131,7 @@ impl Network {
             since_ms: onset.unwrap_or(self.standing.since_ms),
             own,
             missing,
-            now: over(&network.history, NOW, &self.recent.now()),
+            now: over(&network.history, NOW, self.recent.now()),
             history: self.history.clone(),
             usual: self.usual,
             sources: whole(network.distinct_sources),

@@ -19,16 +19,29 @@ const P50: f64 = 0.5;
 const P95: f64 = 0.95;
 
 /// Latency of the last two seconds and of the last minute.
-#[derive(Default)]
 pub struct Recent {
     ticks: VecDeque<(Duration, Latency)>,
+    /// Of `ticks`.
+    now: Latency,
     slots: VecDeque<(Duration, Latency)>,
 }
 
 impl Recent {
+    /// No answer yet.
+    pub fn new() -> Self {
+        Self {
+            ticks: VecDeque::new(),
+            now: Latency::fine(),
+            slots: VecDeque::new(),
+        }
+    }
+
     /// Adds the answers of the tick that ended at `now`.
     pub fn push(&mut self, latency: Option<&Latency>, now: Duration) {
-        self.ticks.retain(|(at, _)| now.saturating_sub(*at) < NOW);
+        let is_old = |(at, _): &mut (Duration, Latency)| now.saturating_sub(*at) >= NOW;
+        while let Some((_, oldest)) = self.ticks.pop_front_if(is_old) {
+            self.forget(&oldest);
+        }
         while self.slots.len() > SLOTS
             || self
                 .slots
@@ -40,6 +53,7 @@ impl Recent {
         let Some(latency) = latency.filter(|latency| !latency.is_empty()) else {
             return;
         };
+        self.now.merge(latency);
         self.ticks.push_back((now, latency.clone()));
         match self.slots.back_mut() {
             Some((begun, slot)) if now.saturating_sub(*begun) < SLOT => slot.merge(latency),
@@ -55,9 +69,20 @@ impl Recent {
         sum
     }
 
+    fn forget(&mut self, oldest: &Latency) {
+        if self.ticks.is_empty() {
+            self.now = Latency::fine();
+        } else if oldest.is_coarse() {
+            // Those that are left may all be fine.
+            self.now = Self::sum(&self.ticks);
+        } else {
+            self.now.take(oldest);
+        }
+    }
+
     /// Of the last two seconds.
-    pub fn now(&self) -> Latency {
-        Self::sum(&self.ticks)
+    pub fn now(&self) -> &Latency {
+        &self.now
     }
 
     /// Of the last minute.
@@ -128,7 +153,7 @@ mod tests {
 
     #[test]
     fn latency_is_of_two_seconds_and_of_a_minute() {
-        let mut recent = Recent::default();
+        let mut recent = Recent::new();
         for tick in 1..=400 {
             let slow = latency(if tick <= 8 { 900 } else { 2 });
             recent.push(Some(&slow), Duration::from_millis(250) * tick);
@@ -141,6 +166,24 @@ mod tests {
         let minute = recent.minute();
         assert!((200..=240).contains(&minute.count()), "{}", minute.count());
         assert!(minute.quantile(1.0) < Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn what_is_coarse_makes_two_seconds_coarse_and_not_longer() {
+        let mut recent = Recent::new();
+        let mut coarse = [0; sensor_common::latency::COARSE_BUCKETS];
+        coarse[3] = 7;
+        let tick = |number: u32| Duration::from_millis(250) * number;
+        recent.push(Some(&latency(2)), tick(1));
+        recent.push(Some(&Latency::coarse(&coarse)), tick(2));
+        assert!(recent.now().is_coarse() && recent.now().count() == 8);
+        for number in 3..=10 {
+            recent.push(Some(&latency(2)), tick(number));
+        }
+        assert!(!recent.now().is_coarse());
+        assert_eq!(recent.now().count(), 8);
+        recent.push(None, tick(30));
+        assert!(recent.now().is_empty());
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Server {
     pub fn new(at_ms: u64) -> Self {
         Self {
             totals: ServerWindow::empty(),
-            recent: Recent::default(),
+            recent: Recent::new(),
             standing: Standing::new(State::Learning, at_ms),
             minute: Rates::default(),
             usual: Usual::default(),
@@ -99,7 +99,7 @@ impl Server {
             vantage: now.detector.vantage(key),
             incident: incident.map(|record| record.id.clone()),
             totals: self.totals.clone(),
-            now: over(&state.history, NOW, &self.recent.now()),
+            now: over(&state.history, NOW, self.recent.now()),
             minute: self.minute,
             usual: self.usual,
             rules: readings.iter().map(|reading| rule(reading, now)).collect(),
