@@ -11,6 +11,8 @@ pub mod diagnosis;
 pub mod evidence;
 pub mod gather;
 pub mod open;
+pub mod packets;
+pub mod past;
 pub mod record;
 pub mod series;
 pub mod store;
@@ -19,5 +21,6 @@ pub mod tracker;
 
 pub use change::Change;
 pub use diagnosis::Cause;
+pub use past::Past;
 pub use record::{About, Counts, Record};
 pub use tracker::Tracker;

@@ -10,6 +10,7 @@ use super::change::Change;
 use super::evidence::Recent;
 use super::gather::failing_upstreams;
 use super::open::{Incident, Tick, last_seen};
+use super::past::Past;
 use super::record::{About, Record, Stage};
 use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
 use crate::measure::clock::WallClock;
@@ -40,6 +41,7 @@ pub struct Tracker {
     recent: Recent,
     calendar: WallClock,
     about: About,
+    past: Past,
     shadow: BTreeSet<Rule>,
     /// Those of them that fire.
     in_shadow: BTreeSet<(Subject, Rule)>,
@@ -58,6 +60,16 @@ impl Tracker {
             shadow,
             ..Self::default()
         }
+    }
+
+    /// With what is known from before.
+    pub fn set_past(&mut self, past: Past) {
+        self.past = past;
+    }
+
+    /// What is known from before, for those that come after.
+    pub fn take_past(&mut self) -> Past {
+        std::mem::take(&mut self.past)
     }
 
     /// Adds sampled packets.
@@ -107,8 +119,10 @@ impl Tracker {
                     changes.push((Change::Stale, other));
                 }
                 let (recent, calendar) = (&self.recent, &self.calendar);
-                let incident =
-                    Incident::open(*subject, &readings, detector, tick.now, recent, calendar);
+                let past = &mut self.past;
+                let incident = Incident::open(
+                    *subject, &readings, detector, tick.now, recent, calendar, past,
+                );
                 self.open.insert(*subject, incident);
                 self.unfollowed.remove(subject);
                 changes.push((Change::Opened, *subject));

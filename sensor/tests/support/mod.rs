@@ -6,6 +6,8 @@ pub mod exchange;
 pub mod film;
 pub mod frames;
 pub mod lab;
+pub mod outage;
+pub mod pcap;
 pub mod traffic;
 
 use std::time::{Duration, Instant};
