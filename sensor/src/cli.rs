@@ -102,6 +102,7 @@ Examples:
   sensor replay incident.pcap --output json
   sensor replay day.pcap.zst --from 2026-11-26T10:00:00Z --until 2026-11-26T10:30:00Z
   sensor replay ring.pcap0 ring.pcap1           several files as one, in the order of time
+  sensor replay --follow running.pcap           while tcpdump or dumpcap writes it
   tcpdump -i eth0 -w - port 53 | sensor replay -
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
@@ -306,6 +307,10 @@ pub struct ReplayArguments {
     /// Leave out what was captured later; as --from.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<Moment>,
+
+    /// Read on as the file is written, and write incidents as they change, until SIGINT or SIGTERM.
+    #[arg(long, conflicts_with_all = ["from", "until", "screen"])]
+    pub follow: bool,
 
     /// Which engine counts; `auto` is the host's, which needs no privileges.
     #[arg(long, value_enum, default_value = "auto")]

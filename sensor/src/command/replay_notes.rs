@@ -69,6 +69,16 @@ pub(super) fn disorder(disorder: Disorder) -> Option<String> {
     })
 }
 
+/// Frames that were left out as copies; `None` of none.
+pub(super) fn copies(copies: u64) -> Option<String> {
+    (copies != 0).then(|| {
+        format!(
+            "packets are in the capture more than once, as on `any` or on a mirror port of both directions: {copies} copies \
+             were left out, and counts are of single packets"
+        )
+    })
+}
+
 /// Queries that had no end when the capture ended; `None` of none.
 pub(super) fn waiting(window: &Window) -> Option<String> {
     let of = |server: &ServerWindow| server.waiting.since(0);

@@ -10,10 +10,13 @@ use std::time::Duration;
 use super::capture::{Capture, Frame};
 use super::capture_error::CaptureError;
 use super::clock::DISORDER;
+use super::copies::{Copies, Suspect};
 use super::record::Unread;
 
 /// Frames that wait for earlier ones, at most: as much as stays in a cache.
 const WAITING: usize = 8_192;
+/// Frames that are read before the first is handed over: by them it is known whether packets are there twice.
+const LOOK_AHEAD: u64 = 64;
 
 /// A frame that waits for its turn.
 struct Waiting {
@@ -22,6 +25,7 @@ struct Waiting {
     time: Option<Duration>,
     bytes: Vec<u8>,
     is_cut: bool,
+    suspect: Option<Suspect>,
 }
 
 /// A capture that is read, and its next frame where there are several.
@@ -39,6 +43,17 @@ pub struct Disorder {
     pub most: Duration,
 }
 
+/// What comes next.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// A frame.
+    Frame(Frame<'a>),
+    /// Nothing yet: the file that is followed has no more now.
+    Later,
+    /// Nothing any more.
+    End,
+}
+
 /// See the module.
 pub struct Input<'r> {
     parts: Vec<Part<'r>>,
@@ -48,13 +63,24 @@ pub struct Input<'r> {
     waiting: VecDeque<Waiting>,
     latest: Duration,
     disorder: Disorder,
+    copies: Copies,
+    /// Copies that were left out.
+    left_out: u64,
+    /// Frames that were read.
+    read: u64,
+    /// A capture that is still written.
+    grows: bool,
+    /// It has not grown for a while: what waits need not wait any longer.
+    is_quiet: bool,
     /// Memory of frames that were handed over.
     spare: Vec<Vec<u8>>,
     last: Vec<u8>,
     limits: Option<RangeInclusive<Duration>>,
     skipped: BTreeMap<Unread, u64>,
-    /// Nothing more will come of the captures, or why.
-    ended: Option<Option<CaptureError>>,
+    /// Nothing more will come of the captures.
+    has_ended: bool,
+    /// Why, where they are damaged.
+    error: Option<CaptureError>,
 }
 
 impl<'r> From<Capture<'r>> for Input<'r> {
@@ -66,11 +92,17 @@ impl<'r> From<Capture<'r>> for Input<'r> {
             waiting: VecDeque::new(),
             latest: Duration::ZERO,
             disorder: Disorder::default(),
+            copies: Copies::new(),
+            left_out: 0,
+            read: 0,
+            grows: false,
+            is_quiet: false,
             spare: Vec::new(),
             last: Vec::new(),
             limits: None,
             skipped: BTreeMap::new(),
-            ended: None,
+            has_ended: false,
+            error: None,
         }
     }
 }
@@ -92,6 +124,18 @@ impl Input<'static> {
         input.read_ahead()?;
         Ok(input)
     }
+
+    /// Opens a capture that is still written; `None` while there is nothing in it.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no capture that can be followed.
+    pub fn follow(path: &Path) -> Result<Option<Self>, CaptureError> {
+        let capture = Capture::follow(path)?;
+        Ok(capture.map(|capture| Self {
+            grows: true,
+            ..Self::from(capture)
+        }))
+    }
 }
 
 impl Input<'_> {
@@ -101,7 +145,7 @@ impl Input<'_> {
         from: impl Fn(Duration) -> Option<Duration>,
         until: impl Fn(Duration) -> Option<Duration>,
     ) {
-        while self.waiting.is_empty() && self.ended.is_none() {
+        while self.waiting.is_empty() && !self.has_ended {
             self.read_on();
         }
         let first = self
@@ -130,6 +174,22 @@ impl Input<'_> {
         self.disorder
     }
 
+    /// Frames that were left out as copies of others.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// What is followed has not grown for a while: what waits for earlier frames waits no longer.
+    pub fn be_quiet(&mut self) {
+        self.is_quiet = true;
+    }
+
+    /// Follows no longer: the capture ends where there is nothing more yet, a record that is not whole included.
+    pub fn end(&mut self) {
+        self.grows = false;
+    }
+
     /// Frames that were skipped so far because of their interface.
     #[must_use]
     pub fn skipped(&self) -> BTreeMap<Unread, u64> {
@@ -142,48 +202,65 @@ impl Input<'_> {
         sum
     }
 
-    /// The next frame in the order of time; `None` at the end.
+    /// The next frame in the order of time.
     ///
     /// # Errors
     /// A capture cannot be read on; what came before it was given.
-    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+    pub fn next_frame(&mut self) -> Result<Next<'_>, CaptureError> {
         loop {
-            while self.ended.is_none() && !self.is_settled() {
-                self.read_on();
+            while !self.has_ended && !self.is_settled() {
+                if !self.read_on() {
+                    if self.is_quiet && !self.waiting.is_empty() {
+                        break;
+                    }
+                    return Ok(Next::Later);
+                }
             }
             let Some(frame) = self.waiting.pop_front() else {
-                return match self.ended.as_mut().and_then(Option::take) {
-                    Some(error) => Err(error),
-                    None => Ok(None),
-                };
+                return self.error.take().map_or(Ok(Next::End), Err);
             };
             let before = std::mem::replace(&mut self.last, frame.bytes);
             self.spare.push(before);
             let limits = self.limits.as_ref();
-            if limits.is_none_or(|limits| limits.contains(&frame.order)) {
-                return Ok(Some(Frame {
-                    time: frame.time,
-                    bytes: &self.last,
-                    is_cut: frame.is_cut,
-                }));
+            if limits.is_some_and(|limits| !limits.contains(&frame.order)) {
+                continue;
             }
+            let is_left_out = |suspect| self.copies.is_left_out(suspect);
+            if frame.suspect.is_some_and(is_left_out) {
+                self.left_out += 1;
+                continue;
+            }
+            return Ok(Next::Frame(Frame {
+                time: frame.time,
+                bytes: &self.last,
+                is_cut: frame.is_cut,
+            }));
         }
     }
 
-    fn read_on(&mut self) {
+    /// Reads a frame, or that there is none any more. False where there is none yet.
+    fn read_on(&mut self) -> bool {
         match self.read() {
-            Ok(Some(frame)) => self.put(frame),
-            ended => self.ended = Some(ended.err()),
+            Ok(Some(mut frame)) => {
+                frame.suspect = self.copies.note(frame.time, &frame.bytes, frame.is_cut);
+                self.read += 1;
+                self.is_quiet = false;
+                self.put(frame);
+            }
+            Ok(None) if self.grows => return false,
+            ended => {
+                self.has_ended = true;
+                self.error = ended.err();
+            }
         }
+        true
     }
 
     /// Whether the first that waits has nothing earlier behind it, as far as frames are put in order.
     fn is_settled(&self) -> bool {
+        let is_over = |first: &Waiting| first.order + DISORDER < self.latest;
         self.waiting.len() >= WAITING
-            || self
-                .waiting
-                .front()
-                .is_some_and(|first| first.order + DISORDER < self.latest)
+            || (self.read >= LOOK_AHEAD && self.waiting.front().is_some_and(is_over))
     }
 
     fn put(&mut self, frame: Waiting) {
@@ -206,6 +283,10 @@ impl Input<'_> {
     fn read(&mut self) -> Result<Option<Waiting>, CaptureError> {
         let mut memory = self.spare.pop().unwrap_or_default();
         if let ([part], []) = (&mut self.parts[..], &self.later[..]) {
+            // The last of several may have read one already.
+            if let Some(next) = part.next.take() {
+                return Ok(Some(next));
+            }
             return part.read(&mut memory, self.latest);
         }
         let next = |part: &Part<'_>| part.next.as_ref().map(|next| next.order);
@@ -270,6 +351,7 @@ impl Part<'_> {
             time,
             bytes: std::mem::take(memory),
             is_cut,
+            suspect: None,
         }))
     }
 }

@@ -9,7 +9,8 @@ use sensor_common::sample::Sample;
 use super::capture_error::CaptureError;
 use super::clock::{DISORDER, Gap, PacketClock};
 use super::counting::Counting;
-use super::input::{Disorder, Input};
+use super::follow::{Follow, Grown};
+use super::input::{Disorder, Input, Next};
 use super::pace::Pace;
 use super::record::Unread;
 use crate::engine::kernel::load::LoadError;
@@ -53,6 +54,8 @@ pub struct Replay<'r, C> {
     at: Duration,
     /// How fast it is played; none where as fast as possible.
     pace: Option<Arc<Pace>>,
+    /// Of a capture that is still written.
+    follow: Option<Follow>,
     timeout: Duration,
     /// Of the last reading.
     slots: Slots,
@@ -73,6 +76,8 @@ pub struct Summary {
     pub restarts: u64,
     /// Frames that were put in the order of time.
     pub disorder: Disorder,
+    /// Frames that were left out, because each packet is in the capture more than once.
+    pub copies: u64,
     /// The clock was set back so often that detection was given up.
     pub gave_up: bool,
     /// Frames that were skipped, because their link layer is not read here or not described.
@@ -112,6 +117,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             at_rest: false,
             at: Duration::ZERO,
             pace: None,
+            follow: None,
             timeout,
             status: Status::of_capture(name, C::NAME),
             slots: Slots::default(),
@@ -126,27 +132,36 @@ impl<'r, C: Counting> Replay<'r, C> {
         self
     }
 
+    /// The capture is still written.
+    #[must_use]
+    pub fn following(mut self, follow: Follow) -> Self {
+        self.follow = Some(follow);
+        self
+    }
+
     /// What is known of the capture. Whole once there are no more ticks.
     #[must_use]
     pub fn summary(mut self) -> Summary {
         self.summary.skipped = self.input.skipped();
         self.summary.disorder = self.input.disorder();
+        self.summary.copies = self.input.left_out();
         self.summary
     }
 
-    /// Reads and counts until a tick is due, or the capture ends.
-    fn read_on(&mut self) {
+    /// Reads and counts until a tick is due, or the capture ends. False where it has no more yet.
+    fn read_on(&mut self) -> bool {
         if let Some(frame) = self.waiting.take() {
             self.counting.set_clock(self.times.now);
             count(&mut self.counting, &frame, &mut self.summary);
         }
         loop {
             let frame = match self.input.next_frame() {
-                Ok(Some(frame)) => frame,
+                Ok(Next::Frame(frame)) => frame,
+                Ok(Next::Later) => return false,
                 ended => {
                     self.summary.damaged = ended.err();
                     self.stage = Stage::LastTick;
-                    return;
+                    return true;
                 }
             };
             self.summary.cut += u64::from(frame.is_cut);
@@ -154,7 +169,7 @@ impl<'r, C: Counting> Replay<'r, C> {
                 if let Some(gap) = self.times.pass_to(time, &mut self.summary) {
                     self.waiting = Some(frame.bytes.to_vec());
                     self.gap = Some(gap);
-                    return;
+                    return true;
                 }
                 self.counting.set_clock(self.times.now);
             }
@@ -172,8 +187,8 @@ impl<'r, C: Counting> Replay<'r, C> {
         settled.max(begun + self.at)
     }
 
-    /// The next tick.
-    fn next_tick(&mut self) -> Option<(Duration, Tick)> {
+    /// The next tick, or that there is none yet, or any more.
+    fn next_tick(&mut self) -> Step {
         loop {
             if let Some(gap) = &mut self.gap {
                 // Played as fast as it was made every tick is shown.
@@ -191,15 +206,19 @@ impl<'r, C: Counting> Replay<'r, C> {
                     } else {
                         self.times.first.take().unwrap_or(Tick::Next)
                     };
-                    return Some((at, tick));
+                    return Step::Tick(at, tick);
                 }
                 self.gap = None;
             }
-            if let Some(due) = self.due.pop_front() {
-                return Some(due);
+            if let Some((at, tick)) = self.due.pop_front() {
+                return Step::Tick(at, tick);
             }
             match self.stage {
-                Stage::Frames => self.read_on(),
+                Stage::Frames => {
+                    if !self.read_on() {
+                        return Step::Later;
+                    }
+                }
                 Stage::LastTick => {
                     self.stage = Stage::Flush;
                     if self.times.begun.is_some() {
@@ -217,12 +236,20 @@ impl<'r, C: Counting> Replay<'r, C> {
                     let end = self.end();
                     self.counting.set_clock(end);
                     self.counting.flush();
-                    return Some((end, Tick::Rest));
+                    return Step::Tick(end, Tick::Rest);
                 }
-                Stage::Over => return None,
+                Stage::Over => return Step::Over,
             }
         }
     }
+}
+
+/// What comes next.
+enum Step {
+    Tick(Duration, Tick),
+    /// Of a capture that is followed: it has no more yet.
+    Later,
+    Over,
 }
 
 fn count<C: Counting>(counting: &mut C, frame: &[u8], summary: &mut Summary) {
@@ -275,9 +302,34 @@ impl Times {
     }
 }
 
+impl<C: Counting> Replay<'_, C> {
+    /// Waits for more of a capture that is followed.
+    async fn wait(&mut self) {
+        let Some(follow) = &mut self.follow else {
+            return self.input.end();
+        };
+        match follow.wait().await {
+            Grown::Perhaps => {}
+            Grown::NotForLong => self.input.be_quiet(),
+            Grown::NeverAgain => self.input.end(),
+        }
+    }
+}
+
 impl<C: Counting> Engine for Replay<'_, C> {
     async fn tick(&mut self) -> Option<Tick> {
-        let (time, tick) = self.next_tick()?;
+        if let Some(follow) = &mut self.follow
+            && follow.is_over().await
+        {
+            self.input.end();
+        }
+        let (time, tick) = loop {
+            match self.next_tick() {
+                Step::Tick(time, tick) => break (time, tick),
+                Step::Over => return None,
+                Step::Later => self.wait().await,
+            }
+        };
         self.at = time.saturating_sub(self.times.begun.unwrap_or(time));
         if let Some(pace) = &self.pace {
             pace.due(self.at).await;
