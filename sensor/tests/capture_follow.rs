@@ -11,9 +11,9 @@ use std::sync::mpsc::{Receiver, channel};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use support::PATIENCE;
 use support::outage::{asked, outage};
 use support::pcap;
+use support::{PATIENCE, wait_for};
 
 /// A running `replay --follow`; killed when dropped.
 struct Follower {
@@ -49,6 +49,24 @@ impl Follower {
 
     fn write(&self, bytes: &[u8]) {
         append(&self.path, bytes);
+    }
+
+    /// Waits until it has read all that is there, and sleeps until there is more.
+    fn has_read_all(&self) {
+        let length = fs::metadata(&self.path).expect("a file").len();
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let is_there = |descriptor: fs::DirEntry| {
+            let is_capture = fs::read_link(descriptor.path()).is_ok_and(|path| path == self.path);
+            let info = process.join("fdinfo").join(descriptor.file_name());
+            let info = fs::read_to_string(info).unwrap_or_default();
+            let first = info.lines().next().unwrap_or_default();
+            is_capture && first.split_whitespace().last() == Some(&length.to_string())
+        };
+        wait_for("the end of the file", || {
+            let open = fs::read_dir(process.join("fd")).expect("it runs");
+            let status = fs::read_to_string(process.join("status")).expect("it runs");
+            status.contains("State:\tS") && open.flatten().any(is_there)
+        });
     }
 
     /// Waits for a change of an incident.
@@ -105,6 +123,7 @@ fn an_incident_is_told_while_its_capture_is_written() {
     let (most, end) = rest.split_at(rest.len() - 30);
     follower.write(most);
     follower.says("opened");
+    follower.has_read_all();
     follower.write(end);
     let mut more = asked(40, 90, false);
     let (us, last) = more.pop().expect("a frame");
@@ -151,6 +170,7 @@ fn a_pcapng_file_is_followed_as_well() {
     let (most, end) = bytes.split_at(bytes.len() - 9);
     follower.write(most);
     follower.says("opened");
+    follower.has_read_all();
     follower.write(end);
     let mut more: Vec<u8> = asked(40, 90, false).iter().flat_map(packet).collect();
     more.extend(block(5, &[0; 12]));

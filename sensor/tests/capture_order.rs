@@ -122,8 +122,6 @@ fn frames_that_are_a_little_out_of_order_are_put_in_order() {
 
 #[test]
 fn a_capture_in_no_order_is_counted_and_not_judged() {
-    let mut frames = answered(200);
-    frames.reverse();
     let backwards: Frames = (0..100).map(|n| ((100 - n) * 5_000, query(1))).collect();
     let output = replay(&[], &[write("backwards.pcap", &backwards)]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -167,10 +165,16 @@ fn several_captures_are_one_in_the_order_of_time() {
 fn a_part_of_a_capture_is_chosen_by_time() {
     let path = write("part.pcap", &answered(200));
     // 10 s of 20 pairs each: two seconds of it.
-    let output = replay(&["--from", "4s", "--until", "5999ms"], &[path.clone()]);
+    let output = replay(
+        &["--from", "4s", "--until", "5999ms"],
+        std::slice::from_ref(&path),
+    );
     assert_eq!(seen(&output), 80, "{}", stderr(&output));
     // 1,780,000,000 s after 1970 is 20:26:40.
-    let output = replay(&["--from", "2026-05-28T20:26:45Z"], &[path.clone()]);
+    let output = replay(
+        &["--from", "2026-05-28T20:26:45Z"],
+        std::slice::from_ref(&path),
+    );
     assert_eq!(seen(&output), 200, "{}", stderr(&output));
     let output = replay(&["--from", "yesterday"], &[path]);
     assert_eq!(output.status.code(), Some(2));
