@@ -8,6 +8,7 @@ mod bench;
 mod bpf;
 mod casebook;
 mod compare;
+mod fuzz;
 mod kernels;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
@@ -36,6 +37,8 @@ enum Task {
     Casebook(casebook::Options),
     /// Count captures with both engines and tshark, and name each packet on which they differ. As root with the kernel's.
     Compare(compare::Options),
+    /// Give any bytes to the readers of captures, the packet parser, the dossier decoder and the casebook's format.
+    Fuzz(fuzz::Options),
     /// Stage failures and floods on private networks and score what the sensor says. Needs root.
     Scenarios(scenarios::Options),
     /// Boot the kernels that people have, in qemu, and run the tests that need one on each.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&options),
         Task::Casebook(options) => casebook::run(&options),
         Task::Compare(options) => compare::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
         Task::Kernels(options) => kernels::run(&options),
         Task::Pictures => pictures::run(),
