@@ -10,11 +10,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use crate::detect::RULES;
 use crate::engine::kernel::hook::HookChoice;
 use crate::engine::settings::TIMEOUTS;
+use crate::incident::Cause;
 use crate::measure::address;
 use crate::measure::sketch::Prefix;
 use crate::present::output::Format;
 use crate::serve::listen::Listen;
 
+/// Stands for incidents whose cause is unknown.
+pub const UNKNOWN_CAUSE: &str = "unknown";
 /// Where running sensors are found.
 const RUN_DIRECTORY: &str = "/run/sensor";
 
@@ -97,6 +100,9 @@ Examples:
   sensor replay incident.pcap --report          each incident as a report in Markdown
   sensor replay incident.pcap --host 192.0.2.53 it was captured on the host with that address
   sensor replay incident.pcap --output json
+  sensor replay day.pcap.zst --from 2026-11-26T10:00:00Z --until 2026-11-26T10:30:00Z
+  sensor replay ring.pcap0 ring.pcap1           several files as one, in the order of time
+  sensor replay --follow running.pcap           while tcpdump or dumpcap writes it
   tcpdump -i eth0 -w - port 53 | sensor replay -
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
@@ -107,7 +113,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   sensor report                         the newest, in Markdown
-  sensor report --list
+  sensor report --list --since 7d --cause service_down --sort length
   sensor report ID --output html > incident.html
   sensor report ID --redact --output json")]
     Report(ReportArguments),
@@ -137,6 +143,32 @@ Examples:
   sensor doctor --clean                 after a sensor was killed (SIGKILL, out of memory)
   sensor doctor --cost                  while `sensor watch` runs beside it")]
     Doctor(DoctorArguments),
+}
+
+/// A moment, of a capture or of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Since 1970.
+    At(Duration),
+    /// Since the first packet of a capture; before now where incidents are listed.
+    After(Duration),
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(after) = humantime::parse_duration(text) {
+        return Ok(Moment::After(after));
+    }
+    let at = humantime::parse_rfc3339_weak(text).ok();
+    let since = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    let since =
+        since.ok_or("a time is as 2026-11-26T10:00:00Z (UTC), or since the first packet as 90s")?;
+    Ok(Moment::At(since))
+}
+
+/// The same, of incidents.
+fn moment_or_ago(text: &str) -> Result<Moment, String> {
+    let wrong = "a time is as 2026-11-26T10:00:00Z (UTC), or how long ago as 90m or 7d";
+    moment(text).map_err(|_| wrong.into())
 }
 
 /// Arguments of `demo`.
@@ -268,8 +300,21 @@ pub struct StatusArguments {
     reason = "each is a switch of the command line"
 )]
 pub struct ReplayArguments {
-    /// The capture; `-` for standard input.
-    pub file: PathBuf,
+    /// The capture, or several that are read as one in the order of time; `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Leave out what was captured before: a time as 2026-11-26T10:00:00Z, or since the first packet as 90s or 1h 30m.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub from: Option<Moment>,
+
+    /// Leave out what was captured later; as --from.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<Moment>,
+
+    /// Read on as the file is written, and write incidents as they change, until SIGINT or SIGTERM.
+    #[arg(long, conflicts_with_all = ["from", "until", "screen"])]
+    pub follow: bool,
 
     /// Which engine counts; `auto` is the host's, which needs no privileges.
     #[arg(long, value_enum, default_value = "auto")]
@@ -385,6 +430,22 @@ pub struct ReportArguments {
     #[arg(long)]
     pub list: bool,
 
+    /// List what went on then or later: a time as 2026-11-26T10:00:00Z, or how long ago as 90m or 7d.
+    #[arg(long, requires = "list", value_name = "TIME", value_parser = moment_or_ago)]
+    pub since: Option<Moment>,
+
+    /// List incidents of this server.
+    #[arg(long, requires = "list", value_name = "ADDRESS")]
+    pub server: Option<IpAddr>,
+
+    /// List incidents with this likely cause; `unknown` for those without one.
+    #[arg(long, requires = "list", value_name = "CAUSE", value_parser = causes(), hide_possible_values = true)]
+    pub cause: Option<String>,
+
+    /// What comes first in the list; `time` has the newest last.
+    #[arg(long, requires = "list", value_enum, default_value = "time")]
+    pub sort: SortBy,
+
     /// Mask addresses and names.
     #[arg(long)]
     pub redact: bool,
@@ -396,6 +457,18 @@ pub struct ReportArguments {
     /// How to write. `--list` writes a line for each incident, or with `json` an object.
     #[arg(long, value_enum, default_value = "md")]
     pub output: ReportFormat,
+}
+
+/// The order of a list of incidents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// By the time of detection, the newest last.
+    #[default]
+    Time,
+    /// The worst first.
+    Level,
+    /// The longest first.
+    Length,
 }
 
 /// How a report is written.
@@ -499,6 +572,12 @@ pub enum EngineChoice {
 fn levels() -> impl TypedValueParser<Value = log::LevelFilter> {
     PossibleValuesParser::new(["off", "error", "warn", "info", "debug", "trace"])
         .map(|level| level.parse().unwrap_or(log::LevelFilter::Warn))
+}
+
+/// Codes of causes.
+fn causes() -> PossibleValuesParser {
+    let codes = Cause::ALL.iter().map(|cause| cause.code());
+    PossibleValuesParser::new(codes.chain([UNKNOWN_CAUSE]))
 }
 
 /// Names of the rules.

@@ -18,7 +18,7 @@ use crate::host::totals::HostTotals;
 use crate::incident::About;
 use crate::incident::open::Tick;
 use crate::incident::tracker::Shadow;
-use crate::incident::{Change, Record, Tracker};
+use crate::incident::{Change, Past, Record, Tracker};
 use crate::measure::address::{ip, key};
 use crate::measure::clock::WallClock;
 use crate::measure::sampled::Sampled;
@@ -82,6 +82,18 @@ impl Monitor {
             is_whole: false,
             now: Duration::ZERO,
         }
+    }
+
+    /// With what is known of incidents from before.
+    #[must_use]
+    pub fn with_past(mut self, past: Past) -> Self {
+        self.tracker.set_past(past);
+        self
+    }
+
+    /// What is known of incidents from before, for a monitor that comes after.
+    pub fn take_past(&mut self) -> Past {
+        self.tracker.take_past()
     }
 
     /// Takes what was counted in a tick, and what was sampled in it. Gives what has changed. The first reading is

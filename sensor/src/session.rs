@@ -21,7 +21,7 @@ use crate::engine::{Engine, Tick};
 use crate::host::probe::{self, Verified};
 use crate::host::watch::HostWatch;
 use crate::incident::tracker::Shadow;
-use crate::incident::{Change, Record};
+use crate::incident::{Change, Past, Record};
 use crate::measure::clock::WallClock;
 use crate::measure::window::Reading;
 use crate::monitor::{Monitor, MonitorOptions};
@@ -81,6 +81,8 @@ pub struct Session<E> {
     /// Of this host, as the monitor has them.
     addresses: Arc<BTreeSet<ServerKey>>,
     alerts: Alerts,
+    /// What is known of incidents from before, until time begins.
+    past: Past,
     host: Option<HostWatch>,
     probes: Option<Probes>,
     ticks: usize,
@@ -104,6 +106,7 @@ impl<E: Engine> Session<E> {
             monitor: None,
             addresses: Arc::default(),
             alerts: Alerts::default(),
+            past: Past::default(),
             host: None,
             probes: None,
             ticks: 0,
@@ -116,6 +119,13 @@ impl<E: Engine> Session<E> {
     #[must_use]
     pub fn with_alerts(mut self, alerts: Alerts) -> Self {
         self.alerts = alerts;
+        self
+    }
+
+    /// Goes on with what an earlier sensor left open.
+    #[must_use]
+    pub fn with_past(mut self, past: Past) -> Self {
+        self.past = past;
         self
     }
 
@@ -219,7 +229,12 @@ impl<E: Engine> Session<E> {
         if let Some(publisher) = &mut self.publisher {
             publisher.begin();
         }
-        self.monitor = Some(Monitor::new(&self.settings, clock, self.options.clone()));
+        let mut past = std::mem::take(&mut self.past);
+        if let Some(before) = &mut self.monitor {
+            past = before.take_past();
+        }
+        let monitor = Monitor::new(&self.settings, clock, self.options.clone());
+        self.monitor = Some(monitor.with_past(past));
         self.addresses = Arc::default();
         Ok(())
     }

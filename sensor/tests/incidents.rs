@@ -16,8 +16,9 @@ use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
 use sensor::engine::settings::for_ports;
 use sensor::incident::About;
+use sensor::incident::packets::write_pcap;
 use sensor::incident::record::Stage;
-use sensor::incident::store::{Store, write_pcap};
+use sensor::incident::store::Store;
 use sensor::incident::{Change, Record};
 use sensor::measure::address::key;
 use sensor::measure::clock::WallClock;
@@ -581,7 +582,9 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
     let path = directory("store");
     let store = Store::new(Some(&path));
     assert!(store.newest().is_err());
-    store.write(&record, &packets, &calendar).expect("written");
+    store
+        .write(&record, &[], &packets, &calendar)
+        .expect("written");
     let read = store.read(&record.id).expect("read");
     assert_eq!(read, record);
     for file in fs::read_dir(&path).expect("a directory") {
@@ -598,7 +601,7 @@ fn a_record_comes_back_from_disk_as_it_was_and_only_its_owner_reads_it() {
         let mut other = record.clone();
         other.id = format!("{}-192-0-2-9", 1_800_000_000_000_u64 + number);
         store
-            .write(&other, &packets[..1], &calendar)
+            .write(&other, &[], &packets[..1], &calendar)
             .expect("written");
     }
     assert_eq!(store.ids().expect("readable").len(), 100);
@@ -626,7 +629,7 @@ fn files_of_others_in_the_directory_are_left_alone() {
         let mut other = record.clone();
         other.id = format!("{}-192-0-2-9", 1_600_000_000_000_u64 + number);
         store
-            .write(&other, &packets[..1], &calendar)
+            .write(&other, &[], &packets[..1], &calendar)
             .expect("written");
     }
     // One that goes on while a hundred came after it.
@@ -634,7 +637,7 @@ fn files_of_others_in_the_directory_are_left_alone() {
     let mut old = record.clone();
     old.id.clone_from(&first);
     store
-        .write(&old, &packets[..1], &calendar)
+        .write(&old, &[], &packets[..1], &calendar)
         .expect("written");
     assert!(store.read(&first).is_ok());
     let missing: Vec<_> = others.iter().filter(|file| !file.exists()).collect();
@@ -654,7 +657,9 @@ fn a_link_in_a_shared_directory_is_not_followed() {
         std::os::unix::fs::symlink(&target, link).expect("a link");
     }
     let store = Store::new(Some(&path));
-    store.write(&record, &packets, &calendar).expect("written");
+    store
+        .write(&record, &[], &packets, &calendar)
+        .expect("written");
     assert_eq!(fs::read_to_string(&target).expect("there"), "as it was");
     assert_eq!(store.read(&record.id).expect("read"), record);
     let shared = |mode| {

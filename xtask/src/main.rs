@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod bpf;
 mod casebook;
+mod compare;
+mod fuzz;
 mod kernels;
 #[path = "../../sensor/build/lock.rs"]
 mod lock;
@@ -33,6 +35,10 @@ enum Task {
     Bench(bench::Options),
     /// Judge the situations of `sensor/casebook` and print the score.
     Casebook(casebook::Options),
+    /// Count captures with both engines and tshark, and name each packet on which they differ. As root with the kernel's.
+    Compare(compare::Options),
+    /// Give any bytes to the readers of captures, the packet parser, the dossier decoder and the casebook's format.
+    Fuzz(fuzz::Options),
     /// Stage failures and floods on private networks and score what the sensor says. Needs root.
     Scenarios(scenarios::Options),
     /// Boot the kernels that people have, in qemu, and run the tests that need one on each.
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run_tests(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Casebook(options) => casebook::run(&options),
+        Task::Compare(options) => compare::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Scenarios(options) => scenarios::run(&options),
         Task::Kernels(options) => kernels::run(&options),
         Task::Pictures => pictures::run(),

@@ -11,9 +11,10 @@ use crate::detect::RULES;
 use crate::detect::{Place, Rule, Thresholds};
 use crate::engine::Engine;
 use crate::engine::kernel::engine::KernelEngine;
-use crate::incident::About;
 use crate::incident::store::Store;
+use crate::incident::{About, Past};
 use crate::monitor::MonitorOptions;
+use crate::notify::keep::{PATIENCE, now_ms};
 use crate::notify::{Alerts, Receivers, command, file, journal, webhook};
 
 /// For the records.
@@ -120,12 +121,12 @@ fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
     rules.filter(|rule| named(&rule)).collect()
 }
 
-/// Whom the command line wants to be told. What can be known to fail fails now, and not in the middle of an
+/// Whom the command line wants to be told, and what is known of earlier incidents of what is watched. What can be known to fail fails now, and not in the middle of an
 /// incident.
 ///
 /// # Errors
 /// One of them cannot be told, or a thread cannot be started.
-pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
+pub fn alerts(arguments: &AlertArguments, watched: &[String]) -> Result<(Alerts, Past)> {
     let store = Store::new(arguments.state.as_deref());
     match store.prepare() {
         Ok(()) => {}
@@ -154,12 +155,19 @@ pub fn alerts(arguments: &AlertArguments) -> Result<Alerts> {
             journal::SOCKET
         );
     }
+    let left = store.left_open(watched);
+    let ids = store.ids().unwrap_or_default().into_iter().collect();
+    let records = left.iter().map(|left| left.record.clone()).collect();
+    let patience = u64::try_from(PATIENCE.as_millis()).unwrap_or(u64::MAX);
+    let past = Past::new(ids, records, now_ms().saturating_add(patience));
     let receivers = Receivers {
         store: Some(store),
+        left,
         file: arguments.alerts.clone(),
         commands: arguments.on_incident.clone(),
         webhooks: arguments.webhook.clone(),
         journal: arguments.journal.then(|| journal::SOCKET.into()),
     };
-    Alerts::new(receivers).context("cannot start a thread for alerts")
+    let alerts = Alerts::new(receivers).context("cannot start a thread for alerts")?;
+    Ok((alerts, past))
 }

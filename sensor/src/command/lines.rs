@@ -175,6 +175,7 @@ impl Lines {
                         link: Some(state.name()),
                         detached: detached.map(clsact::name),
                         cut: None,
+                        copies: None,
                         complete: None,
                         sensor: with_all.then(|| {
                             SensorObject::new(window, places, status.map_bytes, spent, losses)

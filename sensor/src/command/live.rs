@@ -33,7 +33,7 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
         tc: None,
         take_over: arguments.take_over,
     };
-    let alerts = detection::alerts(&arguments.alerts)?;
+    let (alerts, past) = detection::alerts(&arguments.alerts, &arguments.interfaces)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
     let drops = if arguments.no_drops {
         None
@@ -49,6 +49,7 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
     announce(&engine, arguments.ingress_only);
     let session = Session::new(engine, &options.settings, detection)
         .with_alerts(alerts)
+        .with_past(past)
         .with_host(host);
     Ok(if arguments.verify {
         session.with_probes()

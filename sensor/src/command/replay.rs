@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sensor_common::settings::Settings;
 
 use super::progress::Progress;
+use super::stop::Stop;
 use super::{Outcome, detection, play, replay_notes};
 use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
 use crate::detect::Place;
@@ -14,8 +16,10 @@ use crate::engine::kernel::test_run::TestRunEngine;
 use crate::engine::replay::capture::Capture;
 use crate::engine::replay::clock::DISORDER;
 use crate::engine::replay::counting::Counting;
+use crate::engine::replay::follow::Follow;
 use crate::engine::replay::host_engine::HostEngine;
-use crate::engine::replay::player::Replay;
+use crate::engine::replay::input::Input;
+use crate::engine::replay::player::{RESTARTS, Replay};
 use crate::engine::settings::{for_ports, set_timeout, timeout};
 use crate::incident::{Change, Record};
 use crate::measure::address::key;
@@ -31,6 +35,9 @@ use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, report};
 use crate::session::{Face, Published, Session};
 
+/// Between two looks whether a file that is followed has its header.
+const UNTIL_HEADER: Duration = Duration::from_millis(100);
+
 /// Runs the command.
 ///
 /// # Errors
@@ -39,22 +46,55 @@ use crate::session::{Face, Published, Session};
 pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
-    let name = file_name(&arguments.file);
+    let (first, others) = arguments
+        .files
+        .split_first()
+        .context("a capture is needed")?;
+    let name = replay_notes::names(&arguments.files);
+    let has_input = arguments.files.iter().any(|file| file.as_os_str() == "-");
+    ensure!(
+        others.is_empty() || !has_input,
+        "standard input is read alone, not with other captures"
+    );
     if arguments.screen {
+        ensure!(
+            others.is_empty(),
+            "--screen plays one capture; `mergecap -w OUT` makes one of several"
+        );
         let options = options(arguments, &name)?;
-        play::run(&arguments.file, &name, &settings, options, arguments.ascii).await?;
+        play::run(first, &name, &settings, options, arguments.ascii).await?;
         return Ok(Outcome::Fine);
     }
-    let capture = Capture::open(&arguments.file)?;
+    let (input, follow) = if arguments.follow {
+        ensure!(
+            others.is_empty() && !has_input,
+            "--follow reads one file; a pipe is read until it ends without it"
+        );
+        let mut stop = Stop::new()?;
+        let Some(input) = opened(first, &mut stop).await? else {
+            return Ok(Outcome::Fine);
+        };
+        (
+            input,
+            Some(Follow::until(async move { stop.asked().await })),
+        )
+    } else {
+        let mut input = Input::open(first, others)?;
+        input.limit(
+            |first| replay_notes::since_1970(arguments.from, first),
+            |first| replay_notes::since_1970(arguments.until, first),
+        );
+        (input, None)
+    };
     match arguments.engine {
         // The host engine needs no privileges, and counts the same.
         EngineChoice::Auto | EngineChoice::Host => {
             let counting = HostEngine::new(&name, settings.clone());
-            Box::pin(replay(arguments, &settings, capture, counting, name)).await
+            Box::pin(replay(arguments, &settings, input, follow, counting, name)).await
         }
         EngineChoice::Kernel => {
             let counting = TestRunEngine::new(&name, settings.clone())?;
-            Box::pin(replay(arguments, &settings, capture, counting, name)).await
+            Box::pin(replay(arguments, &settings, input, follow, counting, name)).await
         }
     }
 }
@@ -71,16 +111,25 @@ fn options(arguments: &ReplayArguments, name: &str) -> Result<MonitorOptions> {
 async fn replay<C: Counting>(
     arguments: &ReplayArguments,
     settings: &Settings,
-    capture: Capture<'_>,
+    input: Input<'_>,
+    follow: Option<Follow>,
     counting: C,
     name: String,
 ) -> Result<Outcome> {
     let options = options(arguments, &name)?;
-    let progress = Progress::of(&arguments.file, capture.progress());
-    let engine = Replay::new(capture, counting, &name, timeout(settings));
+    let progress = input
+        .progress()
+        .filter(|_| follow.is_none())
+        .and_then(|read| Progress::of(arguments.files.first()?, read));
+    let changes = follow.is_some().then_some(arguments.output);
+    let mut engine = Replay::new(input, counting, &name, timeout(settings));
+    if let Some(follow) = follow {
+        engine = engine.following(follow);
+    }
     let mut session = Session::new(engine, settings, options);
     let mut whole = Whole {
         progress,
+        changes,
         ..Whole::new()
     };
     session.run(&mut whole, std::future::pending()).await?;
@@ -88,11 +137,13 @@ async fn replay<C: Counting>(
     // What follows must not be written into the bar.
     whole.progress = None;
     let summary = session.into_parts().0.summary();
+    let source = name.clone();
     let about = About {
         engine: C::NAME,
         source: Some(name),
         at_ms: u64::try_from(summary.length().as_millis()).ok(),
         cut: Some(summary.cut),
+        copies: (summary.copies != 0).then_some(summary.copies),
         complete: Some(summary.is_complete()),
         ..About::default()
     };
@@ -114,13 +165,26 @@ async fn replay<C: Counting>(
         }
     }
     if let Some(skipped) = replay_notes::skipped(&summary.skipped) {
-        eprintln!("{}: {skipped}", arguments.file.display());
+        eprintln!("{source}: {skipped}");
     }
-    if summary.restarts != 0 {
+    if let Some(copies) = replay_notes::copies(summary.copies) {
+        eprintln!("{source}: {copies}");
+    }
+    if let Some(disorder) = replay_notes::disorder(summary.disorder) {
+        eprintln!("{source}: {disorder}");
+    }
+    if summary.gave_up {
         eprintln!(
-            "the times in {} go back {} times, by more than {} s: what was usual before is forgotten there, \
+            "the times in {source} go back {} times, by more than {} s: detection is off from the {}th on, and counts are \
+             right; put it in order with `reordercap IN OUT`",
+            summary.restarts,
+            DISORDER.as_secs(),
+            RESTARTS + 1
+        );
+    } else if summary.restarts != 0 {
+        eprintln!(
+            "the times in {source} go back {} times, by more than {} s: what was usual before is forgotten there, \
              and incidents that went on are unfinished",
-            arguments.file.display(),
             summary.restarts,
             DISORDER.as_secs()
         );
@@ -135,6 +199,19 @@ async fn replay<C: Counting>(
         return Ok(Outcome::Incident);
     }
     Ok(Outcome::Fine)
+}
+
+/// The capture that is followed, once there is one; `None` where a signal comes before.
+async fn opened(path: &Path, stop: &mut Stop) -> Result<Option<Input<'static>>> {
+    loop {
+        if let Some(input) = Input::follow(path)? {
+            return Ok(Some(input));
+        }
+        tokio::select! {
+            () = stop.asked() => return Ok(None),
+            () = tokio::time::sleep(UNTIL_HEADER) => {}
+        }
+    }
 }
 
 /// What the rules know at the end of a capture.
@@ -170,6 +247,8 @@ struct Whole {
     /// Incidents as they were when they ended.
     ended: Vec<Record>,
     progress: Option<Progress>,
+    /// How changes are written as they come, where a file is followed.
+    changes: Option<Format>,
 }
 
 impl Whole {
@@ -179,6 +258,7 @@ impl Whole {
             names: Names::default(),
             ended: Vec::new(),
             progress: None,
+            changes: None,
         }
     }
 }
@@ -192,6 +272,14 @@ impl Face for Whole {
             progress.show();
         }
         self.interval.add(now.reading);
+        if let Some(format) = self.changes {
+            for (change, record) in now.changes {
+                match format {
+                    Format::Json => output::json(&IncidentObject::new(record, Some(*change)))?,
+                    Format::Text => output::line(&incident::change(*change, record))?,
+                };
+            }
+        }
         let over = |change: &Change| matches!(change, Change::Closed | Change::Stale);
         let ended = now.changes.iter().filter(|(change, _)| over(change));
         self.ended.extend(ended.map(|(_, record)| record.clone()));

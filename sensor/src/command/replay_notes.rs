@@ -1,10 +1,14 @@
 //! What is said of a capture beside what was counted in it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use sensor_common::class::Class;
 use sensor_common::totals::Totals;
 
+use crate::cli::Moment;
+use crate::engine::replay::input::Disorder;
 use crate::engine::replay::record::Unread;
 use crate::measure::window::{ServerWindow, Window};
 
@@ -31,6 +35,48 @@ pub(super) fn nothing_found(totals: &Totals, is_complete: bool) -> String {
         }
         _ => "No incident.".into(),
     }
+}
+
+/// What stands for the captures in messages: their names.
+pub(super) fn names(files: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        name.display().to_string()
+    };
+    match files {
+        [one] => name(one),
+        [first, .., last] => format!("{} to {} ({} files)", name(first), name(last), files.len()),
+        [] => String::new(),
+    }
+}
+
+/// A moment as a time since 1970, where the first packet was at this one.
+pub(super) fn since_1970(moment: Option<Moment>, first: Duration) -> Option<Duration> {
+    moment.map(|moment| match moment {
+        Moment::At(at) => at,
+        Moment::After(after) => first.saturating_add(after),
+    })
+}
+
+/// Frames that were put in order; `None` of none.
+pub(super) fn disorder(disorder: Disorder) -> Option<String> {
+    (disorder.frames != 0).then(|| {
+        format!(
+            "{} frames were up to {} ms out of order, and were put in order",
+            disorder.frames,
+            disorder.most.as_millis().max(1)
+        )
+    })
+}
+
+/// Frames that were left out as copies; `None` of none.
+pub(super) fn copies(copies: u64) -> Option<String> {
+    (copies != 0).then(|| {
+        format!(
+            "packets are in the capture more than once, as on `any` or on a mirror port of both directions: {copies} copies \
+             were left out, and counts are of single packets"
+        )
+    })
 }
 
 /// Queries that had no end when the capture ended; `None` of none.

@@ -1,11 +1,16 @@
 //! `sensor report`: an incident that was kept.
 
+use std::cmp::Reverse;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::Outcome;
-use crate::cli::{ReportArguments, ReportFormat};
+use crate::cli::{Moment, ReportArguments, ReportFormat, SortBy, UNKNOWN_CAUSE};
 use crate::incident::Record;
 use crate::incident::store::{Store, StoreError};
+use crate::notify::keep::now_ms;
 use crate::present::incident::{self, IncidentObject};
 use crate::present::{output, redact, report};
 
@@ -36,21 +41,62 @@ fn list(store: &Store, arguments: &ReportArguments) -> Result<Outcome> {
     if ids.is_empty() {
         eprintln!("{}", store.is_empty_in_words());
     }
-    for id in ids {
+    let mut records = Vec::new();
+    for id in &ids {
         // One that cannot be read hides no other.
-        let record = match store.read(&id) {
-            Ok(record) => masked(record, arguments),
-            Err(error) => {
-                warn(error);
-                continue;
-            }
-        };
+        match store.read(id) {
+            Ok(record) => records.push(record),
+            Err(error) => warn(error),
+        }
+    }
+    let all = records.len();
+    let since = arguments.since.map(since_ms);
+    records.retain(|record| is_asked_for(record, arguments, since));
+    if records.is_empty() && all != 0 {
+        eprintln!("none of {all} incidents matches");
+    }
+    sort(&mut records, arguments.sort);
+    for record in records {
+        let record = masked(record, arguments);
         match arguments.output {
             ReportFormat::Json => output::json(&IncidentObject::new(&record, None))?,
             ReportFormat::Md | ReportFormat::Html => output::line(&incident::listed(&record))?,
         };
     }
     Ok(Outcome::Fine)
+}
+
+/// Milliseconds since 1970.
+fn since_ms(moment: Moment) -> u64 {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match moment {
+        Moment::At(at) => ms(at),
+        Moment::After(ago) => now_ms().saturating_sub(ms(ago)),
+    }
+}
+
+fn is_asked_for(record: &Record, arguments: &ReportArguments, since_ms: Option<u64>) -> bool {
+    let of_server = |server: IpAddr| {
+        let names = record.server.iter().chain(&record.also);
+        names.into_iter().any(|name| name.parse() == Ok(server))
+    };
+    let of_cause = |code: &String| match record.first_cause.as_slice() {
+        [] => code == UNKNOWN_CAUSE,
+        causes => causes.iter().any(|cause| cause.code() == code),
+    };
+    since_ms.is_none_or(|since| record.last_symptom_ms >= since)
+        && arguments.server.is_none_or(of_server)
+        && arguments.cause.as_ref().is_none_or(of_cause)
+}
+
+/// Records come in the order of time, which stays among equals.
+fn sort(records: &mut [Record], by: SortBy) {
+    match by {
+        SortBy::Time => {}
+        SortBy::Level => records.sort_by_key(|record| Reverse(record.level)),
+        SortBy::Length => records
+            .sort_by_key(|record| Reverse(record.last_symptom_ms.saturating_sub(record.onset_ms))),
+    }
 }
 
 /// The record of an incident; of the newest that can be read, where none is named.

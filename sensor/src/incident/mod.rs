@@ -12,6 +12,8 @@ pub mod evidence;
 pub mod gather;
 mod host_findings;
 pub mod open;
+pub mod packets;
+pub mod past;
 pub mod record;
 pub mod series;
 pub mod store;
@@ -20,5 +22,6 @@ pub mod tracker;
 
 pub use change::Change;
 pub use diagnosis::Cause;
+pub use past::Past;
 pub use record::{About, Counts, Record};
 pub use tracker::Tracker;

@@ -10,6 +10,7 @@ use super::chronology::{Came, MOMENT, Span as Course, flood_came, go_on};
 use super::diagnosis::{Cause, Finding, Ranked, rank};
 use super::evidence::{Evidence, Recent};
 use super::gather::{self, Case};
+use super::past::{Earlier, Past};
 use super::record::{About, Clients, Party, Record, SCHEMA, Sampling, Stage, SymptomRecord};
 use super::symptom::Symptom;
 use crate::detect::baseline::Baseline;
@@ -101,6 +102,8 @@ pub struct Incident {
     host: Option<HostSum>,
     vantage: Vantage,
     id: String,
+    /// The same incident, as an earlier sensor left it open.
+    earlier: Option<Earlier>,
 }
 
 /// What is known from before an incident.
@@ -122,6 +125,7 @@ impl Incident {
         detector: &Detector,
         now: Duration,
         before: &Before<'_>,
+        past: &mut Past,
     ) -> Self {
         let (recent, clock) = (before.recent, before.clock);
         let server = match subject {
@@ -141,7 +145,9 @@ impl Incident {
             let at = plain_clock(detector, now);
             evidence.note_asked(&state.cohorts, onset, &at, clock);
         }
-        let name = server.map_or_else(|| "network".into(), |key| ip(&key).to_string());
+        let server_name = server.map(|key| ip(&key).to_string());
+        let name = server_name.as_deref().unwrap_or("network");
+        let now_ms = clock.ms(now);
         let mut incident = Self {
             subject,
             onset,
@@ -168,8 +174,13 @@ impl Incident {
             has_risen: false,
             host: None,
             vantage: Vantage::Path,
-            id: format!("{}-{}", clock.ms(now), name.replace([':', '.'], "-")),
+            id: String::new(),
+            earlier: past.take_up(server_name.as_deref(), now_ms, clock.ms(Duration::ZERO)),
         };
+        incident.id = incident.earlier.as_ref().map_or_else(
+            || past.name(now_ms, &name.replace([':', '.'], "-")),
+            |earlier| earlier.id().to_string(),
+        );
         incident.evidence.set_usual(incident.server_state(detector));
         // What the kernel dropped in the moment that led to it is known.
         if let Some(key) = server {
@@ -634,7 +645,7 @@ impl Incident {
             Finding::Contrast(contrast) => Some(contrast.clone()),
             _ => None,
         });
-        Record {
+        let record = Record {
             schema: SCHEMA,
             kind: "incident".into(),
             id: self.id.clone(),
@@ -653,6 +664,7 @@ impl Incident {
             last_symptom_ms: clock.ms(self.last_symptom),
             ended_ms: self.ended.map(|at| clock.ms(at)),
             updated_ms: clock.ms(now),
+            unwatched: Vec::new(),
             symptoms: self
                 .symptoms
                 .iter()
@@ -696,6 +708,10 @@ impl Incident {
             causes: self.causes.clone(),
             findings: self.findings.clone(),
             series: evidence.series(),
+        };
+        match &self.earlier {
+            Some(earlier) => earlier.and(record),
+            None => record,
         }
     }
 }

@@ -30,9 +30,17 @@ pub enum Stage {
     Stale,
     /// The sensor, or the capture, ended before it did.
     Unfinished,
+    /// The sensor ended before it did, and the next one that watched the same did not find it again.
+    EndNotSeen,
 }
 
 impl Stage {
+    /// Whether it goes on, as far as is known.
+    #[must_use]
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Open | Self::Eased)
+    }
+
     /// The name used in output.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -42,6 +50,7 @@ impl Stage {
             Self::Closed => "closed",
             Self::Stale => "stale",
             Self::Unfinished => "unfinished",
+            Self::EndNotSeen => "end_not_seen",
         }
     }
 }
@@ -178,6 +187,15 @@ impl Range {
     }
 }
 
+/// A time in which no sensor watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unwatched {
+    /// Milliseconds since 1970 at which an earlier sensor last brought the record up to date.
+    pub from_ms: u64,
+    /// Milliseconds since 1970 at which the next one began.
+    pub until_ms: u64,
+}
+
 /// How much of it was sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sampling {
@@ -224,6 +242,9 @@ pub struct Record {
     pub ended_ms: Option<u64>,
     /// When this was last brought up to date.
     pub updated_ms: u64,
+    /// When no sensor watched, because it was ended and started again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwatched: Vec<Unwatched>,
     /// In their order.
     pub symptoms: Vec<SymptomRecord>,
     /// The minute before the onset, or what there is of it.

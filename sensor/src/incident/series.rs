@@ -122,6 +122,16 @@ impl Series {
         }
     }
 
+    /// Adds another series, of a later time.
+    pub fn join(&mut self, later: &Self) {
+        while self.step_ms < later.step_ms {
+            self.coarsen();
+        }
+        for point in &later.points {
+            self.add(point.at_ms, point);
+        }
+    }
+
     fn add(&mut self, at_ms: u64, point: &Point) {
         let at_ms = at_ms / self.step_ms * self.step_ms;
         match self

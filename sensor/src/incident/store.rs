@@ -1,23 +1,22 @@
 //! Incidents on disk: a record (JSON), its packets (pcap) and, where somebody asked for it, its report (Markdown), readable by their owner alone.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use pcap_parser::{LegacyPcapBlock, PcapHeader, ToVec};
 use sensor_common::sample::Sample;
 
-use super::Record;
+use super::packets::{PCAP_HEADER, write_pcap};
+use super::record::{Record, Stage};
 use crate::measure::clock::WallClock;
 
 /// Incidents that are kept; the oldest give way.
 const KEPT: usize = 100;
 /// Addresses and names are personal data.
 const OWNER_ONLY: u32 = 0o600;
-/// Before IP packets that had no Ethernet header: type IPv4 or IPv6 follows.
-const NO_ADDRESSES: [u8; 12] = [0; 12];
+/// Bytes of packets of an incident that is taken up again and again.
+const MOST_PACKETS: usize = 1 << 20;
 
 /// Why an incident cannot be kept or found.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +42,15 @@ pub enum StoreError {
     /// There is none, or none of that name.
     #[error("{0}")]
     Missing(String),
+}
+
+/// An incident that an ended sensor left open.
+#[derive(Debug)]
+pub struct Left {
+    /// As it was then.
+    pub record: Record,
+    /// While it is open no other sensor takes the incident up.
+    pub lock: File,
 }
 
 /// A directory with incidents.
@@ -76,30 +84,81 @@ impl Store {
         &self.directory
     }
 
-    /// Writes a record, and the packets if there are new ones.
+    /// Writes a record, and the packets if there are new ones, behind those that an earlier sensor wrote. As long as
+    /// the file that it gives is open, other sensors take the incident as one that is watched.
     ///
     /// # Errors
     /// The directory cannot be written.
     pub fn write(
         &self,
         record: &Record,
+        earlier: &[u8],
         packets: &[Sample],
         calendar: &WallClock,
-    ) -> Result<(), StoreError> {
-        self.make()?;
-        let path = self.path(&record.id, "json");
-        let text = serde_json::to_vec_pretty(record).map_err(|source| StoreError::Format {
-            path: path.clone(),
-            source,
-        })?;
-        self.replace(&record.id, "json", |file| file.write_all(&text))?;
+    ) -> Result<File, StoreError> {
+        let file = self.write_record(record)?;
         if !packets.is_empty() {
             self.replace(&record.id, "pcap", |file| {
-                write_pcap(io::BufWriter::new(file), packets, calendar)
+                let mut new = Vec::new();
+                write_pcap(&mut new, packets, calendar)?;
+                let (header, new) = new.split_at(PCAP_HEADER);
+                file.write_all(&[header, earlier, new].concat())
             })?;
         }
         self.forget_old(&record.id);
-        Ok(())
+        Ok(file)
+    }
+
+    /// Writes a record alone.
+    ///
+    /// # Errors
+    /// The directory cannot be written.
+    pub fn write_record(&self, record: &Record) -> Result<File, StoreError> {
+        self.make()?;
+        let text = serde_json::to_vec_pretty(record).map_err(|source| StoreError::Format {
+            path: self.path(&record.id, "json"),
+            source,
+        })?;
+        self.replace(&record.id, "json", |file| {
+            // Where the file system has no locks, records are kept without.
+            let _ = file.try_lock();
+            file.write_all(&text)
+        })
+    }
+
+    /// What sensors that watched one of these left open when they ended, the oldest first.
+    #[must_use]
+    pub fn left_open(&self, watched: &[String]) -> Vec<Left> {
+        // What cannot be read is told when somebody reads it.
+        let ids = self.ids().unwrap_or_default();
+        let left = ids.iter().filter_map(|id| self.left(id));
+        left.filter(|left| {
+            let was_watched = |one| watched.contains(one);
+            left.record.watched.iter().any(was_watched)
+        })
+        .collect()
+    }
+
+    fn left(&self, id: &str) -> Option<Left> {
+        let mut lock = File::open(self.path(id, "json")).ok()?;
+        lock.try_lock().ok()?;
+        let mut text = Vec::new();
+        lock.read_to_end(&mut text).ok()?;
+        let record: Record = serde_json::from_slice(&text).ok()?;
+        let is_left =
+            record.id == id && (record.stage.goes_on() || record.stage == Stage::Unfinished);
+        is_left.then_some(Left { record, lock })
+    }
+
+    /// The packets of an incident, as they lie in its file behind the header; none if there are none, or so many that
+    /// no more should be added.
+    #[must_use]
+    pub fn packets(&self, id: &str) -> Vec<u8> {
+        let mut bytes = fs::read(self.path(id, "pcap")).unwrap_or_default();
+        if bytes.len() > MOST_PACKETS {
+            return Vec::new();
+        }
+        bytes.split_off(PCAP_HEADER.min(bytes.len()))
     }
 
     /// Writes the report of an incident beside its record.
@@ -118,14 +177,14 @@ impl Store {
         id: &str,
         extension: &str,
         write: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<File, StoreError> {
         let path = self.path(id, extension);
         let new = self.path(id, &format!("{extension}.new"));
         // Of one that was killed, or put there by somebody else: it is not followed if it is a link.
         let _ = fs::remove_file(&new);
         create(&new)
-            .and_then(|mut file| write(&mut file))
-            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|mut file| write(&mut file).map(|()| file))
+            .and_then(|file| fs::rename(&new, &path).map(|()| file))
             .map_err(|source| StoreError::File {
                 what: "write",
                 path,
@@ -222,7 +281,21 @@ impl Store {
             path: path.clone(),
             source,
         })?;
-        serde_json::from_slice(&text).map_err(|source| StoreError::Format { path, source })
+        let record: Record =
+            serde_json::from_slice(&text).map_err(|source| StoreError::Format {
+                path: path.clone(),
+                source,
+            })?;
+        // Whoever watched it has ended, and had no time to say so.
+        let was_left = record.stage.goes_on() && !is_watched(&path);
+        Ok(Record {
+            stage: if was_left {
+                Stage::Unfinished
+            } else {
+                record.stage
+            },
+            ..record
+        })
     }
 
     /// The newest record that can be read, and why newer ones cannot be.
@@ -289,6 +362,12 @@ impl Store {
     }
 }
 
+/// Whether a sensor that runs writes this record.
+fn is_watched(path: &Path) -> bool {
+    let file = File::open(path);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Whether a name is that of an incident: milliseconds since 1970, which have 13 digits until 2286, and
 /// its server.
 fn is_id(name: &str) -> bool {
@@ -306,42 +385,4 @@ fn create(path: &Path) -> io::Result<File> {
     // O_EXCL: a link that somebody has put there is not followed (open(2)).
     options.write(true).create_new(true);
     options.mode(OWNER_ONLY).open(path)
-}
-
-/// Writes sampled packets as a pcap file with Ethernet frames.
-///
-/// # Errors
-/// From the writer.
-pub fn write_pcap(
-    mut writer: impl Write,
-    packets: &[Sample],
-    calendar: &WallClock,
-) -> io::Result<()> {
-    // What the serializer refuses cannot be written either.
-    let unwritable = |_| io::Error::from(io::ErrorKind::InvalidData);
-    writer.write_all(&PcapHeader::new().to_vec().map_err(unwritable)?)?;
-    let mut sorted: Vec<&Sample> = packets.iter().collect();
-    sorted.sort_by_key(|sample| sample.time);
-    for sample in sorted {
-        let bytes = sample.bytes.get(..sample.captured as usize).unwrap_or(&[]);
-        let mut frame = Vec::with_capacity(bytes.len() + 14);
-        if sample.layer3 != 0 {
-            let is_v6 = bytes.first().is_some_and(|first| first >> 4 == 6);
-            let ethertype: u16 = if is_v6 { 0x86dd } else { 0x0800 };
-            frame.extend(NO_ADDRESSES);
-            frame.extend(ethertype.to_be_bytes());
-        }
-        let made_up = frame.len() as u32;
-        frame.extend(bytes);
-        let at: Duration = calendar.of_sample(sample);
-        let mut block = LegacyPcapBlock {
-            ts_sec: at.as_secs() as u32,
-            ts_usec: at.subsec_micros(),
-            caplen: frame.len() as u32,
-            origlen: sample.length + made_up,
-            data: &frame,
-        };
-        writer.write_all(&block.to_vec().map_err(unwritable)?)?;
-    }
-    writer.flush()
 }

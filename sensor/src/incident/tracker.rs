@@ -10,6 +10,7 @@ use super::change::Change;
 use super::evidence::Recent;
 use super::gather::failing_upstreams;
 use super::open::{Before, Incident, Tick, last_seen};
+use super::past::Past;
 use super::record::{About, Record, Stage};
 use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
 use crate::host::facts::HostLog;
@@ -41,6 +42,7 @@ pub struct Tracker {
     recent: Recent,
     calendar: WallClock,
     about: About,
+    past: Past,
     shadow: BTreeSet<Rule>,
     /// Those of them that fire.
     in_shadow: BTreeSet<(Subject, Rule)>,
@@ -59,6 +61,16 @@ impl Tracker {
             shadow,
             ..Self::default()
         }
+    }
+
+    /// With what is known from before.
+    pub fn set_past(&mut self, past: Past) {
+        self.past = past;
+    }
+
+    /// What is known from before, for those that come after.
+    pub fn take_past(&mut self) -> Past {
+        std::mem::take(&mut self.past)
     }
 
     /// Adds sampled packets.
@@ -118,7 +130,9 @@ impl Tracker {
                     host,
                     clock: calendar,
                 };
-                let incident = Incident::open(*subject, &readings, detector, tick.now, &before);
+                let past = &mut self.past;
+                let incident =
+                    Incident::open(*subject, &readings, detector, tick.now, &before, past);
                 self.open.insert(*subject, incident);
                 self.unfollowed.remove(subject);
                 changes.push((Change::Opened, *subject));

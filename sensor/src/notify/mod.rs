@@ -8,16 +8,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::incident::store::Store;
+use crate::incident::store::{Left, Store};
 
 mod alert;
 pub mod command;
 pub mod file;
 pub mod journal;
+pub mod keep;
 mod tally;
 pub mod webhook;
 
 pub use alert::Alert;
+use keep::Keeper;
 pub use tally::Count;
 use tally::Tally;
 
@@ -27,10 +29,12 @@ const QUEUE: usize = 64;
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// Where alerts go.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Receivers {
     /// Directory of the records.
     pub store: Option<Store>,
+    /// What an earlier sensor left open in it.
+    pub left: Vec<Left>,
     /// File to which JSON lines are added; `-` for standard output.
     pub file: Option<PathBuf>,
     /// Commands, for `sh -c`.
@@ -68,7 +72,8 @@ impl Alerts {
         let mut alerts = Self::default();
         if let Some(store) = receivers.store {
             let name = "the directory of incidents".into();
-            alerts.add(name, None, move |queue| keep(&store, &queue))?;
+            let keeper = Keeper::new(store, receivers.left);
+            alerts.add(name, None, move |queue| keeper.run(&queue))?;
         }
         if let Some(path) = receivers.file {
             let name = path.display().to_string();
@@ -211,25 +216,4 @@ fn ends_before(worker: &JoinHandle<()>, end: Instant) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     worker.is_finished()
-}
-
-fn keep(store: &Store, queue: &Receiver<Arc<Alert>>) {
-    if store.is_shared() {
-        log::warn!(
-            "others may write in {}: they could change what is kept there (`chmod go-w`)",
-            store.directory().display()
-        );
-    }
-    let mut told = false;
-    for alert in queue {
-        let written = store.write(&alert.record, &alert.packets, &alert.calendar);
-        if let Err(error) = written
-            && !std::mem::replace(&mut told, true)
-        {
-            log::error!(
-                "incidents cannot be kept: {error}: {}",
-                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string)
-            );
-        }
-    }
 }

@@ -36,6 +36,9 @@ pub struct TotalsObject {
     /// Frames that the snapshot length of a capture cut short.
     #[serde(skip_serializing_if = "Option::is_none")]
     cut: Option<u64>,
+    /// Frames of a capture that were left out as copies of others, where each packet is there more than once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copies: Option<u64>,
     /// Whether a capture was read to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     complete: Option<bool>,
@@ -65,6 +68,8 @@ pub struct About {
     pub detached: Option<&'static str>,
     /// Frames cut by the snapshot length.
     pub cut: Option<u64>,
+    /// Frames left out as copies.
+    pub copies: Option<u64>,
     /// Whether a capture was read to its end.
     pub complete: Option<bool>,
     /// What the sensor itself spends and loses.
@@ -88,6 +93,7 @@ impl TotalsObject {
             detached: about.detached,
             counts: CountsObject::new(totals),
             cut: about.cut,
+            copies: about.copies,
             complete: about.complete,
             sensor: about.sensor,
             evicted_servers: about.evicted_servers,

@@ -82,7 +82,9 @@ pub const ROOMS: [Room; 16] = [
     Room {
         name: "cli",
         path: "sensor/src/cli.rs",
-        may_import: &["measure", "engine", "detect", "present", "serve"],
+        may_import: &[
+            "measure", "engine", "detect", "incident", "present", "serve",
+        ],
     },
     Room {
         name: "command",

@@ -84,6 +84,7 @@ pub fn record(vantage: Vantage) -> Record {
         last_symptom_ms: ONSET + LASTS * 1_000,
         ended_ms: None,
         updated_ms: ONSET + LASTS * 1_000,
+        unwatched: Vec::new(),
         symptoms: Vec::new(),
         before: before(),
         during: Summary::default(),

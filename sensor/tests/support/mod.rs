@@ -8,6 +8,8 @@ pub mod film;
 pub mod frames;
 pub mod lab;
 pub mod outage;
+pub mod outage_frames;
+pub mod pcap;
 pub mod traffic;
 
 use std::time::{Duration, Instant};

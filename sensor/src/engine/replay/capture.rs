@@ -43,6 +43,8 @@ pub struct Capture<'r> {
     skipped: BTreeMap<Unread, u64>,
     /// The last frame.
     ethernet: Vec<u8>,
+    /// It is still written.
+    grows: bool,
 }
 
 impl Capture<'static> {
@@ -69,6 +71,34 @@ impl Capture<'static> {
             return Err(CaptureError::Directory { path: name });
         }
         Self::new(name, file)
+    }
+}
+
+impl Capture<'static> {
+    /// Opens a file that is still written: where it ends now there is no frame yet. `None` while it has no header.
+    ///
+    /// # Errors
+    /// It cannot be opened, is no capture, or is compressed.
+    pub fn follow(path: &Path) -> Result<Option<Self>, CaptureError> {
+        let name = path.display().to_string();
+        let open = |source| CaptureError::Open {
+            path: name.clone(),
+            source,
+        };
+        if path.is_dir() {
+            return Err(CaptureError::Directory { path: name });
+        }
+        let begin = begin_of(&mut File::open(path).map_err(open)?).map_err(open)?;
+        if begin.len() < Pcap::HEADER {
+            return Ok(None);
+        }
+        if Compression::of(&begin).is_some() {
+            return Err(CaptureError::Compressed { path: name });
+        }
+        let mut capture = Self::open(path)?;
+        capture.source.grows();
+        capture.grows = true;
+        Ok(Some(capture))
     }
 }
 
@@ -137,6 +167,7 @@ impl<'r> Capture<'r> {
             progress,
             skipped: BTreeMap::new(),
             ethernet: Vec::new(),
+            grows: false,
         })
     }
 
@@ -179,6 +210,20 @@ impl<'r> Capture<'r> {
         }))
     }
 
+    /// The same; its bytes are exchanged for those of `memory`. Gives its time, and whether it is cut short.
+    pub(super) fn take_frame(
+        &mut self,
+        memory: &mut Vec<u8>,
+    ) -> Result<Option<(Option<Duration>, bool)>, CaptureError> {
+        let Some(packet) = self.next_packet()? else {
+            return Ok(None);
+        };
+        self.frames += 1;
+        std::mem::swap(memory, &mut self.ethernet);
+        let is_cut = packet.captured < packet.original as usize;
+        Ok(Some((packet.time, is_cut)))
+    }
+
     /// Reads on until the next frame lies in the buffer.
     fn next_packet(&mut self) -> Result<Option<Packet>, CaptureError> {
         loop {
@@ -186,7 +231,12 @@ impl<'r> Capture<'r> {
                 Format::Pcap(pcap) => pcap.next(&mut self.source),
                 Format::Pcapng(pcapng) => pcapng.next(&mut self.source),
             };
-            let length = match record.map_err(|broken| self.damaged(broken))? {
+            let record = match record {
+                // The rest of it is not written yet.
+                Err(Broken::Ends) if self.grows => Record::End,
+                record => record.map_err(|broken| self.damaged(broken))?,
+            };
+            let length = match record {
                 Record::Packet(packet) => {
                     let record = self.source.seen(packet.start + packet.captured);
                     let frame = record.get(packet.start..).unwrap_or_default();

@@ -37,6 +37,14 @@ pub enum CaptureError {
         /// As given.
         path: String,
     },
+    /// A compressed file that is to be followed.
+    #[error(
+        "{path} is compressed and cannot be followed; follow what is written before it is compressed"
+    )]
+    Compressed {
+        /// As given.
+        path: String,
+    },
     /// Nothing in it.
     #[error("{path} is empty")]
     Empty {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use sensor_common::sample::Sample;
 
-use super::capture::Capture;
 use super::capture_error::CaptureError;
 use super::clock::{DISORDER, Gap, PacketClock};
 use super::counting::Counting;
+use super::follow::{Follow, Grown};
+use super::input::{Disorder, Input, Next};
 use super::pace::Pace;
 use super::record::Unread;
 use crate::engine::kernel::load::LoadError;
@@ -20,6 +21,10 @@ use crate::engine::{Engine, Tick};
 use crate::measure::clock::WallClock;
 use crate::measure::cohort::Slots;
 use crate::measure::window::Reading;
+
+/// Times that the clock of a capture may be set back, each of which begins detection anew. A capture in which that
+/// happens more often is in no order.
+pub const RESTARTS: u64 = 16;
 
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +39,7 @@ enum Stage {
 
 /// See the module.
 pub struct Replay<'r, C> {
-    capture: Capture<'r>,
+    input: Input<'r>,
     counting: C,
     stage: Stage,
     times: Times,
@@ -49,6 +54,8 @@ pub struct Replay<'r, C> {
     at: Duration,
     /// How fast it is played; none where as fast as possible.
     pace: Option<Arc<Pace>>,
+    /// Of a capture that is still written.
+    follow: Option<Follow>,
     timeout: Duration,
     /// Of the last reading.
     slots: Slots,
@@ -67,6 +74,12 @@ pub struct Summary {
     pub cut: u64,
     /// Times that the clock was set back.
     pub restarts: u64,
+    /// Frames that were put in the order of time.
+    pub disorder: Disorder,
+    /// Frames that were left out, because each packet is in the capture more than once.
+    pub copies: u64,
+    /// The clock was set back so often that detection was given up.
+    pub gave_up: bool,
     /// Frames that were skipped, because their link layer is not read here or not described.
     pub skipped: BTreeMap<Unread, u64>,
     /// Why the kernel refused a frame: the first of those that it refused.
@@ -92,9 +105,9 @@ impl Summary {
 impl<'r, C: Counting> Replay<'r, C> {
     /// `name` stands where an interface's name would; a query without an answer is unanswered after
     /// `timeout`.
-    pub fn new(capture: Capture<'r>, counting: C, name: &str, timeout: Duration) -> Self {
+    pub fn new(input: impl Into<Input<'r>>, counting: C, name: &str, timeout: Duration) -> Self {
         Self {
-            capture,
+            input: input.into(),
             counting,
             stage: Stage::Frames,
             times: Times::default(),
@@ -104,6 +117,7 @@ impl<'r, C: Counting> Replay<'r, C> {
             at_rest: false,
             at: Duration::ZERO,
             pace: None,
+            follow: None,
             timeout,
             status: Status::of_capture(name, C::NAME),
             slots: Slots::default(),
@@ -118,26 +132,36 @@ impl<'r, C: Counting> Replay<'r, C> {
         self
     }
 
+    /// The capture is still written.
+    #[must_use]
+    pub fn following(mut self, follow: Follow) -> Self {
+        self.follow = Some(follow);
+        self
+    }
+
     /// What is known of the capture. Whole once there are no more ticks.
     #[must_use]
     pub fn summary(mut self) -> Summary {
-        self.summary.skipped.clone_from(self.capture.skipped());
+        self.summary.skipped = self.input.skipped();
+        self.summary.disorder = self.input.disorder();
+        self.summary.copies = self.input.left_out();
         self.summary
     }
 
-    /// Reads and counts until a tick is due, or the capture ends.
-    fn read_on(&mut self) {
+    /// Reads and counts until a tick is due, or the capture ends. False where it has no more yet.
+    fn read_on(&mut self) -> bool {
         if let Some(frame) = self.waiting.take() {
             self.counting.set_clock(self.times.now);
             count(&mut self.counting, &frame, &mut self.summary);
         }
         loop {
-            let frame = match self.capture.next_frame() {
-                Ok(Some(frame)) => frame,
+            let frame = match self.input.next_frame() {
+                Ok(Next::Frame(frame)) => frame,
+                Ok(Next::Later) => return false,
                 ended => {
                     self.summary.damaged = ended.err();
                     self.stage = Stage::LastTick;
-                    return;
+                    return true;
                 }
             };
             self.summary.cut += u64::from(frame.is_cut);
@@ -145,7 +169,7 @@ impl<'r, C: Counting> Replay<'r, C> {
                 if let Some(gap) = self.times.pass_to(time, &mut self.summary) {
                     self.waiting = Some(frame.bytes.to_vec());
                     self.gap = Some(gap);
-                    return;
+                    return true;
                 }
                 self.counting.set_clock(self.times.now);
             }
@@ -163,8 +187,8 @@ impl<'r, C: Counting> Replay<'r, C> {
         settled.max(begun + self.at)
     }
 
-    /// The next tick.
-    fn next_tick(&mut self) -> Option<(Duration, Tick)> {
+    /// The next tick, or that there is none yet, or any more.
+    fn next_tick(&mut self) -> Step {
         loop {
             if let Some(gap) = &mut self.gap {
                 // Played as fast as it was made every tick is shown.
@@ -177,20 +201,34 @@ impl<'r, C: Counting> Replay<'r, C> {
                         }
                         self.counting.maintain(time);
                     }
-                    return Some((at, self.times.first.take().unwrap_or(Tick::Next)));
+                    let tick = if self.summary.gave_up {
+                        Tick::Rest
+                    } else {
+                        self.times.first.take().unwrap_or(Tick::Next)
+                    };
+                    return Step::Tick(at, tick);
                 }
                 self.gap = None;
             }
-            if let Some(due) = self.due.pop_front() {
-                return Some(due);
+            if let Some((at, tick)) = self.due.pop_front() {
+                return Step::Tick(at, tick);
             }
             match self.stage {
-                Stage::Frames => self.read_on(),
+                Stage::Frames => {
+                    if !self.read_on() {
+                        return Step::Later;
+                    }
+                }
                 Stage::LastTick => {
                     self.stage = Stage::Flush;
                     if self.times.begun.is_some() {
+                        let tick = if self.summary.gave_up {
+                            Tick::Rest
+                        } else {
+                            Tick::Next
+                        };
                         let ticks = self.times.go_on_for(TICK);
-                        self.due.extend(ticks.map(|at| (at, Tick::Next)));
+                        self.due.extend(ticks.map(|at| (at, tick)));
                     }
                 }
                 Stage::Flush => {
@@ -198,12 +236,20 @@ impl<'r, C: Counting> Replay<'r, C> {
                     let end = self.end();
                     self.counting.set_clock(end);
                     self.counting.flush();
-                    return Some((end, Tick::Rest));
+                    return Step::Tick(end, Tick::Rest);
                 }
-                Stage::Over => return None,
+                Stage::Over => return Step::Over,
             }
         }
     }
+}
+
+/// What comes next.
+enum Step {
+    Tick(Duration, Tick),
+    /// Of a capture that is followed: it has no more yet.
+    Later,
+    Over,
 }
 
 fn count<C: Counting>(counting: &mut C, frame: &[u8], summary: &mut Summary) {
@@ -230,8 +276,13 @@ impl Times {
         summary.first.get_or_insert(time);
         summary.last = summary.last.max(time);
         let goes_back = time.saturating_add(DISORDER) < self.now;
+        summary.restarts += u64::from(goes_back);
+        summary.gave_up |= summary.restarts > RESTARTS;
+        if summary.gave_up && goes_back {
+            // Counted at the latest time: nothing can be said of when it happened.
+            return None;
+        }
         if self.begun.is_none() || goes_back {
-            summary.restarts += u64::from(goes_back);
             self.begun = Some(time);
             self.first = Some(Tick::Begin(WallClock {
                 begun: time,
@@ -251,9 +302,34 @@ impl Times {
     }
 }
 
+impl<C: Counting> Replay<'_, C> {
+    /// Waits for more of a capture that is followed.
+    async fn wait(&mut self) {
+        let Some(follow) = &mut self.follow else {
+            return self.input.end();
+        };
+        match follow.wait().await {
+            Grown::Perhaps => {}
+            Grown::NotForLong => self.input.be_quiet(),
+            Grown::NeverAgain => self.input.end(),
+        }
+    }
+}
+
 impl<C: Counting> Engine for Replay<'_, C> {
     async fn tick(&mut self) -> Option<Tick> {
-        let (time, tick) = self.next_tick()?;
+        if let Some(follow) = &mut self.follow
+            && follow.is_over().await
+        {
+            self.input.end();
+        }
+        let (time, tick) = loop {
+            match self.next_tick() {
+                Step::Tick(time, tick) => break (time, tick),
+                Step::Over => return None,
+                Step::Later => self.wait().await,
+            }
+        };
         self.at = time.saturating_sub(self.times.begun.unwrap_or(time));
         if let Some(pace) = &self.pace {
             pace.due(self.at).await;

@@ -15,6 +15,8 @@ pub(super) struct Source<'r> {
     /// Bytes consumed since the beginning.
     offset: u64,
     has_ended: bool,
+    /// More may come behind its end.
+    grows: bool,
 }
 
 impl<'r> Source<'r> {
@@ -29,7 +31,13 @@ impl<'r> Source<'r> {
             end: begin.len(),
             offset: 0,
             has_ended: false,
+            grows: false,
         }
+    }
+
+    /// More may come where it ends now.
+    pub(super) fn grows(&mut self) {
+        self.grows = true;
     }
 
     /// Bytes consumed since the beginning.
@@ -57,6 +65,7 @@ impl<'r> Source<'r> {
         }
         while self.end < length && !self.has_ended {
             match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(0) if self.grows => break,
                 Ok(0) => self.has_ended = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

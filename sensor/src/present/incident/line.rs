@@ -156,7 +156,7 @@ pub fn listed(record: &Record) -> String {
         record.id,
         calendar::time(record.detected_ms),
         record.level.name(),
-        record.stage.name(),
+        record.stage.name().replace('_', " "),
         words::cause::first(record)
     )
 }

@@ -34,6 +34,7 @@ pub fn redact(record: &Record) -> Record {
         last_symptom_ms: _,
         ended_ms: _,
         updated_ms: _,
+        unwatched: _,
         symptoms,
         before: _,
         during: _,

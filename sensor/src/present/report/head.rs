@@ -60,6 +60,14 @@ pub fn status(record: &Record) -> Status {
                 quiet(record)
             ),
         ),
+        Stage::EndNotSeen => (
+            format!("OVER, end not seen, was {level}"),
+            false,
+            format!(
+                "from {from} UTC; last symptom at {last}. The observation ended {so_far} after the onset, before the \
+                 incident did, and found no symptom when it went on."
+            ),
+        ),
     };
     Status {
         word,

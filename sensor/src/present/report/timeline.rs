@@ -19,6 +19,13 @@ pub fn all(record: &Record) -> Vec<String> {
         }
     }
     events.push((record.last_symptom_ms, 3, "last symptom".into()));
+    for gap in &record.unwatched {
+        let ended = "observation ended; the incident was still open";
+        events.push((gap.from_ms, 4, ended.into()));
+        let length = span(gap.until_ms.saturating_sub(gap.from_ms));
+        let goes_on = format!("observation goes on after {length}; the incident is taken up again");
+        events.push((gap.until_ms, 0, goes_on));
+    }
     match (record.stage, record.ended_ms) {
         (Stage::Closed, Some(at)) => events.push((at, 4, "incident closed".into())),
         (Stage::Stale, Some(at)) => {
@@ -29,6 +36,16 @@ pub fn all(record: &Record) -> Vec<String> {
                 record.updated_ms,
                 4,
                 "observation ended; the incident was still open".into(),
+            ));
+        }
+        (Stage::EndNotSeen, at) => {
+            let ended = "observation ended; the incident was still open";
+            events.push((record.updated_ms, 4, ended.into()));
+            let at = at.unwrap_or(record.updated_ms);
+            events.push((
+                at,
+                4,
+                "no symptom since observation goes on: the end was not seen".into(),
             ));
         }
         _ => events.push((record.updated_ms, 4, "as of now: still open".into())),

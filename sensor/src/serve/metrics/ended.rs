@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::incident::Record;
-use crate::incident::record::Stage;
 use crate::view::View;
 
 /// Pairs of server and cause that are told apart; what is beyond them counts for server `other`.
@@ -45,10 +44,7 @@ impl Ended {
 
 /// Whether it goes on no longer.
 pub fn is_over(record: &Record) -> bool {
-    match record.stage {
-        Stage::Open | Stage::Eased => false,
-        Stage::Closed | Stage::Stale | Stage::Unfinished => true,
-    }
+    !record.stage.goes_on()
 }
 
 /// The cause, the first of two that cannot be told apart.
