@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use sensor_common::class::TcpEvent;
+use sensor_common::server::ServerCounters;
+
 use super::history::{History, Span, float};
 use super::interval;
 use super::usual::Share;
@@ -21,7 +24,8 @@ pub const FAILS: f64 = 0.3;
 #[must_use]
 pub fn newest(history: &History, enough: u64) -> Span {
     let to = history.now().saturating_sub(ACCEPTED);
-    history.newest(to, LEAST, MOST, |sum| sum.connections()[0] >= enough)
+    let syns = |counters: &ServerCounters| counters.tcp[TcpEvent::Syn.index()];
+    history.newest(to, [LEAST, MOST], enough, syns)
 }
 
 /// SYNs that were not accepted.

@@ -68,8 +68,6 @@ pub struct Facts<'a> {
     pub short: Span,
     /// Its last ten seconds.
     pub long: Span,
-    /// Its last minute.
-    pub minute: Span,
     /// Its queries that fail.
     pub failing: Failing,
     /// The network as a whole.
@@ -125,14 +123,14 @@ impl<'a> Facts<'a> {
         } else {
             seen
         };
+        let long = over(LONG);
         let mut facts = Self {
             clock,
             server,
             state,
             recent,
             short: over(SHORT),
-            long: over(LONG),
-            minute: over(Duration::from_mins(1)),
+            long,
             failing: Failing::default(),
             network: around.network,
             askers: around.askers,
@@ -144,7 +142,7 @@ impl<'a> Facts<'a> {
                 state,
                 around.askers,
                 around.scanners,
-                around.network.share(&over(LONG), LONG),
+                around.network.share(&long, LONG),
                 around.limits,
             ),
             limits: around.limits,

@@ -25,6 +25,8 @@ use crate::measure::sketch::Prefix;
 
 /// The contrast is over dossiers of at most so long.
 const CONTRAST: Duration = Duration::from_mins(1);
+/// Connections are told of the last minute.
+const MINUTE: Duration = Duration::from_mins(1);
 /// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
 const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;
@@ -588,7 +590,8 @@ fn large_answers(
         asked_again(case, facts, detector, found);
     }
     if case.has(Rule::TcpFails) {
-        let [syns, accepted, _] = facts.minute.connections();
+        let minute = facts.state.history.over(MINUTE);
+        let [syns, accepted, _] = minute.connections();
         found.push(Finding::TcpNotAccepted { syns, accepted });
     }
     if case.has(Rule::Truncation) && !case.has(Rule::TcpFails) {

@@ -751,7 +751,7 @@ fn risen_since(
         return sudden;
     };
     let least = least.unwrap_or(RISE * state.usual.rate.mean());
-    let spans: Vec<&Span> = state.history.spans(LOOK_BACK).collect();
+    let spans: Vec<Span> = state.history.spans(LOOK_BACK).collect();
     let risen = spans
         .iter()
         .rev()

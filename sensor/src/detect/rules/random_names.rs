@@ -20,7 +20,8 @@ const DIFFERENT: f64 = 0.8;
 /// So large a part of what is asked below the zone is not answered, or denied.
 const FAILS: f64 = 0.7;
 /// Dossiers that it takes.
-const ENOUGH: u64 = 8;
+const LEAST: usize = 8;
+const ENOUGH: u64 = LEAST as u64;
 /// Clients that ask, unless one asks as much as no client should.
 const CLIENTS: usize = 3;
 /// And where nothing is known of before, which takes more of everything.
@@ -105,6 +106,13 @@ pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
 }
 
 fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
+    // Mostly hardly any fails, and there is nothing more to look at.
+    let failing = facts
+        .asked_in(length)
+        .filter(|dossier| fails(facts, dossier) == Some(true));
+    if failing.take(LEAST).count() < LEAST {
+        return None;
+    }
     let mut zones: BTreeMap<&str, Below<'_>> = BTreeMap::new();
     // The same first labels below several zones are a search list, and no attack.
     let mut stems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
