@@ -486,6 +486,7 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     {
         found.push(Finding::LargeAnswers {
             network: prefix(&victim.network),
+            others: victim.others,
         });
     }
     if case.has(Rule::Garbage) {
