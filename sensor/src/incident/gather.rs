@@ -471,8 +471,9 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let rate = case.evidence.rate;
     let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
     let flood = case.rules.iter().any(|rule| rule.is_flood());
-    // A share of an rcode is noticed a moment before the names behind it are many.
-    if (case.has(Rule::RandomNames) || case.has(Rule::RcodeShift))
+    // A share of an rcode, or a part that fails, is noticed a moment before the names behind it are many.
+    let may_be_random = [Rule::RandomNames, Rule::RcodeShift, Rule::PartialFailure];
+    if may_be_random.into_iter().any(|rule| case.has(rule))
         && let Some(zone) = random_names::worst(facts)
         && (case.has(Rule::RandomNames) || zone.is_unusual())
     {
