@@ -673,6 +673,9 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
 #[must_use]
 pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
     const LATELY: Duration = Duration::from_secs(3);
+    /// Of a server that used to answer less than this failed.
+    const USED_TO_FAIL: f64 = 0.2;
+    let queries = |(failed, slow, fine): &(u64, u64, u64)| failed + slow + fine;
     let own = &detector.place().addresses;
     let is_it =
         |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
@@ -710,9 +713,24 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         .filter(|(_, counts)| bad(counts))
         .map(|(key, _)| *key)
         .collect();
-    // A resolver always asks some that are dead.
+    // A resolver always asks some that are dead: one of many tells something where it used to answer, and where enough
+    // of what the resolver asks has to be asked again for it.
     if failing.len() * 4 >= all {
-        failing
+        return failing;
+    }
+    let used_to_answer = |key: &ServerKey| {
+        let usual = detector.server(key)?.usual.failed.mean()?;
+        (usual < USED_TO_FAIL).then_some(())
+    };
+    let of_all: u64 = upstreams.values().map(queries).sum();
+    let lost: Vec<ServerKey> = failing
+        .into_iter()
+        .filter(|key| used_to_answer(key).is_some())
+        .collect();
+    let of_lost = lost.iter().filter_map(|key| upstreams.get(key));
+    let part = share(of_lost.map(queries).sum(), of_all);
+    if part >= detector.thresholds().minor_share {
+        lost
     } else {
         Vec::new()
     }

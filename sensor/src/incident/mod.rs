@@ -13,6 +13,7 @@ pub mod gather;
 mod host_findings;
 pub mod open;
 pub mod record;
+mod relation;
 pub mod series;
 pub mod store;
 pub mod symptom;

@@ -455,6 +455,19 @@ impl Incident {
         self.onset
     }
 
+    /// When it was noticed.
+    #[must_use]
+    pub fn opened(&self) -> Duration {
+        self.opened
+    }
+
+    /// Whether its server gets far too much now.
+    #[must_use]
+    pub fn is_flooded(&self) -> bool {
+        let mut on = self.symptoms.iter().filter(|symptom| symptom.is_on());
+        on.any(|symptom| symptom.rule.is_flood())
+    }
+
     /// Whether its queries fail now.
     #[must_use]
     pub fn fails(&self) -> bool {
