@@ -1,5 +1,5 @@
 //! What a tick of the loader costs with the full tables of 128 CPUs, which are built in memory:
-//! `cargo bench -p sensor --bench tick`.
+//! `cargo bench -p sensor --bench tick`, or only a part of it: `-- tables`, `-- model`.
 //!
 //! Each CPU's table has 2,048 places, all in use. Between two ticks so many of all places see a packet. A tick is
 //! the maintenance of the packet program and the reading of what it counted; once a second it reads the sketches
@@ -80,8 +80,18 @@ fn frames(hash_key: u64) -> Vec<Vec<u8>> {
 }
 
 fn main() {
-    tables();
-    live_model();
+    let wants = |part: &str| {
+        let mut parts = std::env::args()
+            .skip(1)
+            .filter(|part| !part.starts_with('-'));
+        parts.next().is_none_or(|wanted| wanted == part)
+    };
+    if wants("tables") {
+        tables();
+    }
+    if wants("model") {
+        live_model();
+    }
 }
 
 fn tables() {

@@ -130,3 +130,148 @@ pub fn may_rise(recent: &[&Dossier], now: Duration, usual: &Share) -> bool {
     looks(recent, now, &|_| true)
         .any(|look| interval::lower_likely(look.again, look.answered) > suspicious)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::detect::rcode::SERVFAIL;
+    use crate::measure::address::key;
+    use crate::measure::dossier::Answer;
+
+    const NOW: Duration = Duration::from_mins(1);
+
+    fn client(last: u8) -> ServerKey {
+        key(IpAddr::V4(Ipv4Addr::new(198, 51, 100, last)))
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Asked `age` ago, answered after 2 ms with so many bytes, and copied so long after it was asked.
+    fn dossier(last: u8, age: Duration, bytes: u32, copies: &[u64]) -> Dossier {
+        let begun = NOW.saturating_sub(age);
+        let server = key(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 53)));
+        let mut times = vec![begun];
+        times.extend(copies.iter().map(|after| begun + ms(*after)));
+        Dossier {
+            client: client(last),
+            server,
+            port: 40_000,
+            id: 1,
+            weight: 1,
+            begun,
+            question: None,
+            edns: None,
+            query_bytes: 40,
+            copies: times,
+            answers: vec![Answer {
+                at: begun + ms(2),
+                from: server,
+                rcode: 0,
+                truncated: false,
+                fragmented: false,
+                bytes,
+            }],
+            errors: Vec::new(),
+        }
+    }
+
+    fn all(dossiers: &[Dossier]) -> Vec<Again> {
+        let recent: Vec<&Dossier> = dossiers.iter().collect();
+        looks(&recent, NOW, &|_| true).collect()
+    }
+
+    #[test]
+    fn only_a_copy_behind_the_answer_asks_again() {
+        assert_eq!(is_again(&dossier(1, ms(4_000), 100, &[])), Some(false));
+        assert_eq!(is_again(&dossier(1, ms(4_000), 100, &[1_000])), Some(true));
+        // It was on its way when the answer came.
+        assert_eq!(is_again(&dossier(1, ms(4_000), 100, &[200])), Some(false));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_content_is_asked_for_again_for_its_own_sake() {
+        let mut failed = dossier(1, ms(4_000), 100, &[1_000]);
+        failed.answers[0].rcode = SERVFAIL as u8;
+        assert_eq!(is_again(&failed), None);
+        let mut truncated = dossier(1, ms(4_000), 100, &[1_000]);
+        truncated.answers[0].truncated = true;
+        assert_eq!(is_again(&truncated), None);
+        let mut elsewhere = dossier(1, ms(4_000), 100, &[1_000]);
+        elsewhere.answers[0].from = client(9);
+        assert_eq!(is_again(&elsewhere), None);
+        let mut unseen = dossier(1, ms(4_000), 100, &[]);
+        unseen.copies.clear();
+        assert_eq!(is_again(&unseen), None);
+    }
+
+    #[test]
+    fn a_program_that_uses_one_port_and_id_for_everything_asks_nothing_again() {
+        let copies: Vec<u64> = (1..=7).map(|n| n * 400).collect();
+        assert_eq!(is_again(&dossier(1, ms(4_000), 100, &copies)), None);
+        assert_eq!(
+            is_again(&dossier(1, ms(4_000), 100, &copies[1..])),
+            Some(true)
+        );
+    }
+
+    #[test]
+    fn eight_of_three_clients_are_no_stray_ones() {
+        let of = |clients: u8, many: u8| {
+            let dossiers: Vec<Dossier> = (0..many)
+                .map(|n| dossier(n % clients, ms(8_000), 100, &[1_000]))
+                .collect();
+            all(&dossiers).iter().any(|look| look.is_above(LOST))
+        };
+        assert!(of(3, 8));
+        assert!(!of(3, 7), "too few");
+        assert!(!of(2, 30), "of two clients that are unwell");
+    }
+
+    #[test]
+    fn a_query_of_which_no_copy_can_have_come_yet_is_left_out() {
+        let mut dossiers = vec![dossier(1, ms(8_000), 100, &[1_000])];
+        dossiers.extend((0..30).map(|n| dossier(n, ms(1_000), 100, &[])));
+        assert!(all(&dossiers).iter().all(|look| look.answered == 1));
+        assert!(all(&dossiers[1..]).is_empty(), "nobody asks twice");
+    }
+
+    #[test]
+    fn what_happens_to_large_answers_alone_is_told_apart() {
+        let with = |small_too: bool| {
+            let dossiers: Vec<Dossier> = (0..40_u8)
+                .map(|n| {
+                    let is_large = n % 2 == 0;
+                    let copies: &[u64] = if is_large || small_too { &[1_000] } else { &[] };
+                    dossier(n, ms(8_000), if is_large { 1_400 } else { 100 }, copies)
+                })
+                .collect();
+            let looks = all(&dossiers);
+            let look = looks.iter().max_by_key(|look| look.answered);
+            look.expect("there are copies").clone()
+        };
+        assert!(with(false).is_of_large() && with(false).is_above(LOST));
+        assert!(!with(true).is_of_large());
+    }
+
+    #[test]
+    fn what_may_be_rising_is_not_learnt() {
+        let dossiers = |again: u8| -> Vec<Dossier> {
+            let copies = |n| -> &[u64] { if n < again { &[1_000] } else { &[] } };
+            (0..100)
+                .map(|n| dossier(n, ms(8_000), 100, copies(n)))
+                .collect()
+        };
+        let mut usual = Share::default();
+        usual.learn(0, 5_000);
+        let rises = |many| {
+            let dossiers = dossiers(many);
+            let recent: Vec<&Dossier> = dossiers.iter().collect();
+            may_rise(&recent, NOW, &usual)
+        };
+        assert!(rises(8) && !rises(1));
+    }
+}

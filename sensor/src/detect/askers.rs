@@ -3,7 +3,8 @@
 //! A recursive resolver asks hundreds of servers, and some of them are always dead: that is no incident. When none
 //! answers it any more, its way to them is gone: that is one incident, and not hundreds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -49,7 +50,8 @@ pub struct Asker {
     pub lately_servers: BTreeSet<ServerKey>,
     /// See `lately_servers`.
     pub lately_answering: BTreeSet<ServerKey>,
-    questions: BTreeMap<String, u64>,
+    /// By a hash of their names: only how many there are, and how often the most frequent one, is asked.
+    questions: HashMap<u64, u64>,
 }
 
 impl Asker {
@@ -113,6 +115,7 @@ impl Askers {
         }
         self.counted_at = Some(now);
         let mut found: BTreeMap<ServerKey, Asker> = BTreeMap::new();
+        let hasher = RandomState::new();
         let lately = now.saturating_sub(SHORT + OVERDUE);
         for dossier in dossiers.since(now.saturating_sub(LONG)) {
             if dossier.copies.is_empty() {
@@ -147,10 +150,8 @@ impl Askers {
                 }
             }
             if let Some(question) = &dossier.question {
-                *asker
-                    .questions
-                    .entry(question.name.to_string())
-                    .or_default() += weight;
+                let name = hasher.hash_one(&question.name);
+                *asker.questions.entry(name).or_default() += weight;
             }
         }
         for (client, asker) in &found {

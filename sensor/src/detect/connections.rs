@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use sensor_common::class::TcpEvent;
+use sensor_common::server::ServerCounters;
+
 use super::history::{History, Span, float};
 use super::interval;
 use super::usual::Share;
@@ -21,7 +24,8 @@ pub const FAILS: f64 = 0.3;
 #[must_use]
 pub fn newest(history: &History, enough: u64) -> Span {
     let to = history.now().saturating_sub(ACCEPTED);
-    history.newest(to, LEAST, MOST, |sum| sum.connections()[0] >= enough)
+    let syns = |counters: &ServerCounters| counters.tcp[TcpEvent::Syn.index()];
+    history.newest(to, [LEAST, MOST], enough, syns)
 }
 
 /// SYNs that were not accepted.
@@ -44,4 +48,67 @@ pub fn may_rise(history: &History, usual: &Share) -> bool {
 pub fn fail_above(span: &Span, share: f64) -> bool {
     let [syns, ..] = span.connections();
     syns >= SYNS[0] && interval::lower(float(failed(span)), float(syns)) > share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One SYN a tick of four seconds, each accepted or not, up to the second before now.
+    fn history(accepted: &[bool]) -> History {
+        let mut history = History::new(Duration::ZERO);
+        let mut end = Duration::ZERO;
+        for accepted in accepted {
+            end += Duration::from_secs(4);
+            let mut span = Span::empty(end);
+            span.elapsed = Duration::from_secs(4);
+            span.counters.tcp[TcpEvent::Syn.index()] = 1;
+            span.counters.tcp[TcpEvent::SynAck.index()] = u64::from(*accepted);
+            history.push(&span);
+        }
+        history.push(&Span::empty(end + ACCEPTED));
+        history
+    }
+
+    #[test]
+    fn as_many_syns_as_it_takes_are_looked_at_but_none_older_than_a_minute() {
+        let seen = |many: usize, enough| newest(&history(&vec![true; many]), enough).connections();
+        assert_eq!(seen(30, 5), [5, 5, 0]);
+        assert_eq!(seen(30, 30), [15, 15, 0], "a minute of them");
+        assert_eq!(seen(2, 5), [2, 2, 0]);
+        assert_eq!(seen(0, 5), [0, 0, 0]);
+    }
+
+    #[test]
+    fn all_of_the_last_ten_seconds_are_looked_at() {
+        assert_eq!(newest(&history(&[true; 20]), 1).connections()[0], 3);
+    }
+
+    #[test]
+    fn a_syn_of_the_last_second_may_be_accepted_yet() {
+        let mut history = history(&[true; 5]);
+        let mut span = Span::empty(history.now());
+        span.counters.tcp[TcpEvent::Syn.index()] = 9;
+        history.push(&span);
+        assert_eq!(failed(&newest(&history, 30)), 0);
+    }
+
+    #[test]
+    fn a_part_of_the_newest_is_enough_and_one_of_few_is_not() {
+        let above =
+            |accepted: &[bool], enough| fail_above(&newest(&history(accepted), enough), FAILS);
+        assert!(above(&[false; 5], 5));
+        assert!(!above(&[false; 4], 5), "too few");
+        assert!(!above(&[false, true, true, true, true], 5));
+        let half: Vec<bool> = (0..30).map(|n| n % 5 == 0).collect();
+        assert!(above(&half, 15));
+    }
+
+    #[test]
+    fn what_may_be_rising_is_not_learnt() {
+        let mut usual = Share::default();
+        usual.learn(0, 1_000);
+        assert!(may_rise(&history(&[false; 3]), &usual));
+        assert!(!may_rise(&history(&[true; 15]), &usual));
+    }
 }

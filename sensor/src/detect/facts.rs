@@ -34,6 +34,8 @@ const SURELY_AMONG_ANSWERS: f64 = 0.4;
 /// Nearly all of the newest queries fail, and how many those are at least.
 const NEARLY_ALL: f64 = 0.8;
 const FEW: u64 = 3;
+/// Of a server that is well less than this fails.
+const WELL: f64 = 0.15;
 /// What comes within so long of something else is of one moment.
 const MOMENT: Duration = Duration::from_millis(600);
 
@@ -68,8 +70,6 @@ pub struct Facts<'a> {
     pub short: Span,
     /// Its last ten seconds.
     pub long: Span,
-    /// Its last minute.
-    pub minute: Span,
     /// Its queries that fail.
     pub failing: Failing,
     /// The network as a whole.
@@ -125,14 +125,14 @@ impl<'a> Facts<'a> {
         } else {
             seen
         };
+        let long = over(LONG);
         let mut facts = Self {
             clock,
             server,
             state,
             recent,
             short: over(SHORT),
-            long: over(LONG),
-            minute: over(Duration::from_mins(1)),
+            long,
             failing: Failing::default(),
             network: around.network,
             askers: around.askers,
@@ -144,7 +144,7 @@ impl<'a> Facts<'a> {
                 state,
                 around.askers,
                 around.scanners,
-                around.network.share(&over(LONG), LONG),
+                around.network.share(&long, LONG),
                 around.limits,
             ),
             limits: around.limits,
@@ -170,6 +170,7 @@ impl<'a> Facts<'a> {
             networks: &self.state.visibility,
             clients: &self.state.known,
             begun: self.state.begun,
+            was_well: self.was_well(),
             elsewhere: &|dossier| self.askers.was_answered(&dossier.client),
             now: self.clock.now,
             timeout: self.clock.timeout,
@@ -237,6 +238,21 @@ impl<'a> Facts<'a> {
             lasted,
             late: self.late_share(),
         }
+    }
+
+    /// Whether nearly all of its queries were answered, as far as is known: usually, or else of the first that are known.
+    fn was_well(&self) -> bool {
+        if let Some(usual) = self.state.usual.failed.mean() {
+            return usual < WELL;
+        }
+        let mut first = Asked::default();
+        for cohort in self.state.cohorts.between(Duration::ZERO, self.clock.now) {
+            if first.decided() >= self.limits.partial_queries {
+                break;
+            }
+            first.add(&cohort.as_of(self.clock.now, self.clock.timeout, self.clock.overdue));
+        }
+        first.decided() >= self.limits.partial_queries && share_of(&first) < WELL
     }
 
     /// Whether the newest failure became known a moment ago. Only such a one can add to what is known: without it a

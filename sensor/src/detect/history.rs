@@ -64,11 +64,6 @@ impl Span {
         self.unanswered += other.unanswered;
     }
 
-    /// Ticks are a little longer or shorter than they should be: a span belongs where its middle is.
-    fn middle(&self) -> Duration {
-        self.end.saturating_sub(self.elapsed / 2)
-    }
-
     /// Whether nothing happened in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -126,6 +121,32 @@ pub fn share(part: u64, whole: u64) -> f64 {
     }
 }
 
+/// A span that is kept, by all that was counted up to its end: what any number of spans add up to is one difference.
+#[derive(Clone, Copy)]
+struct Mark {
+    end: Duration,
+    elapsed: Duration,
+    counters: ServerCounters,
+    unanswered: u64,
+}
+
+impl Mark {
+    /// Ticks are a little longer or shorter than they should be: a span belongs where its middle is.
+    fn middle(&self) -> Duration {
+        self.end.saturating_sub(self.elapsed / 2)
+    }
+
+    /// The span that it ends, where `before` ends the one before that.
+    fn span(&self, before: &Self) -> Span {
+        Span {
+            end: self.end,
+            elapsed: self.elapsed,
+            counters: self.counters.since(&before.counters),
+            unanswered: self.unanswered - before.unanswered,
+        }
+    }
+}
+
 /// Spans in the order of time. Those in which nothing happened are not kept.
 #[derive(Clone)]
 pub struct History {
@@ -134,8 +155,10 @@ pub struct History {
     now: Duration,
     /// When something last happened, also where that is no longer kept.
     last: Option<Duration>,
-    steps: VecDeque<Span>,
-    ticks: VecDeque<Span>,
+    /// The end of what is no longer kept.
+    before: Mark,
+    steps: VecDeque<Mark>,
+    ticks: VecDeque<Mark>,
 }
 
 impl History {
@@ -146,26 +169,37 @@ impl History {
             begun,
             now: begun,
             last: None,
+            before: Mark {
+                end: begun,
+                elapsed: Duration::ZERO,
+                counters: Zeroable::zeroed(),
+                unanswered: 0,
+            },
             steps: VecDeque::new(),
             ticks: VecDeque::new(),
         }
     }
 
     /// Adds the tick that ended just now.
-    pub fn push(&mut self, tick: Span) {
+    pub fn push(&mut self, tick: &Span) {
         self.now = tick.end;
         if !tick.is_empty() {
             self.last = Some(tick.end);
-            self.ticks.push_back(tick);
+            let mut mark = *self.newest_mark();
+            mark.counters.add(&tick.counters);
+            mark.unanswered += tick.unanswered;
+            (mark.end, mark.elapsed) = (tick.end, tick.elapsed);
+            self.ticks.push_back(mark);
         }
         while let Some(first) = self.ticks.front()
             && first.end + TICKS < self.now
         {
-            let first = *first;
+            let mut first = *first;
             self.ticks.pop_front();
             match self.steps.back_mut() {
                 Some(step) if first.end.saturating_sub(step.end) + step.elapsed <= STEP => {
-                    step.add(&first);
+                    first.elapsed += step.elapsed;
+                    *step = first;
                 }
                 _ => self.steps.push_back(first),
             }
@@ -173,13 +207,38 @@ impl History {
         while let Some(first) = self.steps.front()
             && first.end + KEPT < self.now
         {
+            self.before = *first;
             self.steps.pop_front();
         }
     }
 
-    /// The newest first.
-    fn back(&self) -> impl Iterator<Item = &Span> {
-        self.ticks.iter().rev().chain(self.steps.iter().rev())
+    fn newest_mark(&self) -> &Mark {
+        let newest = self.ticks.back().or(self.steps.back());
+        newest.unwrap_or(&self.before)
+    }
+
+    /// The end of the last span that does not belong to the time after `from`.
+    fn mark_before(&self, from: Duration) -> &Mark {
+        let last = |marks: &VecDeque<Mark>| {
+            let earlier = marks.partition_point(|mark| mark.middle() <= from);
+            earlier.checked_sub(1)
+        };
+        if let Some(tick) = last(&self.ticks) {
+            return &self.ticks[tick];
+        }
+        last(&self.steps).map_or(&self.before, |step| &self.steps[step])
+    }
+
+    /// The ends of all spans and of those before them, the newest first.
+    fn back(&self) -> impl Iterator<Item = (&Mark, &Mark)> {
+        let marks = || self.ticks.iter().rev().chain(self.steps.iter().rev());
+        marks().zip(marks().skip(1).chain([&self.before]))
+    }
+
+    /// The same, the oldest first.
+    fn forth(&self) -> impl Iterator<Item = (&Mark, &Mark)> {
+        let marks = || self.steps.iter().chain(&self.ticks);
+        marks().zip([&self.before].into_iter().chain(marks()))
     }
 
     /// Time that it looks back on, at most `length`.
@@ -190,62 +249,58 @@ impl History {
     /// The sum of the last `length`. Its `elapsed` is shorter where the history is.
     #[must_use]
     pub fn over(&self, length: Duration) -> Span {
-        let mut sum = Span::empty(self.now);
         let from = self.now.saturating_sub(length);
-        self.back()
-            .take_while(|span| span.middle() > from)
-            .for_each(|span| sum.add(span));
+        let mut sum = self.newest_mark().span(self.mark_before(from));
         sum.end = self.now;
         sum.elapsed = self.covered(length);
         sum
     }
 
-    /// The sum of what ended up to `to`: of `least`, or of so much more that it is enough, but of no more than `most`.
+    /// The sum of what ended up to `to`: of `least`, or of so much more that `enough` of what `of` tells are in it, but
+    /// of no more than `most`. Of time in which none was counted it is empty.
     #[must_use]
     pub fn newest(
         &self,
         to: Duration,
-        least: Duration,
-        most: Duration,
-        is_enough: impl Fn(&Span) -> bool,
+        [least, most]: [Duration; 2],
+        enough: u64,
+        of: impl Fn(&ServerCounters) -> u64,
     ) -> Span {
+        let between = |now: &Mark, then: &Mark| of(&now.counters).wrapping_sub(of(&then.counters));
         let mut sum = Span::empty(to);
-        let mut from = to;
-        for span in self.back().skip_while(|span| span.end > to) {
-            let age = to.saturating_sub(span.end);
-            if age >= most || (age >= least && is_enough(&sum)) {
+        if between(self.newest_mark(), &self.before) == 0 {
+            return sum;
+        }
+        let mut found: Option<[&Mark; 3]> = None;
+        for (mark, before) in self.back().skip_while(|(mark, _)| mark.end > to) {
+            let age = to.saturating_sub(mark.end);
+            let count = found.map_or(0, |[newest, _, before]| between(newest, before));
+            if age >= most || (age >= least && count >= enough) {
                 break;
             }
-            sum.add(span);
-            from = span.end.saturating_sub(span.elapsed);
+            found = Some([found.map_or(mark, |[newest, ..]| newest), mark, before]);
         }
-        sum.elapsed = self.covered(to.saturating_sub(from));
+        if let Some([newest, oldest, before]) = found {
+            let from = oldest.end.saturating_sub(oldest.elapsed);
+            sum = newest.span(before);
+            sum.end = to;
+            sum.elapsed = self.covered(to.saturating_sub(from));
+        }
         sum
     }
 
-    /// The span that came to be older than `age` with the last tick, if one did.
-    #[must_use]
-    pub fn tick_before(&self, age: Duration, elapsed: Duration) -> Option<Span> {
-        let from = self.now.saturating_sub(age);
-        let was = from.saturating_sub(elapsed);
-        let mut spans = self.steps.iter().chain(&self.ticks).rev();
-        spans
-            .find(|span| span.end <= from)
-            .filter(|span| span.end > was)
-            .copied()
-    }
-
     /// All spans of the last `length`, the oldest first.
-    pub fn spans(&self, length: Duration) -> impl Iterator<Item = &Span> {
+    pub fn spans(&self, length: Duration) -> impl Iterator<Item = Span> {
         let from = self.now.saturating_sub(length);
-        let spans = self.steps.iter().chain(&self.ticks);
-        spans.filter(move |span| span.middle() > from)
+        let spans = self.forth().filter(move |(mark, _)| mark.middle() > from);
+        spans.map(|(mark, before)| mark.span(before))
     }
 
-    /// All spans that ended in a time.
-    pub fn between(&self, from: Duration, to: Duration) -> impl Iterator<Item = &Span> {
-        let spans = self.steps.iter().chain(&self.ticks);
-        spans.filter(move |span| span.end > from && span.end <= to)
+    /// All spans that ended in a time, the oldest first.
+    pub fn between(&self, from: Duration, to: Duration) -> impl Iterator<Item = Span> {
+        let is_in = move |(mark, _): &(&Mark, &Mark)| mark.end > from && mark.end <= to;
+        let spans = self.forth().filter(is_in);
+        spans.map(|(mark, before)| mark.span(before))
     }
 
     /// When something last happened.
@@ -289,7 +344,7 @@ mod tests {
     fn sums_reach_back_as_far_as_they_are_asked_to() {
         let mut history = History::new(Duration::ZERO);
         for n in 1..=800 {
-            history.push(tick(n * 250, 2, 1));
+            history.push(&tick(n * 250, 2, 1));
         }
         assert_eq!(
             history.over(Duration::from_secs(1)).counters.queries,
@@ -307,11 +362,12 @@ mod tests {
     fn it_looks_back_until_there_is_enough() {
         let mut history = History::new(Duration::ZERO);
         for n in 1..=5 {
-            history.push(tick(n * 30_000, 1, 1));
+            history.push(&tick(n * 30_000, 1, 1));
         }
         let most = Duration::from_secs(130);
         let newest = |history: &History, to, least, enough| {
-            history.newest(to, least, most, |sum| sum.decided() >= enough)
+            let answered = |counters: &ServerCounters| counters.transactions.answered;
+            history.newest(to, [least, most], enough, answered)
         };
         let (now, second) = (history.now(), Duration::from_secs(1));
         let span = newest(&history, now, second, 5);
@@ -325,7 +381,7 @@ mod tests {
             (earlier.decided(), earlier.end),
             (1, now.saturating_sub(second))
         );
-        history.push(tick(290_000, 0, 0));
+        history.push(&tick(290_000, 0, 0));
         assert_eq!(newest(&history, history.now(), second, 5).decided(), 0);
     }
 }

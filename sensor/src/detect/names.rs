@@ -81,7 +81,13 @@ impl Names {
             && dossier
                 .question
                 .as_ref()
-                .is_some_and(|question| self.answered.contains_key(&key(question)))
+                .is_some_and(|question| self.is_known(question))
+    }
+
+    /// Whether a question was answered before.
+    #[must_use]
+    pub fn is_known(&self, question: &Question) -> bool {
+        self.answered.contains_key(&key(question))
     }
 
     /// Whether the answer to a question is known to be large.

@@ -91,7 +91,7 @@ impl Network {
         }
         self.queries += sum.counters.queries;
         self.passed += window.elapsed;
-        self.history.push(sum);
+        self.history.push(&sum);
         self.fragments.observe(window);
         let fires = |rules: &[Rule]| {
             let fires =

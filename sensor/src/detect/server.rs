@@ -145,7 +145,7 @@ impl ServerState {
         self.has_answered |= transactions.answered + transactions.late != 0;
         self.cohorts.add(server, window);
         self.cohorts.pass(span.end);
-        self.history.push(*span);
+        self.history.push(span);
         let counters = &span.counters;
         let errors = &mut self.errors;
         for kind in 0..ERROR_KINDS {
@@ -159,7 +159,7 @@ impl ServerState {
     /// Adds a tick in which nothing did.
     pub(super) fn pass(&mut self, now: Duration, elapsed: Duration) {
         self.cohorts.pass(now);
-        self.history.push(Span {
+        self.history.push(&Span {
             elapsed,
             ..Span::empty(now)
         });
@@ -306,7 +306,7 @@ impl ServerState {
     fn learn_between(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
         if to.saturating_sub(from) >= LONG_TICK {
             // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
-            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            let spans: Vec<Span> = self.history.between(from, to).collect();
             let mut at = from;
             for span in spans {
                 let begun = span.end.saturating_sub(span.elapsed);
@@ -317,7 +317,7 @@ impl ServerState {
             }
             self.learn_span(at, to, adapts, &[]);
         } else {
-            let spans: Vec<Span> = self.history.between(from, to).copied().collect();
+            let spans: Vec<Span> = self.history.between(from, to).collect();
             self.learn_span(from, to, adapts, &spans);
         }
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {

@@ -56,15 +56,14 @@ impl Spoof {
     /// Whether that is enough where nothing is known of how many usually ask, and how often.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        self.unwanted > 0.0 && (self.ask_once || self.same) || self.ask_once && self.same
+        self.unwanted > 0.0 && (self.ask_once || self.surely_once || self.same)
+            || self.ask_once && self.same
     }
 
     /// Whether that is enough to say so.
     #[must_use]
     pub fn is_likely(&self) -> bool {
-        self.unwanted > 0.0 && (self.ask_once || self.same)
-            || self.ask_once && (self.same || self.no_copies)
-            || self.surely_once
+        self.is_certain() || self.ask_once && self.no_copies || self.surely_once
     }
 }
 
@@ -126,7 +125,9 @@ fn weight_of(asked: &[&Dossier], is: &dyn Fn(&&&Dossier) -> bool) -> f64 {
     share(sum(&mut asked.iter().filter(is)), sum(&mut asked.iter()))
 }
 
-fn unwanted(facts: &Facts<'_>) -> f64 {
+/// Share of the answers that are rejected with ICMP port unreachable, by several hosts; 0 where it is as usual.
+#[must_use]
+pub fn unwanted(facts: &Facts<'_>) -> f64 {
     let counters = &facts.long.counters;
     let rejected = counters.backscatter[ErrorKind::Port.index()];
     let answers = counters.responses;
@@ -137,9 +138,11 @@ fn unwanted(facts: &Facts<'_>) -> f64 {
         .filter(|error| error.about_answer && error.kind == ErrorKind::Port)
         .map(|error| error.sender)
         .collect();
+    // Two samples are compared, as of failures: a small server gives few answers to know what is usual by.
     let usual = &facts.state.usual.answers_unwanted;
-    let above = facts.alarm_share(UNWANTED, usual);
-    let is_above = interval::lower(float(rejected), float(answers)) > above.min(0.5);
+    let above = UNWANTED.max(usual.upper()).min(0.5);
+    let is_above = interval::lower(float(rejected), float(answers)) > above
+        && share(rejected, answers) >= facts.risen(usual.mean().unwrap_or(0.0));
     if is_above && hosts.len() >= HOSTS {
         share(rejected, answers)
     } else {

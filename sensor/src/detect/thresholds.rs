@@ -101,6 +101,9 @@ pub struct Thresholds {
     pub spoofed_rise: f64,
     /// Different sources in a second that it takes where no usual number is known. Basis: ours.
     pub spoofed_sources: f64,
+    /// Queries a second that it takes where the sources are certainly made up, and the rate is as much above the usual as
+    /// is critical of a flood. Basis: ours.
+    pub spoofed_rate: f64,
     /// Share of truncated responses. Basis: ours.
     pub truncated_share: f64,
     /// SYNs a second. Basis: ours.
@@ -183,6 +186,7 @@ impl Default for Thresholds {
             unmatched_share: 0.5,
             spoofed_rise: 10.0,
             spoofed_sources: 1_000.0,
+            spoofed_rate: 100.0,
             truncated_share: 0.2,
             syn_rate: 200.0,
             syn_rise: 10.0,

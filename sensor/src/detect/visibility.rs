@@ -23,6 +23,12 @@ const FEW: usize = 5;
 /// Share of unanswered queries that are sent again where their clients miss the answers: stubs send two copies
 /// or more, within 2 to 10 s.
 const AGAIN: f64 = 0.2;
+/// A server that answers nobody for so long is down.
+const LATELY: Duration = Duration::from_secs(4);
+/// So many queries whose clients have waited that long tell something, where others before them were no different.
+const PATIENT: u64 = 2;
+/// And where they do not miss them: hardly one in so many.
+const SELDOM: u64 = 50;
 
 /// What passes here of a server's traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -142,6 +148,8 @@ pub struct Seen<'a> {
     pub clients: &'a BTreeMap<ServerKey, Duration>,
     /// Since when it is known.
     pub begun: Duration,
+    /// It was once well: nearly all that was asked of it was seen to be answered.
+    pub was_well: bool,
     /// Whether anybody was seen to answer a client's network.
     pub elsewhere: &'a dyn Fn(&Dossier) -> bool,
     /// Now, and the time for an answer.
@@ -165,9 +173,42 @@ impl Seen<'_> {
         first + PATIENCE > self.now && self.begun + PATIENCE <= self.now
     }
 
+    /// Whether its flows take several ways, and the answers of some of them another one than this: it answers some, of
+    /// the others none that is old enough was asked again, and so it has been since it is known.
+    fn is_by_socket(&self, recent: &[&Dossier]) -> bool {
+        if self.was_well || self.clients.is_empty() {
+            return false;
+        }
+        if ask_again(recent, self.now, self.timeout) {
+            return false;
+        }
+        let patient = |dossier: &&&Dossier| {
+            dossier.begun + PATIENCE <= self.now
+                && dossier.end(self.now, self.timeout) == End::Unanswered
+        };
+        let lately = self.now.saturating_sub(LATELY);
+        let is_answered = |dossier: &&&Dossier| {
+            dossier.begun >= lately && !dossier.copies.is_empty() && !dossier.answers.is_empty()
+        };
+        if !recent.iter().any(|dossier| is_answered(&dossier)) {
+            return false;
+        }
+        let (mut all, mut again) = (0_u64, 0);
+        for dossier in recent.iter().filter(patient) {
+            all += 1;
+            again += u64::from(dossier.copies.len() > 1);
+        }
+        // Before any stub would have asked again nothing is known.
+        let is_young = self.begun + PATIENCE > self.now;
+        is_young || all >= PATIENT && again * SELDOM <= all
+    }
+
     /// Share, by weight, of the unanswered queries whose answers would not pass here.
     #[must_use]
     pub fn one_way_share(&self, recent: &[&Dossier]) -> f64 {
+        if self.is_by_socket(recent) {
+            return 1.0;
+        }
         let is_open = |dossier: &&&Dossier| {
             let end = dossier.end(self.now, self.timeout);
             matches!(end, End::Unanswered | End::Waiting)

@@ -252,20 +252,20 @@ impl Evidence {
     }
 
     /// Takes over what the history knows from before.
-    pub fn look_back<'a>(
+    pub fn look_back(
         &mut self,
-        spans: impl Iterator<Item = &'a Span>,
+        spans: impl Iterator<Item = Span>,
         first: Duration,
         calendar: &WallClock,
     ) {
         for span in spans {
-            self.push(calendar.ms(span.end), span);
+            self.push(calendar.ms(span.end), &span);
             let side = if span.end < first {
                 &mut self.before
             } else {
                 &mut self.during
             };
-            side.add(span);
+            side.add(&span);
         }
     }
 

@@ -25,6 +25,8 @@ use crate::measure::sketch::Prefix;
 
 /// The contrast is over dossiers of at most so long.
 const CONTRAST: Duration = Duration::from_mins(1);
+/// Connections are told of the last minute.
+const MINUTE: Duration = Duration::from_mins(1);
 /// ICMP errors for each failed query, or a second, that tell why all of them fail: they are rate limited.
 const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;
@@ -474,8 +476,9 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let rate = case.evidence.rate;
     let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
     let flood = case.rules.iter().any(|rule| rule.is_flood());
-    // A share of an rcode is noticed a moment before the names behind it are many.
-    if (case.has(Rule::RandomNames) || case.has(Rule::RcodeShift))
+    // A share of an rcode, or a part that fails, is noticed a moment before the names behind it are many.
+    let may_be_random = [Rule::RandomNames, Rule::RcodeShift, Rule::PartialFailure];
+    if may_be_random.into_iter().any(|rule| case.has(rule))
         && let Some(zone) = random_names::worst(facts)
         && (case.has(Rule::RandomNames) || zone.is_unusual())
     {
@@ -489,6 +492,7 @@ fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     {
         found.push(Finding::LargeAnswers {
             network: prefix(&victim.network),
+            others: victim.others,
         });
     }
     if case.has(Rule::Garbage) {
@@ -593,7 +597,8 @@ fn large_answers(
         asked_again(case, facts, detector, found);
     }
     if case.has(Rule::TcpFails) {
-        let [syns, accepted, _] = facts.minute.connections();
+        let minute = facts.state.history.over(MINUTE);
+        let [syns, accepted, _] = minute.connections();
         found.push(Finding::TcpNotAccepted { syns, accepted });
     }
     if case.has(Rule::Truncation) && !case.has(Rule::TcpFails) {
@@ -680,6 +685,9 @@ fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut V
 #[must_use]
 pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration) -> Vec<ServerKey> {
     const LATELY: Duration = Duration::from_secs(3);
+    /// Of a server that used to answer less than this failed.
+    const USED_TO_FAIL: f64 = 0.2;
+    let queries = |(failed, slow, fine): &(u64, u64, u64)| failed + slow + fine;
     let own = &detector.place().addresses;
     let is_it =
         |client: &ServerKey| client == server || (own.contains(server) && own.contains(client));
@@ -717,9 +725,24 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
         .filter(|(_, counts)| bad(counts))
         .map(|(key, _)| *key)
         .collect();
-    // A resolver always asks some that are dead.
+    // A resolver always asks some that are dead: one of many tells something where it used to answer, and where enough
+    // of what the resolver asks has to be asked again for it.
     if failing.len() * 4 >= all {
-        failing
+        return failing;
+    }
+    let used_to_answer = |key: &ServerKey| {
+        let usual = detector.server(key)?.usual.failed.mean()?;
+        (usual < USED_TO_FAIL).then_some(())
+    };
+    let of_all: u64 = upstreams.values().map(queries).sum();
+    let lost: Vec<ServerKey> = failing
+        .into_iter()
+        .filter(|key| used_to_answer(key).is_some())
+        .collect();
+    let of_lost = lost.iter().filter_map(|key| upstreams.get(key));
+    let part = share(of_lost.map(queries).sum(), of_all);
+    if part >= detector.thresholds().minor_share {
+        lost
     } else {
         Vec::new()
     }

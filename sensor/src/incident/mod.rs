@@ -15,6 +15,7 @@ pub mod open;
 pub mod packets;
 pub mod past;
 pub mod record;
+mod relation;
 pub mod series;
 pub mod store;
 pub mod symptom;

@@ -16,6 +16,7 @@ use super::symptom::Symptom;
 use crate::detect::baseline::Baseline;
 use crate::detect::cohort::Clock;
 use crate::detect::history::{History, Span};
+use crate::detect::rules::random_names;
 use crate::detect::server::share_of;
 use crate::detect::{Detector, Level, Reading, Rule, ServerState, Subject, Vantage};
 use crate::host::facts::{HostLog, HostReading, HostSum};
@@ -96,6 +97,8 @@ pub struct Incident {
     failure: Option<Course>,
     harm: Option<Course>,
     flood: Option<Course>,
+    /// When names below one zone began to fail that do not repeat.
+    names_since: Option<Duration>,
     /// The flood made the rate rise, and is over where it does not.
     has_risen: bool,
     /// What the host said.
@@ -171,6 +174,7 @@ impl Incident {
             failure: None,
             harm: None,
             flood: None,
+            names_since: None,
             has_risen: false,
             host: None,
             vantage: Vantage::Path,
@@ -415,6 +419,22 @@ impl Incident {
             };
             go_on(&mut self.flood, begun, now, pause);
         }
+        // The rate may hardly rise by them: they are dated by themselves.
+        if self.names_since.is_none()
+            && floods
+                .iter()
+                .any(|reading| reading.rule == Rule::RandomNames)
+            && let Subject::Server(key) = subject
+        {
+            let begun = detector.with_facts(&key, now, |facts| {
+                let zone = random_names::worst(facts)?;
+                random_names::begun(facts, &zone.name)
+            });
+            self.names_since = begun.flatten();
+            if let (Some(flood), Some(since)) = (&mut self.flood, self.names_since) {
+                flood.since = flood.since.min(since);
+            }
+        }
     }
 
     /// Ends it.
@@ -444,6 +464,19 @@ impl Incident {
     #[must_use]
     pub fn onset(&self) -> Duration {
         self.onset
+    }
+
+    /// When it was noticed.
+    #[must_use]
+    pub fn opened(&self) -> Duration {
+        self.opened
+    }
+
+    /// Whether its server gets far too much now.
+    #[must_use]
+    pub fn is_flooded(&self) -> bool {
+        let mut on = self.symptoms.iter().filter(|symptom| symptom.is_on());
+        on.any(|symptom| symptom.rule.is_flood())
     }
 
     /// Whether its queries fail now.
@@ -573,7 +606,11 @@ impl Incident {
         let (flood, failure) = (self.flood?, self.harm?);
         let counters = &self.evidence.during.counters;
         let made_up = self.symptoms.iter().any(|symptom| {
-            let together = symptom.since <= failure.since + PAUSE;
+            let since = match self.names_since {
+                Some(since) if symptom.rule == Rule::RandomNames => since,
+                _ => symptom.since,
+            };
+            let together = since <= failure.since + PAUSE;
             together
                 && matches!(
                     symptom.rule,
@@ -769,7 +806,7 @@ fn risen_since(
         return sudden;
     };
     let least = least.unwrap_or(RISE * state.usual.rate.mean());
-    let spans: Vec<&Span> = state.history.spans(LOOK_BACK).collect();
+    let spans: Vec<Span> = state.history.spans(LOOK_BACK).collect();
     let risen = spans
         .iter()
         .rev()

@@ -12,6 +12,7 @@ use super::gather::failing_upstreams;
 use super::open::{Before, Incident, Tick, last_seen};
 use super::past::Past;
 use super::record::{About, Record, Stage};
+use super::relation::{fail_in_the_same_moments, flooded_by_one, is_flood_alone};
 use crate::detect::{Detector, Level, Reading, Rule, Subject, Vantage};
 use crate::host::facts::HostLog;
 use crate::measure::clock::WallClock;
@@ -187,7 +188,7 @@ impl Tracker {
                 || matches!(rule, Rule::Slow | Rule::RcodeShift)
         };
         if !firing.all(|reading| may_be_brought_about(reading.rule)) {
-            return false;
+            return self.joins_flood(key, readings, detector, now);
         }
         let askers = detector.askers();
         let path_is_gone = self
@@ -230,14 +231,46 @@ impl Tracker {
             found.map(|(client, _)| *client).collect()
         };
         let ours = clients(&key);
+        let state = detector.server(&key);
+        let timeout = detector.timeout();
+        let in_the_same_moments = |server: &ServerKey| match (state, detector.server(server)) {
+            (Some(one), Some(other)) => fail_in_the_same_moments(one, other, now, timeout),
+            _ => false,
+        };
         let other = self.open.iter_mut().find(|(other, incident)| {
             let Subject::Server(server) = other else {
                 return false;
             };
             incident.fails()
                 && !incident.is_of_its_own()
-                && incident.onset().abs_diff(since) <= TOGETHER
+                && (incident.onset().abs_diff(since) <= TOGETHER || in_the_same_moments(server))
                 && clients(server).intersection(&ours).next().is_some()
+        });
+        if let Some((_, incident)) = other {
+            incident.add_server(key);
+            return true;
+        }
+        false
+    }
+
+    /// Whether a flood is part of one that another server gets from the same client, since about the same moment.
+    fn joins_flood(
+        &mut self,
+        key: ServerKey,
+        readings: &[Reading],
+        detector: &Detector,
+        now: Duration,
+    ) -> bool {
+        if !is_flood_alone(readings) {
+            return false;
+        }
+        let other = self.open.iter_mut().find(|(other, incident)| {
+            let Subject::Server(server) = other else {
+                return false;
+            };
+            incident.is_flooded()
+                && (incident.has_server(&key) || now.saturating_sub(incident.opened()) <= TOGETHER)
+                && flooded_by_one(&key, server, detector, now)
         });
         if let Some((_, incident)) = other {
             incident.add_server(key);

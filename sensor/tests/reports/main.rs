@@ -40,6 +40,13 @@ fn a_report_of_an_unknown_cause_says_what_would_tell() {
 }
 
 #[test]
+fn answers_that_do_not_arrive_have_a_report_of_their_own() {
+    let record = stories::answers_lost();
+    assert_eq!(record.first_cause, [Cause::NetworkPathDown]);
+    golden::holds("reports/answers_lost.md", &markdown(&record, None));
+}
+
+#[test]
 fn the_page_for_a_browser_is_golden_too() {
     let record = stories::of(Cause::ServiceDown);
     golden::holds("reports/service_down.html", &html(&record, None));
@@ -58,6 +65,8 @@ fn no_line_of_a_report_refutes_another() {
         let faults = report::faults(&stories::of(cause));
         assert!(faults.is_empty(), "{}: {faults:#?}", cause.code());
     }
+    let faults = report::faults(&stories::answers_lost());
+    assert!(faults.is_empty(), "{faults:#?}");
     let faults = report::faults(&stories::unknown());
     assert!(faults.is_empty(), "{faults:#?}");
 }

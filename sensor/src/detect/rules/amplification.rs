@@ -1,6 +1,11 @@
-//! Small queries, large answers, one client network: its address is probably forged, and we help to flood it.
+//! Small queries, large answers: the address that gets them is probably forged, and we help to flood it.
+//!
+//! One client network shows by what it gets. Spread over many, each gets little: then those are added up that usually
+//! get nothing here, where hosts among them reject what comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sensor_common::class::ErrorKind;
 
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{float, share};
@@ -8,6 +13,7 @@ use crate::detect::level::Level;
 use crate::detect::reading::{Reading, State, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::spoof;
+use crate::detect::thresholds::Thresholds;
 use crate::measure::address::prefix;
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
@@ -21,11 +27,20 @@ const SAME: f64 = 0.5;
 /// Dossiers that it takes.
 const ENOUGH: u64 = 20;
 
-/// A network that gets far more than it asks with.
+/// Share of the answers that are rejected where nobody asked for them: of one network, and of many together. Linux sends
+/// one ICMP error a second to each destination.
+const UNWANTED: f64 = 0.1;
+const UNWANTED_BY_MANY: f64 = 0.05;
+/// Hosts of many networks that reject them, at least.
+const HOSTS: usize = 5;
+
+/// A network, or several, that get far more than they ask with.
 #[derive(Clone, Debug)]
 pub struct Victim {
-    /// Which.
+    /// Which; of several the one that gets most.
     pub network: Prefix,
+    /// How many others.
+    pub others: u64,
     /// Bytes of answers a second.
     pub rate: f64,
     /// What is usual; `None` where that is not known.
@@ -40,9 +55,6 @@ pub struct Victim {
 
 #[derive(Default)]
 struct Tally<'a> {
-    dossiers: u64,
-    asked: u64,
-    got: u64,
     any: u64,
     unwanted: u64,
     followed_up: bool,
@@ -51,51 +63,124 @@ struct Tally<'a> {
     questions: BTreeMap<&'a str, u64>,
 }
 
-/// The one that gets most, for what it asks with.
+/// Bytes that a network asks with, and gets.
+#[derive(Clone, Copy, Default)]
+struct Gain {
+    dossiers: u64,
+    asked: u64,
+    got: u64,
+}
+
+impl Gain {
+    fn add(&mut self, dossier: &Dossier) {
+        let weight = u64::from(dossier.weight);
+        let got: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
+        self.dossiers += 1;
+        self.asked += weight * u64::from(dossier.query_bytes);
+        self.got += weight * got;
+    }
+
+    fn factor(&self) -> f64 {
+        share(self.got, self.asked)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.dossiers += other.dossiers;
+        self.asked += other.asked;
+        self.got += other.got;
+    }
+}
+
+/// The one that gets most, for what it asks with, or all that get it without having asked.
 #[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Victim> {
     let limits = facts.limits;
-    let mut tallies: BTreeMap<Prefix, Tally<'_>> = BTreeMap::new();
+    let mut gains: BTreeMap<Prefix, Gain> = BTreeMap::new();
     for dossier in facts.asked_in(LONG) {
-        let tally = tallies.entry(Prefix::network(dossier.client)).or_default();
-        add(tally, dossier);
+        let gain = gains.entry(Prefix::network(dossier.client)).or_default();
+        gain.add(dossier);
     }
-    let seconds = LONG
-        .min(facts.now().saturating_sub(facts.state.begun))
-        .as_secs_f64()
-        .max(1.0);
+    let many = many_victims(facts, &gains);
+    gains.retain(|_, gain| is_large(gain, limits));
+    // Mostly none is left, and there is nothing more to look at.
+    let mut tallies: BTreeMap<Prefix, Tally<'_>> = BTreeMap::new();
+    for dossier in facts.asked_in(LONG).filter(|_| !gains.is_empty()) {
+        let network = Prefix::network(dossier.client);
+        if gains.contains_key(&network) {
+            add(tallies.entry(network).or_default(), dossier);
+        }
+    }
+    let seconds = seconds(facts);
     let known = facts.state.usual.learnt >= limits.learning;
     let victims = tallies.into_iter().filter_map(|(network, tally)| {
-        let factor = share(tally.got, tally.asked);
-        if tally.dossiers < ENOUGH || factor < limits.amplification_factor {
-            return None;
-        }
+        let gain = gains.get(&network)?;
         let most = |counts: &BTreeMap<u16, u64>| {
-            share(counts.values().max().copied().unwrap_or(0), tally.dossiers)
+            share(counts.values().max().copied().unwrap_or(0), gain.dossiers)
         };
         let question = tally.questions.values().max().copied().unwrap_or(0);
         let usual = facts.state.usual.bytes.get(&network);
         Some(Victim {
             network,
-            rate: float(tally.got) / seconds,
+            others: 0,
+            rate: float(gain.got) / seconds,
             usual: known.then(|| usual.map_or(0.0, super::super::baseline::Baseline::mean)),
-            factor,
-            same: share(tally.any.max(question), tally.dossiers),
+            factor: gain.factor(),
+            same: share(tally.any.max(question), gain.dossiers),
             spoofed: !tally.followed_up
                 && (most(&tally.ids) >= SAME
                     || most(&tally.ports) >= SAME
-                    || share(tally.unwanted, tally.dossiers) >= 0.1),
+                    || share(tally.unwanted, gain.dossiers) >= UNWANTED),
         })
     });
-    victims.max_by(|a, b| a.rate.total_cmp(&b.rate))
+    victims.chain(many).max_by(|a, b| a.rate.total_cmp(&b.rate))
+}
+
+fn is_large(gain: &Gain, limits: &Thresholds) -> bool {
+    gain.dossiers >= ENOUGH && gain.factor() >= limits.amplification_factor
+}
+
+/// Networks that usually get nothing here, where so many of their hosts reject the answers that they did not ask.
+fn many_victims(facts: &Facts<'_>, gains: &BTreeMap<Prefix, Gain>) -> Option<Victim> {
+    let usual = &facts.state.usual.bytes;
+    let strange = || gains.iter().filter(|(key, _)| !usual.contains_key(key));
+    let mut sum = Gain::default();
+    strange().for_each(|(_, gain)| sum.merge(gain));
+    let others = strange().count().checked_sub(1)? as u64;
+    if others == 0 || !is_large(&sum, facts.limits) || spoof::unwanted(facts) == 0.0 {
+        return None;
+    }
+    let (network, _) = strange().max_by_key(|(_, gain)| gain.got)?;
+    let (mut rejecting, mut tally) = (BTreeSet::new(), Tally::default());
+    for dossier in facts.asked_in(LONG) {
+        if usual.contains_key(&Prefix::network(dossier.client)) {
+            continue;
+        }
+        add(&mut tally, dossier);
+        let errors = dossier.errors.iter();
+        let rejects = errors.filter(|error| error.about_answer && error.kind == ErrorKind::Port);
+        rejecting.extend(rejects.map(|error| error.sender));
+    }
+    let question = tally.questions.values().max().copied().unwrap_or(0);
+    let are_victims =
+        rejecting.len() >= HOSTS && share(tally.unwanted, sum.dossiers) >= UNWANTED_BY_MANY;
+    are_victims.then(|| Victim {
+        network: *network,
+        others,
+        rate: float(sum.got) / seconds(facts),
+        usual: Some(0.0),
+        factor: sum.factor(),
+        same: share(tally.any.max(question), sum.dossiers),
+        spoofed: true,
+    })
+}
+
+/// How long dossiers are looked at.
+fn seconds(facts: &Facts<'_>) -> f64 {
+    let known = facts.now().saturating_sub(facts.state.begun);
+    LONG.min(known).as_secs_f64().max(1.0)
 }
 
 fn add<'a>(tally: &mut Tally<'a>, dossier: &'a Dossier) {
-    let weight = u64::from(dossier.weight);
-    tally.dossiers += 1;
-    tally.asked += weight * u64::from(dossier.query_bytes);
-    let got: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
-    tally.got += weight * got;
     tally.followed_up |= dossier.copies.len() > 1;
     tally.unwanted += u64::from(dossier.errors.iter().any(|error| error.about_answer));
     *tally.ids.entry(dossier.id).or_default() += 1;
@@ -134,9 +219,15 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         reading.state = State::Quiet;
     }
     reading.at_most(Level::Critical).saying(|| {
+        let who = match victim.others {
+            0 => format!("{} gets", prefix(&victim.network)),
+            others => format!(
+                "{} and {others} other networks get",
+                prefix(&victim.network)
+            ),
+        };
         format!(
-            "{} gets about {:.0} kB/s, {:.0} times what its queries have; {} of them ask the same",
-            prefix(&victim.network),
+            "{who} about {:.0} kB/s, {:.0} times what the queries have; {} of them ask the same",
             rate / 1e3,
             victim.factor,
             percent(victim.same)

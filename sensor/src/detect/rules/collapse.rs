@@ -83,7 +83,7 @@ fn is_sudden(facts: &Facts<'_>) -> bool {
     );
     let mut before = Span::empty(to);
     for span in facts.state.history.between(from, to) {
-        before.add(span);
+        before.add(&span);
     }
     before.elapsed = to.saturating_sub(from);
     before.rate(before.counters.queries) >= facts.state.usual.rate.mean() / 3.0

@@ -1,11 +1,12 @@
 //! Names below one zone that do not repeat, and that nobody can answer: to get past caches (Afek et al. 2016).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::detect::facts::{Facts, LONG, SHORT};
 use crate::detect::history::{float, share};
-use crate::detect::rcode::NOERROR;
+use crate::detect::rcode::{NOERROR, NXDOMAIN};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::server::ZONE_DEPTH;
@@ -13,14 +14,20 @@ use crate::measure::dossier::{Dossier, End};
 
 /// What is asked below a zone is steady enough to be known after so long.
 const KNOWN: Duration = Duration::from_secs(5);
-/// Queries are looked at over these.
-const SPANS: [Duration; 2] = [SHORT, LONG];
+/// Such names come without a pause as long as this.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Programs try a few made-up names when they start, to find out whether a network answers what does not exist. So many
+/// names of a client in ten seconds harm nobody who denies them at once, while more is asked for beside them.
+const TRIES: f64 = 4.0;
+const MOSTLY: f64 = 0.5;
+const NEARLY_NONE: f64 = 0.05;
 /// Names of which so large a part is new do not repeat.
 const DIFFERENT: f64 = 0.8;
 /// So large a part of what is asked below the zone is not answered, or denied.
 const FAILS: f64 = 0.7;
 /// Dossiers that it takes.
-const ENOUGH: u64 = 8;
+const LEAST: usize = 8;
+const ENOUGH: u64 = LEAST as u64;
 /// Clients that ask, unless one asks as much as no client should.
 const CLIENTS: usize = 3;
 /// And where nothing is known of before, which takes more of everything.
@@ -51,6 +58,8 @@ pub struct Zone {
     pub share: f64,
     /// Different clients that asked.
     pub clients: usize,
+    /// Programs that try a few names each, which are denied at once.
+    pub is_tried: bool,
     /// Dossiers that all this is of.
     pub dossiers: u64,
 }
@@ -60,6 +69,10 @@ impl Zone {
     /// that is asked below it fails, of many clients, and it is most of what is asked.
     #[must_use]
     pub fn is_unusual(&self) -> bool {
+        !self.is_tried && self.is_more()
+    }
+
+    fn is_more(&self) -> bool {
         match self.usual {
             Some(usual) => {
                 let more = self.rate - usual;
@@ -89,6 +102,10 @@ struct Below<'a> {
     /// Names that failed.
     names: BTreeSet<&'a str>,
     failing: u64,
+    /// Those of them that were denied, in time.
+    denied: u64,
+    /// And those that were answered before: nobody has made them up.
+    known: u64,
     stems: BTreeSet<&'a str>,
     clients: BTreeSet<sensor_common::server::ServerKey>,
     listed: u64,
@@ -99,17 +116,57 @@ struct Below<'a> {
 /// The worst one, of the last seconds or of ten.
 #[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
-    let found = SPANS.iter().filter_map(|length| worst_over(facts, *length));
-    // Where nothing comes back, failures are known of the longer time only.
-    found.max_by(|a, b| a.failing.total_cmp(&b.failing))
+    // Where nothing comes back, or late, it is not known yet what becomes of the newest: those before them tell.
+    let spans = [
+        (SHORT, Duration::ZERO),
+        (SHORT, facts.clock.overdue),
+        (LONG, Duration::ZERO),
+    ];
+    let found = spans
+        .into_iter()
+        .filter_map(|(length, age)| worst_over(facts, length, age));
+    let key = |zone: &Zone| (!zone.is_tried, zone.failing);
+    found.max_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal))
 }
 
-fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
+/// When the names below a zone began to fail, by the time of asking, as far as dossiers reach back.
+#[must_use]
+pub fn begun(facts: &Facts<'_>, zone: &str) -> Option<Duration> {
+    let is_below = |dossier: &&&Dossier| {
+        let name = dossier.question.as_ref().map(|question| &*question.name);
+        let prefix = name.and_then(|name| name.strip_suffix(zone));
+        prefix.is_some_and(|prefix| prefix.ends_with('.'))
+    };
+    let below = facts.recent.iter().filter(is_below);
+    let mut failed: Vec<Duration> = below
+        .filter(|dossier| fails(facts, dossier) == Some(true))
+        .filter_map(|dossier| dossier.asked())
+        .collect();
+    failed.sort_unstable();
+    let pairs = failed.windows(2).rev();
+    let goes_on = pairs.take_while(|pair| pair[1].saturating_sub(pair[0]) <= PAUSE);
+    let newest = failed.last().copied();
+    goes_on.last().map(|pair| pair[0]).or(newest)
+}
+
+/// Over so long, up to queries of this age.
+fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone> {
+    let newest = facts.now().saturating_sub(age);
+    let asked = || {
+        facts
+            .asked_in(length + age)
+            .filter(|dossier| dossier.begun <= newest)
+    };
+    // Mostly hardly any fails, and there is nothing more to look at.
+    let failing = asked().filter(|dossier| fails(facts, dossier) == Some(true));
+    if failing.take(LEAST).count() < LEAST {
+        return None;
+    }
     let mut zones: BTreeMap<&str, Below<'_>> = BTreeMap::new();
     // The same first labels below several zones are a search list, and no attack.
     let mut stems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut all = 0;
-    for dossier in facts.asked_in(length) {
+    for dossier in asked() {
         let weight = u64::from(dossier.weight);
         all += weight;
         let Some(question) = &dossier.question else {
@@ -140,6 +197,8 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
                 if fails {
                     below.fails += weight;
                     below.failing += 1;
+                    below.denied += u64::from(is_denied(facts, dossier));
+                    below.known += u64::from(facts.state.names.is_known(question));
                     below.names.insert(&question.name);
                     below.stems.insert(question.first_label());
                 }
@@ -147,7 +206,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
         }
     }
     let seconds = length
-        .min(facts.now().saturating_sub(facts.state.begun))
+        .min(newest.saturating_sub(facts.state.begun))
         .as_secs_f64()
         .max(1.0);
     let is_random = |below: &Below<'_>| {
@@ -159,6 +218,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
         below.failing >= ENOUGH
             && share(below.names.len() as u64, below.failing) >= DIFFERENT
             && share(repeated, below.stems.len() as u64) < 0.5
+            && share(below.known, below.failing) < 0.5
             && share(below.listed, below.dossiers) < 0.5
     };
     let found = zones.iter().filter(|(_, below)| is_random(below));
@@ -179,6 +239,9 @@ fn worst_over(facts: &Facts<'_>, length: Duration) -> Option<Zone> {
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
         share: share(below.total, all),
+        is_tried: share(below.failing - below.denied, below.failing) <= NEARLY_NONE
+            && share(below.total, all) < MOSTLY
+            && share(below.names.len() as u64, below.clients.len() as u64) <= TRIES,
         clients: below.clients.len(),
         dossiers: below.dossiers,
     })
@@ -192,6 +255,10 @@ fn is_listed(prefix: &str) -> bool {
     let is_digit = |label: &&str| label.len() == 1 && label.bytes().all(|b| b.is_ascii_hexdigit());
     let digits = labels.clone().filter(is_digit);
     bytes.count() >= 4 || digits.count() >= 16
+}
+
+fn is_denied(facts: &Facts<'_>, dossier: &Dossier) -> bool {
+    matches!(facts.end(dossier), End::Answered(answer) if usize::from(answer.rcode) == NXDOMAIN)
 }
 
 /// `None` where that is not known yet.

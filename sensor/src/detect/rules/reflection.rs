@@ -45,8 +45,7 @@ pub fn worst(facts: &NetworkFacts<'_>) -> Option<Unasked> {
         last.is_some_and(|answer| answer.at >= from)
     }) {
         all += u64::from(dossier.weight);
-        let late = (facts.is_failing)(&dossier.server);
-        if dossier.copies.is_empty() && !late {
+        if dossier.copies.is_empty() && !(facts.is_failing)(&dossier.server) {
             receivers.entry(dossier.client).or_default().push(dossier);
         }
     }

@@ -17,16 +17,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let reading =
         Reading::new(Rule::Spoofed, Unit::PerSecond, sources, warning, None).against(usual);
     let rate = facts.short.rate(facts.short.counters.queries);
-    let flood = match facts.usual_rate() {
-        Some(usual) => {
-            rate >= limits
-                .flood_rate
-                .warning
-                .max(limits.flood_rise.warning * usual)
-        }
-        None => rate >= limits.flood_rate.warning,
-    };
-    if !flood || network.share(&facts.long, LONG) <= 0.5 {
+    let usual_rate = facts.usual_rate();
+    let rises = |least: f64, times: f64| rate >= least.max(times * usual_rate.unwrap_or(0.0));
+    let flood = rises(limits.flood_rate.warning, limits.flood_rise.warning);
+    // A small server has a flood of its own size, where there is no doubt about the sources.
+    let small = usual_rate.is_some() && rises(limits.spoofed_rate, limits.flood_rise.critical);
+    if !(flood || small) || network.share(&facts.long, LONG) <= 0.5 {
         return Reading {
             state: State::Quiet,
             ..reading
@@ -34,7 +30,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let spoof = spoof::read(facts);
     // That nobody asks twice within seconds is usual of a large resolver.
-    let likely = if usual.is_some() {
+    let likely = if flood && usual.is_some() {
         spoof.is_likely()
     } else {
         spoof.is_certain()

@@ -220,10 +220,13 @@ pub enum Finding {
         /// Clients that ask.
         clients: u64,
     },
-    /// One network gets far more than it asks with.
+    /// One network gets far more than it asks with, or several do.
     LargeAnswers {
-        /// The network.
+        /// The network; of several the one that gets most.
         network: String,
+        /// How many others do.
+        #[serde(default)]
+        others: u64,
     },
     /// Somebody gets large answers that it did not ask for.
     UnaskedAnswers {

@@ -88,7 +88,7 @@ pub fn random_names(place: &Place<'_>) -> Vec<String> {
 pub fn amplification(place: &Place<'_>) -> Vec<String> {
     let victim = place
         .find(|finding| match finding {
-            Finding::LargeAnswers { network } => Some(network.as_str()),
+            Finding::LargeAnswers { network, .. } => Some(network.as_str()),
             _ => None,
         })
         .unwrap_or("the victim");

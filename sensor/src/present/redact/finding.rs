@@ -28,7 +28,7 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::AnswersProhibited { errors: _, from } => masks.address(from),
         Finding::OneSource { source, share: _ } => masks.address(source),
         Finding::RandomNames { zone, clients: _ } => masks.name(zone),
-        Finding::LargeAnswers { network } | Finding::AnswersLimited { network, .. } => {
+        Finding::LargeAnswers { network, .. } | Finding::AnswersLimited { network, .. } => {
             masks.address(network);
         }
         Finding::UnaskedAnswers { victim, servers: _ } => masks.address(victim),

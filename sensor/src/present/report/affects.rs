@@ -25,9 +25,13 @@ pub fn affects(record: &Record) -> String {
 fn of_a_finding(record: &Record) -> Option<String> {
     record.findings.iter().find_map(|found| match found {
         Finding::UnaskedAnswers { victim, .. } => Some(format!("{victim} and its link.")),
-        Finding::LargeAnswers { network } => {
+        Finding::LargeAnswers { network, others: 0 } => {
             Some(format!("{network}, which receives the answers."))
         }
+        Finding::LargeAnswers { network, others } => Some(format!(
+            "{network} and {}, which receive the answers.",
+            counted(*others, "other network")
+        )),
         Finding::NoServerAnswers { resolver, .. } => {
             Some(format!("{resolver} and all clients that use it."))
         }

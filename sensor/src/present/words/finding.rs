@@ -155,9 +155,13 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             zone(of),
             if *clients == 1 { "1 client asks".into() } else { format!("{} clients ask", count(*clients)) }
         ),
-        Finding::LargeAnswers { network } => {
+        Finding::LargeAnswers { network, others: 0 } => {
             format!("{network} receives far more bytes in answers than it sends in queries.")
         }
+        Finding::LargeAnswers { network, others } => format!(
+            "{network} and {} receive far more bytes in answers than they send in queries, and reject some of them.",
+            counted(*others, "other network")
+        ),
         Finding::UnaskedAnswers { victim, servers } => format!(
             "{victim} receives large responses that it did not request, from {}.",
             counted(*servers, "server")

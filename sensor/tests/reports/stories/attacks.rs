@@ -165,6 +165,7 @@ pub fn attack_amplification() -> Record {
         record,
         vec![Finding::LargeAnswers {
             network: "203.0.113.0/24".into(),
+            others: 0,
         }],
     )
 }
