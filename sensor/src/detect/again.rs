@@ -166,6 +166,7 @@ mod tests {
             question: None,
             edns: None,
             query_bytes: 40,
+            cgroup: 0,
             copies: times,
             answers: vec![Answer {
                 at: begun + ms(2),

@@ -175,6 +175,7 @@ fn clients(earlier: &Clients, now: &Clients) -> Clients {
         rejected: union(&earlier.rejected, &now.rejected),
         served: earlier.served.max(now.served),
         heaviest: newest(&earlier.heaviest, &now.heaviest),
+        units: newest(&earlier.units, &now.units),
         sources: newest(&earlier.sources, &now.sources),
         distinct: range(&earlier.distinct, &now.distinct),
         rate: range(&earlier.rate, &now.rate),
