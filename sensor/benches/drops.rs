@@ -77,7 +77,7 @@ fn measure(program: &str, port: u16, flood: bool) -> f64 {
     let after = run_of(program);
     let runs = after.0 - before.0;
     #[expect(clippy::cast_precision_loss, reason = "an average")]
-    let each = (after.1 - before.1).as_nanos() as f64 / runs as f64;
+    let each = after.1.saturating_sub(before.1).as_nanos() as f64 / runs as f64;
     println!(
         "{program:>12} port {port:>4} {}: {each:6.1} ns a packet, {runs} packets",
         if flood { "flood" } else { "calm " }

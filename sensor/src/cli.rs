@@ -226,6 +226,10 @@ pub struct RunArguments {
 
 /// What `watch` and `run` have in common.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct LiveArguments {
     /// Interface to watch; may be given up to eight times.
     #[arg(short, long = "interface", value_name = "NAME", required = true)]

@@ -1,4 +1,4 @@
-//! Sockets on the DNS ports of this host, from the kernel (sock_diag(7)): it is asked for these ports alone, so a host
+//! Sockets on the DNS ports of this host, from the kernel (`sock_diag(7)`): it is asked for these ports alone, so a host
 //! with many sockets costs no more.
 //!
 //! Of the network namespace of the calling thread.
@@ -60,18 +60,18 @@ impl Sockets {
     /// As they are now, on these ports.
     #[must_use]
     pub fn read(ports: &[u16]) -> Self {
-        let of = |protocol: i32, state: u32| -> io::Result<Vec<Socket>> {
+        let of = |protocol: u8, state: u32| -> io::Result<Vec<Socket>> {
             let mut all = Vec::new();
             for port in ports {
-                for family in [libc::AF_INET, libc::AF_INET6] {
-                    all.extend(ask(family as u8, protocol as u8, state, *port)?);
+                for family in FAMILIES {
+                    all.extend(ask(family, protocol, state, *port)?);
                 }
             }
             Ok(all)
         };
         Self {
-            udp: of(libc::IPPROTO_UDP, UNCONNECTED).ok(),
-            tcp: of(libc::IPPROTO_TCP, LISTEN).ok(),
+            udp: of(UDP, UNCONNECTED).ok(),
+            tcp: of(TCP, LISTEN).ok(),
         }
     }
 
@@ -98,6 +98,10 @@ impl Sockets {
     }
 }
 
+/// As the request has them, in one byte each.
+const FAMILIES: [u8; 2] = [libc::AF_INET as u8, libc::AF_INET6 as u8];
+const UDP: u8 = libc::IPPROTO_UDP as u8;
+const TCP: u8 = libc::IPPROTO_TCP as u8;
 /// States of `net/tcp_states.h`, as bits; UDP sockets have them too.
 const UNCONNECTED: u32 = 1 << 7;
 const LISTEN: u32 = 1 << 10;

@@ -127,12 +127,11 @@ struct Reader {
 impl Reader {
     fn run(mut self, shared: &Weak<Shared>) {
         loop {
-            let events = match &mut self.listener {
-                Some(listener) => listener.wait(EVERY),
-                None => {
-                    std::thread::sleep(EVERY);
-                    Vec::new()
-                }
+            let events = if let Some(listener) = &mut self.listener {
+                listener.wait(EVERY)
+            } else {
+                std::thread::sleep(EVERY);
+                Vec::new()
             };
             let Some(shared) = shared.upgrade() else {
                 return;

@@ -29,21 +29,21 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Runs until it is dropped.
 pub struct Background {
-    stop: Arc<AtomicBool>,
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Background {
     fn new(mut step: impl FnMut() + Send + 'static) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let ends = Arc::new(AtomicBool::new(false));
+        let ended = ends.clone();
         let thread = spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
+            while !ended.load(Ordering::Relaxed) {
                 step();
             }
         });
         Self {
-            stop,
+            ends,
             thread: Some(thread),
         }
     }
@@ -51,7 +51,7 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ends.store(true, Ordering::Relaxed);
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

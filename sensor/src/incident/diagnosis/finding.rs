@@ -517,6 +517,7 @@ impl Finding {
 
     /// Its row.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "one line for each finding")]
     pub fn kind(&self) -> Kind {
         use super::contrast::Property;
         match self {

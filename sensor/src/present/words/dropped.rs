@@ -6,7 +6,7 @@ use crate::host::dropped::{DropKind, Stage, Way};
 use crate::incident::diagnosis::DropClass;
 use crate::incident::record::Record;
 
-/// "The kernel of this host dropped 30 queries to 192.0.2.53 on input (NETFILTER_DROP): ..."
+/// "The kernel of this host dropped 30 queries to 192.0.2.53 on input (`NETFILTER_DROP`): ..."
 #[must_use]
 pub fn sentence(class: DropClass, packets: u64, most: &DropKind, record: &Record) -> String {
     let what = match most.way {
