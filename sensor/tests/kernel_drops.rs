@@ -38,8 +38,8 @@ fn a_router_that_does_not_forward_says_so() {
         .expect("a setting");
     let mut collector = Collector::new();
     let _socket = ask(&routed.client, ip(SERVER), QUERIES);
-    let router = number(&routed.router);
-    let dropped = collector.expect("IP_INADDRERRORS", router, ip(SERVER), 30);
+    let place = number(&routed.router);
+    let dropped = collector.expect("IP_INADDRERRORS", place, ip(SERVER), 30);
     let came_in = routed.router.index("to_client").expect("a device");
     assert_eq!(dropped.interface, came_in);
     assert_ne!(dropped.stage, STAGE_FORWARD);
