@@ -205,8 +205,12 @@ impl<'a> Facts<'a> {
         } else {
             SURELY_AMONG_ANSWERS
         };
-        // Of a server of which half fails all day, most of a few do by chance.
-        let usually = usual.mean().filter(|_| usual.count() >= KNOWN);
+        // Of a server of which half fails all day, most of a few do by chance. Where most do all day, they do.
+        let least = |mean: f64| interval::lower(mean * usual.count(), usual.count());
+        let is_few = asked.decided() < limits.partial_queries && usual.count() >= KNOWN;
+        let usually = usual
+            .mean()
+            .filter(|mean| is_few && least(*mean) < limits.failed_share.warning);
         let is_most = quick
             && lower > surely.max(usually.unwrap_or(0.0))
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
