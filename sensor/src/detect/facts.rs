@@ -34,6 +34,8 @@ const SURELY_AMONG_ANSWERS: f64 = 0.4;
 /// Nearly all of the newest queries fail, and how many those are at least.
 const NEARLY_ALL: f64 = 0.8;
 const FEW: u64 = 3;
+/// Queries after which their usual share of failures is known.
+const KNOWN: f64 = 20.0;
 /// Of a server that is well less than this fails.
 const WELL: f64 = 0.15;
 /// What comes within so long of something else is of one moment.
@@ -198,13 +200,19 @@ impl<'a> Facts<'a> {
         let share = part((failed, all));
         let lasted = self.lasted(&asked);
         let told = asked.errored != 0 || self.state.errors != super::server::Errors::default();
+        let surely = if asked.answered == 0 {
+            SURELY
+        } else {
+            SURELY_AMONG_ANSWERS
+        };
+        // Of a server of which half fails all day, most of a few do by chance. Where most do all day, they do.
+        let least = |mean: f64| interval::lower(mean * usual.count(), usual.count());
+        let is_few = asked.decided() < limits.partial_queries && usual.count() >= KNOWN;
+        let usually = usual
+            .mean()
+            .filter(|mean| is_few && least(*mean) < limits.failed_share.warning);
         let is_most = quick
-            && lower
-                > if asked.answered == 0 {
-                    SURELY
-                } else {
-                    SURELY_AMONG_ANSWERS
-                }
+            && lower > surely.max(usually.unwrap_or(0.0))
             && (told || asked.unanswered != 0 || lasted >= PAUSE);
         // What has not had its time-out may be slow: a part that waits is no failure yet. A small part shows among
         // many queries only; and where none of the newest fails, it is over.

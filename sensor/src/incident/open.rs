@@ -9,7 +9,8 @@ use super::change::Change;
 use super::chronology::{Came, MOMENT, Span as Course, flood_came, go_on};
 use super::diagnosis::{Cause, Finding, Ranked, rank};
 use super::evidence::{Evidence, Recent};
-use super::gather::{self, Case};
+use super::gather::case::Case;
+use super::gather::collect;
 use super::past::{Earlier, Past};
 use super::record::{About, Clients, Party, Record, SCHEMA, Sampling, Stage, SymptomRecord};
 use super::symptom::Symptom;
@@ -555,7 +556,7 @@ impl Incident {
             evidence: &self.evidence,
             verified: self.verified.as_ref(),
         };
-        let mut findings = gather::findings(&case, detector);
+        let mut findings = collect::findings(&case, detector);
         if !goes_on {
             let is_new = |found: &Finding| {
                 let same = |new: &Finding| mem::discriminant(new) == mem::discriminant(found);

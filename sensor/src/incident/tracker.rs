@@ -8,7 +8,7 @@ use sensor_common::server::ServerKey;
 
 use super::change::Change;
 use super::evidence::Recent;
-use super::gather::failing_upstreams;
+use super::gather::upstreams::failing_upstreams;
 use super::open::{Before, Incident, Tick, last_seen};
 use super::past::Past;
 use super::record::{About, Record, Stage};

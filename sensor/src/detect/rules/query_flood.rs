@@ -1,11 +1,12 @@
 //! Far more queries than usual.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::detect::facts::Facts;
+use crate::detect::facts::{Facts, SHORT};
 use crate::detect::history::{float, share};
 use crate::detect::level::Level;
+use crate::detect::rcode::NXDOMAIN;
 use crate::detect::reading::{Reading, State, Unit};
 use crate::detect::rule::Rule;
 use crate::detect::{crowd, spoof};
@@ -21,6 +22,8 @@ const LASTING: u32 = 7;
 const MORE: f64 = 2.0;
 /// Share of the newest queries that repeat one without an answer.
 const AGAIN: f64 = 0.5;
+/// Share of the queries that are of search lists.
+const LISTS: f64 = 0.5;
 /// Times a second that a client repeats a question at most: systemd-resolved and musl ask several times a second.
 const IMPATIENT: f64 = 10.0;
 
@@ -52,7 +55,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if reading.level().is_none() {
         return reading;
     }
-    if are_impatient(facts) {
+    let is_warning = reading.level() == Some(Level::Warning);
+    if are_impatient(facts) || is_warning && are_search_lists(facts) {
         return reading.quiet();
     }
     if may_be_crowd(facts) && !each_asks_more(facts) {
@@ -89,6 +93,33 @@ fn are_impatient(facts: &Facts<'_>) -> bool {
     }
     let often = float(all) / float(asked.values().filter(|(_, n)| *n != 0).count() as u64).max(1.0);
     share(again, all) >= AGAIN && often <= IMPATIENT * LATELY.as_secs_f64()
+}
+
+/// Whether most of what is asked now is search lists: a client asks for one name with one suffix after the other, and
+/// most of these are denied. Programs that start together do so for a moment.
+fn are_search_lists(facts: &Facts<'_>) -> bool {
+    let mut lists: BTreeMap<_, (BTreeSet<&str>, [u64; 2])> = BTreeMap::new();
+    let mut all = 0;
+    for dossier in facts.asked_in(SHORT) {
+        let Some(question) = &dossier.question else {
+            continue;
+        };
+        let Some((stem, suffix)) = question.name.split_once('.') else {
+            continue;
+        };
+        let (suffixes, asked) = lists.entry((dossier.client, stem)).or_default();
+        suffixes.insert(suffix);
+        let answer = dossier.answer();
+        let denied = answer.is_some_and(|answer| usize::from(answer.rcode) == NXDOMAIN);
+        asked[0] += 1;
+        asked[1] += u64::from(denied);
+        all += 1;
+    }
+    let lists = lists
+        .values()
+        .filter(|(suffixes, [asked, denied])| suffixes.len() > 1 && denied * 2 >= *asked);
+    let in_lists = lists.map(|(_, [asked, _])| asked).sum();
+    !facts.failing.is_unusual && share(in_lists, all) >= LISTS
 }
 
 /// Whether each client asks far more than usual.
