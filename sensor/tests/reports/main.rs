@@ -4,6 +4,7 @@
 
 mod golden;
 mod lines;
+mod lost;
 mod masked;
 mod objects;
 mod records;
@@ -41,7 +42,7 @@ fn a_report_of_an_unknown_cause_says_what_would_tell() {
 
 #[test]
 fn answers_that_do_not_arrive_have_a_report_of_their_own() {
-    let record = stories::answers_lost();
+    let record = lost::answers_lost();
     assert_eq!(record.first_cause, [Cause::NetworkPathDown]);
     golden::holds("reports/answers_lost.md", &markdown(&record, None));
 }
@@ -65,7 +66,7 @@ fn no_line_of_a_report_refutes_another() {
         let faults = report::faults(&stories::of(cause));
         assert!(faults.is_empty(), "{}: {faults:#?}", cause.code());
     }
-    let faults = report::faults(&stories::answers_lost());
+    let faults = report::faults(&lost::answers_lost());
     assert!(faults.is_empty(), "{faults:#?}");
     let faults = report::faults(&stories::unknown());
     assert!(faults.is_empty(), "{faults:#?}");

@@ -41,11 +41,6 @@ pub fn of(cause: Cause) -> Record {
     }
 }
 
-/// Answers that leave the server and do not arrive.
-pub fn answers_lost() -> Record {
-    network::answers_lost()
-}
-
 pub fn unknown() -> Record {
     let mut record = record(Vantage::Path);
     record.ports = vec![8053];

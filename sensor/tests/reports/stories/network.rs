@@ -188,39 +188,6 @@ pub fn path_mtu() -> Record {
     )
 }
 
-/// Seen on the server's host: each query of one network is answered, and asked for again.
-pub fn answers_lost() -> Record {
-    let mut record = record(Vantage::Server);
-    asked(&mut record, 2_500, [2_500, 0, 0, 0]);
-    record.during.backscatter = 31;
-    record.during.retransmitted = 1_204;
-    record.during.queries = 3_704;
-    record.during.responses = 3_704;
-    record.level = Warning;
-    symptom(
-        &mut record,
-        Rule::AnswersLost,
-        Warning,
-        4_250,
-        "602 of 2,480 answered queries (24 %) were asked again",
-    );
-    record.detected_ms = ONSET + 4_250;
-    weighed(
-        record,
-        vec![
-            Finding::AskedAgain {
-                again: 602,
-                answered: 2_480,
-            },
-            contrast(Property::ClientNetwork, "10.2.0.0/24", 1.0, 1.0),
-            Finding::AnswersUnreachable {
-                errors: 31,
-                from: "198.51.100.1".into(),
-            },
-        ],
-    )
-}
-
 pub fn tcp_blocked() -> Record {
     let mut record = record(Vantage::Path);
     record.during.tcp = [188, 2, 0];
