@@ -97,7 +97,6 @@ fn each_state_has_its_sentence() {
         ("one_way", views::one_way()),
         ("degraded", views::degraded()),
         ("unknown_cause", views::unknown()),
-        ("answers_lost", views::answers_lost()),
         ("flooded", views::flooded()),
         ("nothing", views::nothing()),
     ] {

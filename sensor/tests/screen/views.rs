@@ -372,16 +372,8 @@ pub fn degraded() -> View {
 
 /// Part of the queries fails, and nothing tells why.
 pub fn unknown() -> View {
-    degraded_by(stories::unknown())
-}
-
-/// The server answers, and its answers do not arrive.
-pub fn answers_lost() -> View {
-    degraded_by(stories::answers_lost())
-}
-
-fn degraded_by(mut record: Record) -> View {
     let mut view = degraded();
+    let mut record = stories::unknown();
     record.ended_ms = None;
     record.stage = sensor::incident::record::Stage::Open;
     Arc::make_mut(&mut view.servers[0]).incident = Some(record.id.clone());
