@@ -84,7 +84,7 @@ Examples:
 
     /// Report in one line whether DNS is all right.
     ///
-    /// Asks the sensors that run on this host; where none runs, measures for three seconds (as root). Exit codes: 0 ok,
+    /// Asks the sensors that run on this host; where none runs, -i NAME measures there for three seconds (as root). Exit codes: 0 ok,
     /// 1 failing or flooded, 2 degraded, 3 cannot tell.
     #[command(after_help = "\
 Examples:

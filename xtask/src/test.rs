@@ -40,6 +40,7 @@ pub fn run_tests(options: &Options) -> Result<()> {
             missing: no_captures(),
         },
     ];
+    println!("building the tests, which takes some minutes at first");
     let mut skipped = Vec::new();
     for (test, reason) in ignored()? {
         let missing: Vec<&str> = needs

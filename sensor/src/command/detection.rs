@@ -67,7 +67,7 @@ pub fn thresholds(arguments: &DetectionArguments) -> Result<Thresholds> {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file = toml::from_str(&text).with_context(|| {
         format!(
-            "{} is no TOML; `sensor rules --toml` writes an example",
+            "{} is not valid TOML; `sensor rules --toml` writes an example",
             path.display()
         )
     })?;
@@ -98,16 +98,23 @@ fn merged(file: toml::Table) -> Result<Thresholds> {
                 all.insert(name, value);
             }
             (None, _) => {
-                let alike = all
-                    .keys()
-                    .map(|known| (strsim::jaro_winkler(&name, known), known))
-                    .max_by(|a, b| a.0.total_cmp(&b.0));
-                let known = alike.map_or("", |(_, known)| known.as_str());
-                bail!("no threshold is called {name:?}; did you mean {known}?");
+                bail!(
+                    "no threshold is called {name:?}{}",
+                    meant(&name, all.keys())
+                );
             }
         }
     }
     Ok(all.try_into()?)
+}
+
+/// The threshold of a name that is nearly so; nothing where none is.
+fn meant<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 3)
+        .map_or_else(String::new, |(_, known)| format!("; did you mean {known}?"))
 }
 
 fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
@@ -121,8 +128,8 @@ fn shadow(arguments: &DetectionArguments) -> BTreeSet<Rule> {
     rules.filter(|rule| named(&rule)).collect()
 }
 
-/// Whom the command line wants to be told, and what is known of earlier incidents of what is watched. What can be known to fail fails now, and not in the middle of an
-/// incident.
+/// Whom the command line wants to be told, and what is known of earlier incidents of what is watched. What can be known to
+/// fail fails now, and not in the middle of an incident.
 ///
 /// # Errors
 /// One of them cannot be told, or a thread cannot be started.

@@ -12,7 +12,9 @@ use crate::engine::kernel::cost::ProgramCost;
 use crate::engine::kernel::hook::{HookChoice, TcFlavour};
 use crate::engine::kernel::interface::{Interface, Kind};
 use crate::engine::kernel::leftover::Leftover;
-use crate::engine::kernel::load::{LoadError, LoadOptions, Loaded, OBJECT_SHA256, load, map_bytes};
+use crate::engine::kernel::load::{
+    LoadError, LoadOptions, Loaded, OBJECT_SHA256, load, map_bytes, tells_cgroups,
+};
 use crate::engine::kernel::preflight::{Host, NEEDED, tried_kernels};
 use crate::engine::status::LinkState;
 use crate::host::drops::Drops;
@@ -93,7 +95,9 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
     }
     let verdict = match outcome {
         Outcome::Fine => "this host can run sensor: try `sensor watch -i INTERFACE`",
-        _ => "this host cannot run sensor live; captures can still be read: `sensor replay FILE`",
+        _ => {
+            "sensor cannot run live here, by this user (see above); captures can still be read: `sensor replay FILE`"
+        }
     };
     match arguments.output {
         Format::Text => output::line(verdict)?,
@@ -177,6 +181,12 @@ fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec
         ));
     }
     checks.push(drops_check());
+    let asks = if tells_cgroups() {
+        "the unit, container or pod of this host, of sampled queries that leave"
+    } else {
+        "none: this kernel does not tell the cgroup of a packet (bpf_skb_cgroup_id); who asks is left out"
+    };
+    checks.push(Check::new("who asks", true, asks));
     checks.extend(tc.map(|tc| {
         let finding = match tc {
             TcFlavour::Tcx => "TCX: any number of sensors on an interface",

@@ -9,6 +9,7 @@ use super::{detection, serve};
 use crate::cli::LiveArguments;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::kernel::memory;
+use crate::engine::kernel::preflight::Host;
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
 use crate::host::drops::Drops;
@@ -22,6 +23,8 @@ use crate::view::publish::Live;
 /// # Errors
 /// They cannot be watched, or somebody who is to be told of incidents cannot be.
 pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
+    // What is missing for all of it is told before what is missing for a part.
+    Host::look().check()?;
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
     let options = WatchOptions {

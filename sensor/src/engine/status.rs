@@ -39,7 +39,7 @@ impl LinkState {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::NoCarrier => "without carrier",
+            Self::NoCarrier => "without a carrier",
             other => other.name(),
         }
     }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroups::Cgroups;
 use super::counters::Counters;
-use super::dropped::{Drop, DropKind, Dropped};
-use super::events::Event;
+use super::dropped::{DropKind, Dropped};
+use super::events::event::Event;
+use super::moment::Moment;
 use super::sockets::Sockets;
 use super::totals::HostTotals;
 
@@ -20,21 +21,6 @@ const BEFORE: Duration = Duration::from_secs(5);
 const BEHIND: Duration = Duration::from_secs(2);
 /// Kinds of drops of a server that are told apart.
 const KINDS: usize = 32;
-
-/// What grew between two readings.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Moment {
-    /// Time between them.
-    pub length: Duration,
-    /// Of the network stack.
-    pub counters: Counters,
-    /// Dropped DNS packets; none where there is no drop program.
-    pub drops: Option<BTreeMap<Drop, u64>>,
-    /// Dropped packets of which it is not known what they were: there were too many.
-    pub unparsed: u64,
-    /// Time in which no drops were counted, because there were too many.
-    pub paused: Duration,
-}
 
 /// What the host says at one time.
 #[derive(Clone, Debug, Default)]
@@ -351,7 +337,7 @@ fn of_server(server: IpAddr, moment: &Moment, kinds: &mut BTreeMap<DropKind, u64
 
 #[cfg(test)]
 mod tests {
-    use super::super::dropped::{Stage, Way};
+    use super::super::dropped::{Drop, Stage, Way};
     use super::super::sockets::Socket;
     use super::*;
 

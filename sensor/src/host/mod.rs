@@ -6,6 +6,7 @@ pub mod dropped;
 pub mod drops;
 pub mod events;
 pub mod facts;
+pub mod moment;
 mod namespaces;
 pub mod probe;
 pub mod sockets;

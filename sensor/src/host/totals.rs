@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::dropped::{DropKind, Dropped};
-use super::facts::Moment;
+use super::moment::Moment;
 
 /// Kinds of drops that are told apart; namespaces come and go.
 const KINDS: usize = 64;

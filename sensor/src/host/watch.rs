@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use super::cgroups::{self, Cgroups};
 use super::counters::{Counters, conntrack_fill};
 use super::drops::{Drops, Seen};
-use super::events::{Event, Listener};
-use super::facts::{HostReading, Moment};
+use super::events::event::Event;
+use super::events::listener::Listener;
+use super::facts::HostReading;
+use super::moment::Moment;
 use super::sockets::Sockets;
 
 /// Time from one reading of the drop program to the next.

@@ -50,8 +50,7 @@ pub fn findings(host: &HostFacts, failing: &Failing, found: &mut Vec<Finding>) {
     if let Some(finding) = dropped(host, failing, tracked) {
         found.push(finding);
     }
-    let changes = host.events.iter().cloned();
-    found.extend(changes.map(|seen| Finding::Changed { seen }));
+    changes(host, found);
     // Packets that programs of any kind sent: only as many as there are answers missing.
     if failing.here && failing.is_explained_by(counters.no_routes) {
         found.push(Finding::NoRoute {
@@ -64,6 +63,12 @@ pub fn findings(host: &HostFacts, failing: &Failing, found: &mut Vec<Finding>) {
             held: counters.icmp_held_back,
         });
     }
+}
+
+/// What went in the host shortly before.
+pub fn changes(host: &HostFacts, found: &mut Vec<Finding>) {
+    let changes = host.events.iter().cloned();
+    found.extend(changes.map(|seen| Finding::Changed { seen }));
 }
 
 /// The class of reasons that explains most, if it explains enough. `tracked` of the packets that a filter dropped were

@@ -216,13 +216,15 @@ impl Store {
     pub fn prepare(&self) -> Result<(), StoreError> {
         self.make()?;
         let probe = self.path(&format!("probe-{}", std::process::id()), "new");
-        create(&probe)
-            .and_then(|_| fs::remove_file(&probe))
-            .map_err(|source| StoreError::File {
-                what: "write in",
-                path: self.directory.clone(),
-                source,
-            })
+        // On a full disk an empty file can still be made.
+        let written = create(&probe)
+            .and_then(|mut file| file.write_all(&[0; 4_096]).and_then(|()| file.sync_all()));
+        let removed = fs::remove_file(&probe);
+        written.and(removed).map_err(|source| StoreError::File {
+            what: "write in",
+            path: self.directory.clone(),
+            source,
+        })
     }
 
     fn make(&self) -> Result<(), StoreError> {

@@ -134,7 +134,7 @@ pub fn host(host: &HostTotals) -> String {
         (true, false) => format!("dropped {}", top.join("; ")),
     };
     format!(
-        "kernel: {dropped}; {}",
+        "kernel, since the start: {dropped}; {}",
         held_back(host.counters.icmp_sent, host.counters.icmp_held_back)
     )
 }

@@ -299,11 +299,11 @@ pub fn cause(record: &Record) -> String {
                 .iter()
                 .find(|ranked| ranked.cause != *one && ranked.weight > 0);
             let next = next.map_or_else(String::new, |next| {
-                format!("; next: {} {}", name(next.cause), next.weight)
+                format!("; next: {} {} dB", name(next.cause), next.weight)
             });
             let reason =
                 reason(record, *one).map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("{} ({}{next}){reason}", name(*one), weight(*one))
+            format!("{} ({} dB{next}){reason}", name(*one), weight(*one))
         }
         [one, other, ..] => format!(
             "{} ({}) or {} ({}): the evidence does not separate them",

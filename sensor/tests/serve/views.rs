@@ -8,7 +8,7 @@ use bytemuck::Zeroable;
 use sensor::detect::{Level, Vantage};
 use sensor::host::counters::Counters;
 use sensor::host::dropped::{self, Drop, DropKind, Way};
-use sensor::host::facts::Moment;
+use sensor::host::moment::Moment;
 use sensor::host::totals::HostTotals;
 use sensor::incident::record::Record;
 use sensor::incident::{Cause, record::Stage};

@@ -258,11 +258,15 @@ fn suggestion(name: &str, all: &[Interface]) -> String {
         return format!("did you mean {}?", alike.join(" or "));
     }
     let some: Vec<&str> = names.iter().take(8).map(|(_, name)| *name).collect();
-    format!(
-        "there are {} here, among them {}",
-        names.len(),
-        some.join(", ")
-    )
+    if some.len() == names.len() {
+        format!("there are {}", some.join(", "))
+    } else {
+        format!(
+            "there are {} here, among them {}",
+            names.len(),
+            some.join(", ")
+        )
+    }
 }
 
 #[cfg(test)]
@@ -332,6 +336,12 @@ mod tests {
             "no interface \"wlan1\"; did you mean wlan0?"
         );
         let none_alike = suggestion("qqq", &all);
-        assert!(none_alike.contains("there are 3 here"), "{none_alike}");
+        assert_eq!(none_alike, "there are lo, enp0s31f6, wlan0");
+        let many: Vec<Interface> = (0..9).map(|at| named(&format!("veth{at}"))).collect();
+        let some = suggestion("qqq", &many);
+        assert!(
+            some.starts_with("there are 9 here, among them veth0,"),
+            "{some}"
+        );
     }
 }

@@ -15,7 +15,8 @@ use rtnetlink::packet_core::{
     NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 
-use super::{Changes, Event};
+use super::changes::Changes;
+use super::event::Event;
 
 /// Groups of multicast (`RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`, and those of IPv6).
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::contrast::Contrast;
 use super::drop_class::DropClass;
 use crate::host::dropped::DropKind;
-use crate::host::events::Event;
+use crate::host::events::event::Event;
 use crate::host::facts::EventSeen;
 
 /// A fact, with its numbers. Addresses and names are in text form, as they are shown.

@@ -5,7 +5,7 @@ use super::super::diagnosis::Finding;
 use super::super::host_findings;
 use super::super::host_findings::Failing;
 use super::case::Case;
-use crate::detect::Vantage;
+use crate::detect::{Rule, Vantage};
 
 /// Datagrams without a socket that are no stray ones.
 const NOT_TAKEN: u64 = 5;
@@ -15,6 +15,15 @@ const LOOKED: u64 = 2;
 /// What this host's kernel says, and the sensor's own probe.
 pub fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
     if !case.fails() {
+        // Queries that do not come any more do not fail: what went in this host may be why.
+        if let Some(host) = case
+            .evidence
+            .host
+            .as_ref()
+            .filter(|_| case.has(Rule::Collapse))
+        {
+            host_findings::changes(host, found);
+        }
         return;
     }
     if let Some(host) = &case.evidence.host {

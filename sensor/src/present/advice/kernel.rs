@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::host::dropped::{DropKind, Stage, Way};
-use crate::host::events::Event;
+use crate::host::events::event::Event;
 use crate::incident::diagnosis::{DropClass, Finding};
 use crate::incident::record::Record;
 
@@ -75,7 +75,7 @@ fn dropped(class: DropClass, most: &DropKind, place: &Place<'_>) -> Option<Strin
             ))
         }
         DropClass::NoSocket => Some(format!(
-            "`{inside}ss -lunp 'sport = :{port}'`: nothing is bound to {} there.",
+            "`{inside}ss -lunp 'sport = :{port}'`: does anything listen on {} there?",
             place.server
         )),
         DropClass::Route => Some(route(most, &inside, place)),

@@ -2,7 +2,7 @@
 
 use super::contrast;
 use super::masks::Masks;
-use crate::host::events::Event;
+use crate::host::events::event::Event;
 use crate::incident::diagnosis::Finding;
 
 /// Masks a finding.

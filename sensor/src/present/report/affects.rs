@@ -43,12 +43,22 @@ fn of_a_finding(record: &Record) -> Option<String> {
     })
 }
 
+/// Queries do not come any more.
+fn stays_away(record: &Record) -> bool {
+    record
+        .findings
+        .iter()
+        .any(|found| matches!(found, Finding::QueriesStayAway))
+}
+
 /// Nothing sets those that fail apart.
 fn in_general(record: &Record) -> String {
     let during = &record.during;
     let failed = during.errored + during.unanswered;
     if record.server.is_none() {
         "the watched network.".into()
+    } else if stays_away(record) {
+        "clients whose queries do not reach this point any more: they cannot be counted.".into()
     } else if failed * 100 <= during.decided() {
         "hardly any client so far: queries are answered.".into()
     } else if during.answered * 100 <= during.decided() {

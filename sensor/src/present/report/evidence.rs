@@ -274,8 +274,7 @@ fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
     if record.vantage == Vantage::Server {
         lines.push(format!(
             "On the server's host, over {} s: UDP port {}: {}; TCP: {}; {} read by programs, {} to ports without a socket, {} \
-             lost at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces; the DNS \
-             socket's queue never fell below {}.",
+             lost at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces{}.",
             host.seconds,
             words::ports(record),
             bound(host.udp_bound),
@@ -286,7 +285,13 @@ fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
             count(counters.rcvbuf_errors),
             counted(counters.softnet_drops, "packet"),
             count(counters.interface_drops),
-            counted(host.queued, "byte"),
+            match host.queued {
+                0 => String::new(),
+                queued => format!(
+                    "; the DNS socket's queue never fell below {}",
+                    counted(queued, "byte")
+                ),
+            },
         ));
     }
     for dropped in host.drops.iter().take(DROPS) {

@@ -131,11 +131,11 @@ fn noticed(record: &Record) -> Vec<Block> {
             .until_ms
             .map_or_else(String::new, |until| format!(" to {}", clock(until)));
         format!(
-            "{}{until}: `{}` ({}): {}; at its worst {}",
+            "{}{until}: `{}`: {}; at its worst ({}) {}",
             clock(symptom.since_ms),
             symptom.rule,
-            symptom.level.name(),
             symptom.title,
+            symptom.level.name(),
             symptom.detail
         )
     });

@@ -75,14 +75,14 @@ pub fn first(record: &Record) -> Vec<String> {
 fn began(record: &Record, symptom: &SymptomRecord, detects: bool) -> String {
     let detected = if detects {
         let delay = span(record.detected_ms.saturating_sub(record.onset_ms));
-        format!("detected ({delay} after the onset), ")
+        format!("detected ({delay} after the onset): ")
     } else {
         String::new()
     };
     format!(
-        "{detected}{}: {}; at its worst {}",
-        symptom.level.name(),
+        "{detected}{}; at its worst ({}) {}",
         symptom.title,
+        symptom.level.name(),
         symptom.detail
     )
 }

@@ -5,7 +5,7 @@
 use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
 use super::contrast::zone;
 use super::{contrast, dropped, first_of, icmp, ports, subject};
-use crate::host::events::Event;
+use crate::host::events::event::Event;
 use crate::host::facts::EventSeen;
 use crate::host::probe::Said;
 use crate::incident::diagnosis::Finding;

@@ -3,7 +3,6 @@
 use std::fmt::Result;
 
 use super::encode::Families;
-use crate::host::dropped::Dropped;
 use crate::view::View;
 
 /// Nothing where the host is not read.
@@ -38,8 +37,8 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
         [([("", ""); 0], host.paused.as_secs_f64())],
     )?;
     let drops = host.drops();
-    let labels = |dropped: &Dropped| {
-        [
+    let rows = drops.iter().map(|dropped| {
+        let labels = [
             ("reason", dropped.kind.reason.clone()),
             ("stage", dropped.kind.stage.name().into()),
             ("way", dropped.kind.way.name().into()),
@@ -51,11 +50,12 @@ pub fn encode(families: &mut Families<'_>, view: &View) -> Result {
                 "namespace",
                 dropped.kind.namespace.clone().unwrap_or_default(),
             ),
-        ]
-    };
+        ];
+        (labels, dropped.packets)
+    });
     families.counter(
         "sensor_host_dns_drops",
         "DNS packets that the kernel of this host dropped, by its reason; the namespace is empty where it is the sensor's own.",
-        drops.iter().map(|dropped| (labels(dropped), dropped.packets)),
+        rows,
     )
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use sensor::host::counters::Counters;
 use sensor::host::dropped::{Drop, DropKind, Stage, Way};
-use sensor::host::events::Event;
-use sensor::host::facts::{HostReading, Moment};
+use sensor::host::events::event::Event;
+use sensor::host::facts::HostReading;
+use sensor::host::moment::Moment;
 use sensor::host::sockets::{Socket, Sockets};
 use serde::Deserialize;
 
