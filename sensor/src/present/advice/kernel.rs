@@ -74,6 +74,8 @@ fn dropped(class: DropClass, most: &DropKind, place: &Place<'_>) -> Option<Strin
                  {side} {port}?"
             ))
         }
+        // In the namespace of the sensor the steps of the cause say it.
+        DropClass::NoSocket if inside.is_empty() => None,
         DropClass::NoSocket => Some(format!(
             "`{inside}ss -lunp 'sport = :{port}'`: does anything listen on {} there?",
             place.server
