@@ -39,6 +39,10 @@ pub fn run_tests(options: &Options) -> Result<()> {
             name: "captures",
             missing: no_captures(),
         },
+        Need {
+            name: "nft",
+            missing: no_nft(),
+        },
     ];
     println!("building the tests, which takes some minutes at first");
     let mut skipped = Vec::new();
@@ -140,6 +144,13 @@ fn no_kernel() -> Option<String> {
         return Some("this root may not make network namespaces (a container?)".into());
     }
     None
+}
+
+fn no_nft() -> Option<String> {
+    let found = output(Command::new("nft").arg("--version"));
+    found
+        .is_none()
+        .then(|| "nft is not installed (Debian: nftables)".into())
 }
 
 fn no_captures() -> Option<String> {
