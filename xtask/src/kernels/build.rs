@@ -21,7 +21,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Builds the program and these tests, in release mode.
+    /// Builds the program and these tests, as `cargo xtask test` does: so it is done once.
     ///
     /// # Errors
     /// The build failed.
@@ -30,7 +30,7 @@ impl Binaries {
         let mut command = Command::new("cargo");
         command
             .current_dir(workspace::root())
-            .args(["test", "--quiet", "--release", "--package", "sensor"])
+            .args(["test", "--quiet", "--package", "sensor"])
             .args(["--no-run", "--message-format=json"])
             .stderr(Stdio::inherit());
         for name in names {
@@ -49,7 +49,7 @@ impl Binaries {
             }
         }
         let mut folder = tests.first().context("no test binaries")?.1.clone();
-        // .../release/deps/name
+        // .../debug/deps/name
         folder.pop();
         folder.pop();
         tests.sort();
