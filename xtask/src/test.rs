@@ -64,7 +64,8 @@ pub fn run_tests(options: &Options) -> Result<()> {
     println!("\n== tests that need a kernel, privileges or captures");
     // Those that can run do, all at once; the others are left out by name.
     let mut rest = cargo_test();
-    rest.args(["--package", "sensor", "--no-fail-fast", "--", "--ignored"]);
+    // Of the whole workspace again: another selection would be built with other features.
+    rest.args(["--workspace", "--no-fail-fast", "--", "--ignored"]);
     for (test, _) in &skipped {
         rest.args(["--skip", test]);
     }

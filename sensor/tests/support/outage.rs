@@ -18,8 +18,8 @@ use super::drops::{Routed, SERVER, ip};
 use super::lab::{UnlimitIcmp, dns};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
-/// Healthy traffic before anything is staged: rates and shares are usual by then.
-const HEALTHY: Duration = Duration::from_secs(8);
+/// Healthy traffic before anything is staged: shares are usual by then.
+const HEALTHY: Duration = Duration::from_secs(4);
 /// From the fault to the right cause, on a busy machine.
 const SOON: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(20);

@@ -30,7 +30,7 @@ impl Binaries {
         let mut command = Command::new("cargo");
         command
             .current_dir(workspace::root())
-            .args(["test", "--quiet", "--package", "sensor"])
+            .args(["test", "--quiet", "--workspace"])
             .args(["--no-run", "--message-format=json"])
             .stderr(Stdio::inherit());
         for name in names {
