@@ -40,7 +40,10 @@ impl Watching {
     ) -> Result<Self> {
         let mut child = namespace.enter(|| {
             Command::new(program)
-                .args(["watch", "-i", device, "--output", "json", "--state"])
+                // What the kernel drops is seen in every namespace, also in those of the scenarios beside this one, which have
+                // the same addresses; and a replay does not know it.
+                .args(["watch", "-i", device, "--no-drops"])
+                .args(["--output", "json", "--state"])
                 .arg(state)
                 .args(more)
                 .stdout(Stdio::piped())
