@@ -1,4 +1,4 @@
-//! What is known of incidents from before this session: names that are taken, and what an earlier sensor left open.
+//! What is known of incidents from before the sensor began: ids that are taken, and what an earlier sensor left open.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
