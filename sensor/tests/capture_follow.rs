@@ -138,24 +138,12 @@ fn an_incident_is_told_while_its_capture_is_written() {
     assert_eq!(totals["complete"], true);
 }
 
-/// A block of pcapng.
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let padded = body.len().next_multiple_of(4);
-    let length = (12 + padded as u32).to_le_bytes();
-    let mut block = kind.to_le_bytes().to_vec();
-    block.extend(length);
-    block.extend(body);
-    block.resize(8 + padded, 0);
-    block.extend(length);
-    block
-}
-
 #[test]
 fn a_pcapng_file_is_followed_as_well() {
     let words =
         |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
-    let mut begin = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
-    begin.extend(block(1, &words(&[1, 262_144])));
+    let mut begin = pcap::block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    begin.extend(pcap::block(1, &words(&[1, 262_144])));
     let follower = Follower::start("growing.pcapng", &begin[..30]);
     follower.write(&begin[30..]);
     let frames = outage(20);
@@ -164,7 +152,7 @@ fn a_pcapng_file_is_followed_as_well() {
         let length = frame.len() as u32;
         let mut body = words(&[0, (us >> 32) as u32, us as u32, length, length]);
         body.extend(frame);
-        block(6, &body)
+        pcap::block(6, &body)
     };
     let bytes: Vec<u8> = frames.iter().flat_map(packet).collect();
     let (most, end) = bytes.split_at(bytes.len() - 9);
@@ -173,7 +161,7 @@ fn a_pcapng_file_is_followed_as_well() {
     follower.has_read_all();
     follower.write(end);
     let mut more: Vec<u8> = asked(40, 90, false).iter().flat_map(packet).collect();
-    more.extend(block(5, &[0; 12]));
+    more.extend(pcap::block(5, &[0; 12]));
     follower.write(&more);
     follower.says("closed");
     let totals = follower.end(Signal::SIGTERM);

@@ -94,10 +94,10 @@ fn packed<W: Write>(
 fn pcapng(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
     let words =
         |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
-    let mut file = block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    let mut file = pcap::block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
     // With a resolution of nanoseconds, and the end of options.
     let interface = words(&[u32::from(link), 65_535, 0x0001_0009, 9, 0]);
-    file.extend(block(1, &interface));
+    file.extend(pcap::block(1, &interface));
     for (n, frame) in (0_u32..).zip(frames) {
         let length = frame.len() as u32;
         let (kind, fields) = match n % 3 {
@@ -107,20 +107,9 @@ fn pcapng(link: u16, frames: &[Vec<u8>]) -> Vec<u8> {
         };
         let mut body = words(&fields);
         body.extend(frame);
-        file.extend(block(kind, &body));
+        file.extend(pcap::block(kind, &body));
     }
     file
-}
-
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let padded = body.len().next_multiple_of(4);
-    let length = (12 + padded as u32).to_le_bytes();
-    let mut block = kind.to_le_bytes().to_vec();
-    block.extend(length);
-    block.extend(body);
-    block.resize(8 + padded, 0);
-    block.extend(length);
-    block
 }
 
 /// A sample of a frame, as it lies in memory.

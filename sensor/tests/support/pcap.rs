@@ -46,3 +46,15 @@ pub fn write(name: &str, frames: &[(u64, Vec<u8>)]) -> PathBuf {
     std::fs::write(&path, file(frames)).expect("a temporary file");
     path
 }
+
+/// A block of pcapng: type, body padded to words, and the length around it.
+pub fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let padded = body.len().next_multiple_of(4);
+    let length = (12 + padded as u32).to_le_bytes();
+    let mut block = kind.to_le_bytes().to_vec();
+    block.extend(length);
+    block.extend(body);
+    block.resize(8 + padded, 0);
+    block.extend(length);
+    block
+}
