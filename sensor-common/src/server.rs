@@ -107,6 +107,10 @@ pub struct ServerEntry {
     pub histogram: u32,
     /// Another each time that the place is given to a server: tells its two stays in one place apart.
     pub tenure: u32,
+    /// [`crate::transactions::Control::own_generation`] when the server was found to be none of this host's addresses.
+    pub cleared: u32,
+    /// The same for `error_sender`.
+    pub sender_cleared: u32,
     /// Transactions by the time of their query.
     pub cohorts: Cohorts,
     /// What was counted.

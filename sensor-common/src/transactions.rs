@@ -53,6 +53,16 @@ pub struct Control {
     /// A Bloom filter of one hash over the addresses of this host: the bit of an address is in
     /// `sensor_ebpf::forgery::place`. Where it is set, [`crate::names::OWN`] tells for certain.
     pub own: [u64; OWN_WORDS],
+    /// What is 0 in the hash of a transaction that is followed, by `shift`.
+    pub mask: u64,
+    /// The same by `match_shift`.
+    pub match_mask: u64,
+    /// The same in the hash by which a transaction is sampled, by `sample_shift`.
+    pub sample_mask: u64,
+    /// Another each time that the addresses of this host change, and after them; never 0.
+    pub own_generation: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 impl Control {
@@ -66,8 +76,40 @@ impl Control {
         sample_shift: 0,
         clock: 0,
         own: [0; OWN_WORDS],
+        mask: 0,
+        match_mask: 0,
+        sample_mask: 0,
+        own_generation: 1,
+        reserved: 0,
     };
+
+    /// The same, with the masks that the shifts give.
+    #[must_use]
+    pub fn with_masks(self) -> Self {
+        Self {
+            mask: lowest(self.shift),
+            match_mask: lowest(self.match_shift),
+            sample_mask: highest(self.sample_shift),
+            ..self
+        }
+    }
 }
+
+/// The lowest bits of a word, at most [`MAX_SHIFT`].
+#[inline(always)]
+#[must_use]
+pub const fn lowest(bits: u32) -> u64 {
+    (1 << (bits & 31)) - 1
+}
+
+/// The highest bits of a word, at most [`MAX_SHIFT`].
+#[inline(always)]
+#[must_use]
+pub const fn highest(bits: u32) -> u64 {
+    !(u64::MAX >> (bits & 31))
+}
+
+const _: () = assert!(MAX_SHIFT < 32);
 
 /// Counts of one server's transactions on one CPU: estimates, each followed one counting for all that
 /// it stands for.
@@ -95,4 +137,4 @@ pub struct TransactionCounters {
 }
 
 const _: () = assert!(CELLS.is_power_of_two() && TUPLES.is_power_of_two() && RING == 16);
-const _: () = assert!(size_of::<Control>() == 32 + 8 * OWN_WORDS);
+const _: () = assert!(size_of::<Control>() == 64 + 8 * OWN_WORDS);

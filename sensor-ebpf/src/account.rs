@@ -10,7 +10,7 @@ use sensor_common::server::FAMILY_V4;
 use sensor_common::totals::{ICMP_CODES, QTYPES, Totals};
 
 use crate::address::{self, Address, V4, V6};
-use crate::forgery::is_forged;
+use crate::forgery::{is_forged, is_forged_error, is_forged_response};
 use crate::packet::Packet;
 use crate::parse::{
     Carriage, Connection, Flags, Garbage, IcmpError, Link, Outcome, Query, Response, Sink, parse,
@@ -121,9 +121,10 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
     let (client, server) = (A::new(query.client), A::new(query.server));
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let tuple = transactions::tuple(client_hash, server_hash, query.message.client_port);
-    let transaction = transactions::transaction(tuple, query.message.id);
+    let hash = sampling::hash(client_hash, query.message.client_port, query.message.id);
+    let transaction = transactions::transaction(hash, server_hash);
     transactions::remember(table, tuple);
-    let shift = table.shift();
+    let mask = table.mask();
     let source = sketch::Source {
         address: client,
         hash: client_hash,
@@ -131,19 +132,18 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
         name: query.name,
         transaction,
         number,
-        is_flood: shift != 0,
+        is_flood: mask != 0,
     };
     sketch::add(&mut shard.sketches, table.bank(), source);
     let entry = servers::entry(&mut shard.servers, server, server_hash, table);
     entry.counters.queries += 1;
     entry.counters.query_bytes += u64::from(query.message.length);
     // What is rare comes last: a call in between would have everything else kept in memory.
-    if transactions::passes(transaction, shift) {
+    if transactions::passes(transaction, mask) {
         let (following, histograms) = (&mut shard.following, &mut shard.histograms);
         table.follow_query(following, histograms, entry, transaction);
     }
-    let hash = sampling::hash(client_hash, query.message.client_port, query.message.id);
-    sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
+    sampling::of_transaction(&mut shard.sampling, hash, table.sample_mask())
 }
 
 /// Counts a DNS response.
@@ -167,19 +167,19 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     response: &Response,
     store: &mut S,
 ) -> Wanted {
-    let secret = store.hash_key();
-    let (client, server) = (A::new(response.client), A::new(response.server));
-    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
-    if is_forged(store, server) {
-        return forged(store);
-    }
+    let (secret, origin) = (store.hash_key(), store.origin());
     let Some((shard, table)) = store.state() else {
         return Wanted::NOTHING;
     };
-    let port = response.message.client_port;
-    let tuple = transactions::tuple(client_hash, server_hash, port);
-    let transaction = transactions::transaction(tuple, response.message.id);
+    let (client, server) = (A::new(response.client), A::new(response.server));
+    let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
+    let (port, id) = (response.message.client_port, response.message.id);
+    let hash = sampling::hash(client_hash, port, id);
+    let transaction = transactions::transaction(hash, server_hash);
     let entry = servers::entry(&mut shard.servers, server, server_hash, table);
+    if is_forged_response(entry, server, origin, table) {
+        return forged(store);
+    }
     let counters = &mut entry.counters;
     counters.responses += 1;
     counters.response_bytes += u64::from(response.message.length);
@@ -191,8 +191,7 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
     if transactions::may_have_followed(table, transaction) {
         table.follow_response(&mut shard.histograms, entry, transaction, flags);
     }
-    let hash = sampling::hash(client_hash, port, response.message.id);
-    sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
+    sampling::of_transaction(&mut shard.sampling, hash, table.sample_mask())
 }
 
 /// Counts a packet that its sender cannot have sent, beside its class. Nothing of it is believed.
@@ -289,31 +288,27 @@ pub fn count_icmp_error<S: Store>(store: &mut S, icmp_type: u8, code: u8, quoted
 
 #[inline(always)]
 fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store: &mut S) -> Wanted {
-    let secret = store.hash_key();
-    let sender = A::new(error.sender);
-    if is_forged(store, sender) {
-        return forged(store);
-    }
+    let (secret, origin) = (store.hash_key(), store.origin());
     let Some((shard, table)) = store.state() else {
         return Wanted::NOTHING;
     };
+    let sender = A::new(error.sender);
     let (client, server) = (A::new(error.client), A::new(error.server));
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
-    if error.quoted == Quoted::Query as u8 {
-        // An error goes to whoever sent what it quotes: to another it was made up, and must match nothing. By the
-        // hash and not by a branch, which the verifier would follow on both sides.
-        let astray = client.difference(A::new(error.receiver));
-        let asker = client_hash.wrapping_add(astray);
-        let tuple = transactions::tuple(asker, server_hash, error.client_port);
-        let recent = transactions::is_recent(table, tuple);
+    let hash = if error.quoted == Quoted::Query as u8 {
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
-        let transaction = transactions::transaction(tuple, error.id);
+        if is_forged_error(entry, sender, origin, table) {
+            return forged(store);
+        }
+        let tuple = transactions::tuple(client_hash, server_hash, error.client_port);
+        let recent = transactions::is_recent(table, tuple);
+        let hash = sampling::hash(client_hash, error.client_port, error.id);
+        let transaction = transactions::transaction(hash, server_hash);
         let mut matched = u64::from(recent);
         if error.verifiable != 0 && transactions::may_have_followed(table, transaction) {
             let histograms = &mut shard.histograms;
             matched |= table.follow_error(histograms, entry, transaction);
         }
-        entry.error_sender = sender.key();
         let counters = &mut entry.counters;
         let kind = kind::<S>(error);
         counters.errors[kind] += 1;
@@ -324,15 +319,19 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
         if error.verifiable == 0 {
             counters.errors_unverifiable += 1;
         }
+        hash
     } else {
+        if is_forged(sender, origin, table) {
+            return forged(store);
+        }
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);
         entry.counters.backscatter[kind::<S>(error)] += 1;
-    }
+        sampling::hash(client_hash, error.client_port, error.id)
+    };
     if error.verifiable == 0 {
         sampling::by_token(&mut shard.sampling, SampleKind::ShortQuote, 0)
     } else {
-        let hash = sampling::hash(client_hash, error.client_port, error.id);
-        sampling::of_transaction(&mut shard.sampling, hash, table.sample_shift())
+        sampling::of_transaction(&mut shard.sampling, hash, table.sample_mask())
     }
 }
 

@@ -19,14 +19,11 @@ pub trait Address: Copy + PartialEq {
     /// Whether a key is this address.
     fn is(self, key: &ServerKey) -> bool;
 
+    /// The same where the key is known to be of this family.
+    fn is_in(self, key: &ServerKey) -> bool;
+
     /// A 64-bit hash under a secret key. The two families are hashed apart.
     fn hash(self, secret: u64) -> u64;
-
-    /// 0 where the other is the same address, and only there.
-    fn difference(self, other: Self) -> u64;
-
-    /// Its bits in one word, not a hash.
-    fn folded(self) -> u64;
 
     /// A hash of the network it is in: /24 of IPv4, /56 of IPv6.
     fn prefix_hash(self, secret: u64) -> u64;
@@ -82,23 +79,18 @@ impl Address for V4 {
 
     #[inline(always)]
     fn is(self, key: &ServerKey) -> bool {
-        key.family == FAMILY_V4 && raw32(&key.address, 0) == self.0
+        key.family == FAMILY_V4 && self.is_in(key)
+    }
+
+    #[inline(always)]
+    fn is_in(self, key: &ServerKey) -> bool {
+        raw32(&key.address, 0) == self.0
     }
 
     #[inline(always)]
     fn key(self) -> ServerKey {
         let [a, b, c, d] = self.0.to_ne_bytes();
         ServerKey::new([u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0]), 0], FAMILY_V4)
-    }
-
-    #[inline(always)]
-    fn difference(self, other: Self) -> u64 {
-        u64::from(self.0 ^ other.0)
-    }
-
-    #[inline(always)]
-    fn folded(self) -> u64 {
-        u64::from(self.0)
     }
 
     #[inline(always)]
@@ -121,24 +113,17 @@ impl Address for V6 {
 
     #[inline(always)]
     fn is(self, key: &ServerKey) -> bool {
-        key.family == FAMILY_V6
-            && raw64(&key.address, 0) == self.0
-            && raw64(&key.address, 8) == self.1
+        key.family == FAMILY_V6 && self.is_in(key)
+    }
+
+    #[inline(always)]
+    fn is_in(self, key: &ServerKey) -> bool {
+        raw64(&key.address, 0) == self.0 && raw64(&key.address, 8) == self.1
     }
 
     #[inline(always)]
     fn key(self) -> ServerKey {
         ServerKey::new([self.0, self.1], FAMILY_V6)
-    }
-
-    #[inline(always)]
-    fn difference(self, other: Self) -> u64 {
-        (self.0 ^ other.0) | (self.1 ^ other.1)
-    }
-
-    #[inline(always)]
-    fn folded(self) -> u64 {
-        self.0 ^ self.1
     }
 
     #[inline(always)]

@@ -51,6 +51,8 @@ pub fn take_place(table: &mut ServerTable, tag: u64, key: &ServerKey) -> u64 {
     set.tags[way] = tag;
     entry.key = *key;
     entry.error_sender.family = 0;
+    entry.cleared = 0;
+    entry.sender_cleared = 0;
     entry.histogram = 0;
     entry.tenure = set.sequence;
     barrier();

@@ -42,6 +42,13 @@ pub trait Packet: Copy {
     fn forget(self, n: u16) -> u16 {
         n.wrapping_add(self.skip(0).since(self) as u16)
     }
+
+    /// The same bytes, to be read once more: what was compared with a constant the verifier would otherwise know, and
+    /// follow all that comes after once for each outcome.
+    #[inline(always)]
+    fn anew<const N: usize>(bytes: &[u8; N]) -> &[u8; N] {
+        bytes
+    }
 }
 
 /// A packet in ordinary memory.

@@ -5,7 +5,6 @@
 
 use sensor_common::class::SampleKind;
 use sensor_common::shard::Sampling;
-use sensor_common::transactions::MAX_SHIFT;
 
 /// Odd, with no structure.
 const FACTOR: u64 = 0x9fb2_1c65_1e98_df25;
@@ -56,19 +55,17 @@ pub fn hash(client: u64, port: u16, id: u16) -> u64 {
     (client ^ (u64::from(port) << 16 | u64::from(id))).wrapping_mul(FACTOR)
 }
 
-/// Whether a transaction is sampled under this shift: one in 2^shift is.
+/// Whether a transaction is sampled under a mask.
 #[inline(always)]
 #[must_use]
-pub fn passes(hash: u64, shift: u32) -> bool {
-    const { assert!(MAX_SHIFT < 64) };
-    // In two steps, because a shift by 64 is none.
-    (hash >> 1) >> (63 - (shift & 63)) == 0
+pub fn passes(hash: u64, mask: u64) -> bool {
+    hash & mask == 0
 }
 
 /// A packet of a transaction.
 #[inline(always)]
-pub fn of_transaction(sampling: &mut Sampling, hash: u64, shift: u32) -> Wanted {
-    if passes(hash, shift) {
+pub fn of_transaction(sampling: &mut Sampling, hash: u64, mask: u64) -> Wanted {
+    if passes(hash, mask) {
         by_token(sampling, SampleKind::Transaction, hash)
     } else {
         Wanted::NOTHING

@@ -1,6 +1,7 @@
 //! Where counts go.
 
 use sensor_common::server::ServerKey;
+use sensor_common::settings::Direction;
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
 #[cfg(doc)]
@@ -10,6 +11,8 @@ use sensor_common::transactions::Control;
 pub trait Store {
     /// What all CPUs share.
     type Shared: Shared;
+    /// Where its packet comes from.
+    type Origin: Origin;
 
     /// Secret of the hashes.
     fn hash_key(&self) -> u64;
@@ -17,14 +20,8 @@ pub trait Store {
     /// Counters of this hook.
     fn totals(&mut self) -> &mut Totals;
 
-    /// A word of [`Control::own`], below [`sensor_common::transactions::OWN_WORDS`]; 0 where packets leave.
-    fn own_word(&self, at: usize) -> u64;
-
-    /// Whether the packet came in, and not over loopback.
-    fn is_from_outside(&self) -> bool;
-
-    /// Whether an address is one of this host.
-    fn is_own(&self, address: &ServerKey) -> bool;
+    /// Where the packet at hand comes from.
+    fn origin(&self) -> Self::Origin;
 
     /// What this CPU counts beside totals; `None` for a forwarded packet, which was attributed where it
     /// came in. Asked for only where there is something to count.
@@ -39,13 +36,38 @@ pub trait Store {
     }
 }
 
+/// Where a packet comes from.
+pub trait Origin: Copy {
+    /// Whether it came in: known when the program is compiled.
+    fn is_incoming(self) -> bool;
+
+    /// Whether it came in, and not over loopback.
+    fn is_from_outside(self) -> bool;
+}
+
+/// Of a packet that crosses no loopback interface.
+impl Origin for Direction {
+    #[inline(always)]
+    fn is_incoming(self) -> bool {
+        self == Self::Ingress
+    }
+
+    #[inline(always)]
+    fn is_from_outside(self) -> bool {
+        self.is_incoming()
+    }
+}
+
 /// What all CPUs share.
 pub trait Shared {
     /// See [`Control::shift`].
     fn shift(&self) -> u32;
 
-    /// See [`Control::match_shift`].
-    fn match_shift(&self) -> u32;
+    /// See [`Control::mask`].
+    fn mask(&self) -> u64;
+
+    /// See [`Control::match_mask`].
+    fn match_mask(&self) -> u64;
 
     /// See [`Control::unmatched_shift`].
     fn unmatched_shift(&self) -> u32;
@@ -56,8 +78,14 @@ pub trait Shared {
     /// See [`Control::tick`].
     fn tick(&self) -> u32;
 
-    /// See [`Control::sample_shift`].
-    fn sample_shift(&self) -> u32;
+    /// See [`Control::sample_mask`].
+    fn sample_mask(&self) -> u64;
+
+    /// See [`Control::own_generation`].
+    fn own_generation(&self) -> u32;
+
+    /// Whether an address is one of this host.
+    fn is_own(&self, address: &ServerKey) -> bool;
 
     /// Raises the sampling shift, and the shift above which nothing is called unmatched.
     fn raise(&mut self, shift: u32);

@@ -10,7 +10,9 @@
 
 use sensor_common::latency::UNIT_BITS;
 use sensor_common::shard::Following;
-use sensor_common::transactions::{BUDGET, CELLS, LIFE, MAX_SHIFT, RING, TUPLE_TICKS, TUPLES};
+use sensor_common::transactions::{
+    BUDGET, CELLS, LIFE, MAX_SHIFT, RING, TUPLE_TICKS, TUPLES, lowest,
+};
 
 use crate::hash::{fold, mix};
 use crate::store::Shared;
@@ -114,18 +116,18 @@ pub fn tuple(client: u64, server: u64, port: u16) -> u64 {
     mix(client.wrapping_add(server >> 7), u64::from(port))
 }
 
-/// Hash of a whole transaction.
+/// Hash of a whole transaction: of the [`crate::sampling::hash`] of its client, port and id, and of its server.
 #[inline(always)]
 #[must_use]
-pub fn transaction(tuple: u64, id: u16) -> u64 {
-    fold(mix(tuple, u64::from(id) << 16))
+pub fn transaction(question: u64, server: u64) -> u64 {
+    fold(mix(question, server))
 }
 
-/// Whether a transaction is one of those that are followed under this shift.
+/// Whether a transaction is one of those that are followed under a mask.
 #[inline(always)]
 #[must_use]
-pub fn passes(hash: u64, shift: u32) -> bool {
-    shift <= MAX_SHIFT && (hash & ((1 << (shift & 31)) - 1)) == 0
+pub fn passes(hash: u64, mask: u64) -> bool {
+    hash & mask == 0
 }
 
 #[inline(always)]
@@ -148,7 +150,7 @@ fn units(nanoseconds: u64) -> u32 {
 /// Whether the query of a response, or the one that an ICMP error quotes, may have been followed.
 #[inline(always)]
 pub fn may_have_followed<S: Shared>(table: &S, hash: u64) -> bool {
-    passes(hash, table.match_shift())
+    passes(hash, table.match_mask())
 }
 
 /// A query that is followed.
@@ -206,7 +208,7 @@ pub fn end<S: Shared>(table: &mut S, hash: u64) -> Event {
         }
     }
     let shift = table.unmatched_shift();
-    if !passes(hash, shift) {
+    if shift > MAX_SHIFT || !passes(hash, lowest(shift)) {
         return Event::NOTHING;
     }
     if cell != 0 {

@@ -81,6 +81,36 @@ fn only_addresses_of_this_host_are_its_own(engine: &mut Clocked) {
     assert_eq!(answered(engine), 1);
 }
 
+/// A sender that was none of this host's may become one, and the other way round.
+fn who_sends_errors_is_looked_up_anew(engine: &mut Clocked) {
+    for family in [4, 6] {
+        let mut exchange = exchange(family);
+        let router: IpAddr = if family == 4 {
+            "192.0.2.77"
+        } else {
+            "2001:db8::77"
+        }
+        .parse()
+        .expect("an address");
+        let others = [IpAddr::from(Ipv4Addr::LOCALHOST)];
+        engine.set_own_addresses(&others);
+        let mut errored = |engine: &mut Clocked| {
+            exchange.id += 1;
+            engine.count(&exchange.query(NAME));
+            engine.count(&exchange.error(router, 100));
+            let window = engine.window();
+            let transactions = window.servers[&key(exchange.server)].counters.transactions;
+            (window.totals().forged, transactions.errored)
+        };
+        assert_eq!(errored(engine), (0, 1));
+        assert_eq!(errored(engine), (0, 1), "cleared");
+        engine.set_own_addresses(&[router]);
+        assert_eq!(errored(engine), (1, 0));
+        engine.set_own_addresses(&others);
+        assert_eq!(errored(engine), (0, 1), "no longer its own");
+    }
+}
+
 /// An error goes to whoever sent what it quotes.
 fn an_error_to_somebody_else_matches_nothing(engine: &mut Clocked) {
     for family in [4, 6] {
@@ -177,5 +207,6 @@ macro_rules! in_both_engines {
 in_both_engines! {
     forged_answers_end_nothing
     only_addresses_of_this_host_are_its_own
+    who_sends_errors_is_looked_up_anew
     an_error_to_somebody_else_matches_nothing
 }

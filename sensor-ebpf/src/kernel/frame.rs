@@ -136,6 +136,12 @@ impl<C: Context> Packet for Linear<C> {
     fn since(self, start: Self) -> usize {
         settled_number((self.at as usize).wrapping_sub(start.at as usize))
     }
+
+    #[inline(always)]
+    fn anew<const N: usize>(bytes: &[u8; N]) -> &[u8; N] {
+        // SAFETY: the same pointer.
+        unsafe { &*settled(bytes.as_ptr()).cast() }
+    }
 }
 
 /// A cursor into the copied start of a packet.

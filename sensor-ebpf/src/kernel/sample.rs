@@ -10,7 +10,7 @@ use sensor_ebpf::sampling::Wanted;
 use sensor_ebpf::store::Shared;
 
 use super::context::{Context, Sampled};
-use super::maps::{SAMPLES, SHARDS, setting};
+use super::maps::{SAMPLES, SHARDS, control, setting};
 use super::store::{Table, link};
 
 impl Sampled for xdp_md {
@@ -84,14 +84,14 @@ fn take<C: Context>(
     } else {
         SAMPLE_BYTES
     };
-    let sample = entry.as_mut_ptr();
+    let (sample, shift) = (entry.as_mut_ptr(), control!(sample_shift));
     // SAFETY: the reserved memory has room for a sample.
     unsafe {
         (&raw mut (*sample).time).write(Table.now());
         (&raw mut (*sample).transaction).write(wanted.hash());
         (&raw mut (*sample).cgroup).write(cgroup);
         (&raw mut (*sample).kind).write(wanted.kind());
-        (&raw mut (*sample).shift).write(Table.sample_shift());
+        (&raw mut (*sample).shift).write(shift);
         (&raw mut (*sample).ifindex).write(C::ifindex(context));
         (&raw mut (*sample).direction).write(direction);
         (&raw mut (*sample).length).write(length as u32);

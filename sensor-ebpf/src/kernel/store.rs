@@ -8,14 +8,14 @@ use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, MAX_INGRESS, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_common::transactions::{CELLS, OWN_WORDS, TUPLES};
+use sensor_common::transactions::{CELLS, TUPLES, lowest};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::Packet;
 use sensor_ebpf::parse::{
     Connection, DnsPort, Garbage, IcmpError, Link, Query, Response, Sink, dns_offset,
 };
 use sensor_ebpf::sampling::Wanted;
-use sensor_ebpf::store::{Shared, Store};
+use sensor_ebpf::store::{Origin, Shared, Store};
 
 use super::context::{Context, Sampled};
 use super::maps::{
@@ -203,6 +203,7 @@ fn opaque(number: u8) -> u8 {
 
 impl<C: Context> Store for Maps<C> {
     type Shared = Table;
+    type Origin = Arrival<C>;
 
     #[inline(always)]
     fn hash_key(&self) -> u64 {
@@ -215,21 +216,11 @@ impl<C: Context> Store for Maps<C> {
     }
 
     #[inline(always)]
-    fn own_word(&self, at: usize) -> u64 {
-        match self.direction {
-            Direction::Ingress => control!(own[at & (OWN_WORDS - 1)]),
-            Direction::Egress => 0,
+    fn origin(&self) -> Arrival<C> {
+        Arrival {
+            context: self.context,
+            direction: self.direction,
         }
-    }
-
-    #[inline(always)]
-    fn is_from_outside(&self) -> bool {
-        self.direction == Direction::Ingress && C::ifindex(self.context) != setting!(loopback)
-    }
-
-    #[inline(always)]
-    fn is_own(&self, address: &ServerKey) -> bool {
-        is_own(address) != 0
     }
 
     #[inline(always)]
@@ -262,6 +253,33 @@ impl<C: Context> Store for Maps<C> {
     }
 }
 
+/// Where a packet comes from: read only where somebody asks.
+pub struct Arrival<C> {
+    context: *const C,
+    direction: Direction,
+}
+
+impl<C> Clone for Arrival<C> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Arrival<C> {}
+
+impl<C: Context> Origin for Arrival<C> {
+    #[inline(always)]
+    fn is_incoming(self) -> bool {
+        self.direction == Direction::Ingress
+    }
+
+    #[inline(always)]
+    fn is_from_outside(self) -> bool {
+        self.is_incoming() && C::ifindex(self.context) != setting!(loopback)
+    }
+}
+
 /// The tables that all CPUs share. Words are read and written whole.
 pub struct Table;
 
@@ -272,8 +290,13 @@ impl Shared for Table {
     }
 
     #[inline(always)]
-    fn match_shift(&self) -> u32 {
-        control!(match_shift)
+    fn mask(&self) -> u64 {
+        control!(mask)
+    }
+
+    #[inline(always)]
+    fn match_mask(&self) -> u64 {
+        control!(match_mask)
     }
 
     #[inline(always)]
@@ -292,8 +315,18 @@ impl Shared for Table {
     }
 
     #[inline(always)]
-    fn sample_shift(&self) -> u32 {
-        control!(sample_shift)
+    fn sample_mask(&self) -> u64 {
+        control!(sample_mask)
+    }
+
+    #[inline(always)]
+    fn own_generation(&self) -> u32 {
+        control!(own_generation)
+    }
+
+    #[inline(always)]
+    fn is_own(&self, address: &ServerKey) -> bool {
+        is_own(address) != 0
     }
 
     #[inline(always)]
@@ -301,6 +334,7 @@ impl Shared for Table {
         // SAFETY: aligned words of a static.
         unsafe {
             (&raw mut CONTROL.shift).write_volatile(shift);
+            (&raw mut CONTROL.mask).write_volatile(lowest(shift));
             let unmatched = &raw mut CONTROL.unmatched_shift;
             if unmatched.read_volatile() < shift {
                 unmatched.write_volatile(shift);

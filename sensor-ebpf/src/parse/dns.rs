@@ -19,8 +19,6 @@ const MAX_NAME: usize = 255;
 /// What a message says before its question.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
-    /// Not 0: it is sent to a DNS port. Unknown to the verifier.
-    pub to_server: u16,
     /// In network byte order, as all here but the flags.
     pub source_port: u16,
     pub destination_port: u16,
@@ -78,7 +76,7 @@ pub(super) fn parse<P: Packet, S: Sink>(
         let port = sink.dns_port(header.destination_port, header.source_port);
         if port != DnsPort::Destination || !flags.is_assigned() {
             let nothing = Question::unread(QuestionState::Absent);
-            garbage(datagram, header.to_server, &message, nothing, sink);
+            garbage(datagram, header, &message, nothing, sink);
             return Outcome::from(Class::DnsResponse).as_garbage();
         }
         let response = Response {
@@ -105,8 +103,9 @@ pub(super) fn parse<P: Packet, S: Sink>(
         // nothing that could be answered.
         QuestionState::Absent => flags.opcode() == 0 && header.additional == 0,
     };
-    if asks_nothing || header.to_server == 0 || !flags.is_assigned() {
-        garbage(datagram, header.to_server, &message, question, sink);
+    let port = sink.dns_port(header.source_port, header.destination_port);
+    if asks_nothing || port != DnsPort::Destination || !flags.is_assigned() {
+        garbage(datagram, header, &message, question, sink);
         return Outcome::from(Class::DnsQuery).as_garbage();
     }
     let query = Query {
@@ -124,11 +123,13 @@ pub(super) fn parse<P: Packet, S: Sink>(
 #[inline(always)]
 fn garbage<P: Packet, S: Sink>(
     datagram: &Datagram<P>,
-    to_server: u16,
+    header: Header,
     message: &Message,
     question: Question,
     sink: &mut S,
 ) {
+    let port = sink.dns_port(header.source_port, header.destination_port);
+    let to_server = u16::from(port == DnsPort::Destination);
     let header = message::Header {
         flags: message.flags,
         carriage: message.carriage,

@@ -175,11 +175,11 @@ fn quoted_udp<P: Packet, S: Sink>(
     if port == DnsPort::Neither {
         return other(error, sink);
     }
+    let ports = P::anew(ports);
     let mut report = IcmpError {
         sender: error.sender,
-        receiver: error.receiver,
         server: destination,
-        client: source,
+        client: error.receiver,
         client_port: raw16(ports, 0),
         id: 0,
         family: error.family,
@@ -188,7 +188,7 @@ fn quoted_udp<P: Packet, S: Sink>(
         quoted: Quoted::Query as u8,
         verifiable: 0,
     };
-    let mut is_query = port == DnsPort::Destination;
+    let is_query;
     let whole = packet
         .bytes::<WHOLE>()
         .filter(|headers| room >= WHOLE as u32 && usize::from(be16(headers, 4)) >= WHOLE);
@@ -196,12 +196,12 @@ fn quoted_udp<P: Packet, S: Sink>(
         let flags = Flags(raw16(headers, 10));
         is_query = !flags.is_response();
         // A query is sent to a DNS port and a response from one.
-        let is_genuine = if is_query {
-            port == DnsPort::Destination
+        let port = if is_query {
+            sink.dns_port(raw16(ports, 0), raw16(ports, 2))
         } else {
-            sink.dns_port(raw16(ports, 2), raw16(ports, 0)) == DnsPort::Destination
+            sink.dns_port(raw16(ports, 2), raw16(ports, 0))
         };
-        if !is_genuine || !flags.is_assigned() {
+        if port != DnsPort::Destination || !flags.is_assigned() {
             // It counts by its QR bit, and for no server.
             let quoted = [Quoted::Response, Quoted::Query][usize::from(is_query)];
             sink.icmp_error_of_other(error.icmp_type, error.code, quoted);
@@ -211,6 +211,8 @@ fn quoted_udp<P: Packet, S: Sink>(
         report.verifiable = 1;
     } else if !error.payload.is_whole() {
         return Malformed::Unreadable.into();
+    } else {
+        is_query = sink.dns_port(raw16(ports, 0), raw16(ports, 2)) == DnsPort::Destination;
     }
     if !is_query {
         report.server = source;

@@ -231,7 +231,8 @@ impl Flags {
     #[must_use]
     pub fn is_assigned(self) -> bool {
         const ASSIGNED: u32 = 0b111_0111;
-        ASSIGNED >> self.opcode() & 1 != 0
+        // Plain ones, nearly all, need no more than this test, which counting them repeats.
+        self.is_plain() || ASSIGNED >> self.opcode() & 1 != 0
     }
 
     /// Rcode, 0 to 15.
@@ -254,11 +255,10 @@ impl Flags {
 pub struct IcmpError {
     /// Who sent the error: the server's host, a router or a firewall.
     pub sender: Words,
-    /// Who it is sent to.
-    pub receiver: Words,
     /// The DNS server in the quoted packet.
     pub server: Words,
-    /// The other end of the quoted packet.
+    /// Where a query is quoted, the receiver of the error: it goes to whoever sent what it quotes, and to another it was
+    /// made up and must match nothing. Where a response is quoted, its receiver.
     pub client: Words,
     /// Port of the client, in network byte order.
     pub client_port: u16,

@@ -31,16 +31,18 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     if port == DnsPort::Neither {
         return Class::NotDns.into();
     }
-    let to_server = packet.forget(u16::from(port == DnsPort::Destination));
+    let headers = P::anew(headers);
+    let (source_port, destination_port) = (raw16(headers, 0), raw16(headers, 2));
     let length = u32::from(be16(headers, 4));
     let present = present(datagram, length);
     let flags = Flags(raw16(headers, 10));
     if present < TO_QUESTION as u32 {
         let outcome = too_short(datagram, present, flags, present);
+        let to_server = sink.dns_port(source_port, destination_port) == DnsPort::Destination;
+        let to_server = packet.forget(u16::from(to_server));
         return garbage(datagram, to_server, outcome, sink);
     }
     let header = dns::Header {
-        to_server,
         source_port,
         destination_port,
         id: raw16(headers, 8),

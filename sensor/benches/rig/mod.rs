@@ -12,7 +12,7 @@ use sensor::engine::kernel::maps::MappedArray;
 use sensor_common::names;
 use sensor_common::settings::DIRECTIONS;
 use sensor_common::shard::{Following, Shard};
-use sensor_common::transactions::{Control, MAX_SHIFT, TUPLE_TICKS};
+use sensor_common::transactions::{Control, MAX_SHIFT};
 
 #[path = "../../tests/support/frames.rs"]
 pub mod frames;
@@ -124,20 +124,25 @@ pub fn follow(ebpf: &mut Ebpf, shift: u32) -> Result<()> {
     };
     // Another object's may be shorter, of before it had the addresses of this host.
     let bytes = map.info()?.value_size() as usize;
-    let begin = [shift, shift, shift, 0, TUPLE_TICKS + 1, MAX_SHIFT];
+    let control = Control {
+        shift,
+        match_shift: shift,
+        unmatched_shift: shift,
+        sample_shift: MAX_SHIFT,
+        ..Control::DEFAULT
+    };
+    let words: [u32; size_of::<Control>() / 4] = bytemuck::cast(control.with_masks());
     if bytes == size_of::<Control>() {
-        set::<{ size_of::<Control>() / 4 }>(ebpf, &begin)
+        set(ebpf, words)
     } else {
-        set::<8>(ebpf, &begin)
+        const SHORTER: usize = 8;
+        set::<SHORTER>(ebpf, std::array::from_fn(|at| words[at]))
     }
 }
 
-/// Writes the first words of it, and 0 for the others.
-fn set<const WORDS: usize>(ebpf: &mut Ebpf, begin: &[u32]) -> Result<()> {
+fn set<const WORDS: usize>(ebpf: &mut Ebpf, words: [u32; WORDS]) -> Result<()> {
     let map = ebpf.map_mut(names::CONTROL).context(names::CONTROL)?;
     let mut control: Array<&mut MapData, [u32; WORDS]> = map.try_into()?;
-    let mut words = [0; WORDS];
-    words[..begin.len()].copy_from_slice(begin);
     control.set(0, words, 0)?;
     Ok(())
 }

@@ -171,7 +171,7 @@ pub const PROGRAM: [Room; 15] = [
     Room {
         name: "forgery",
         path: "sensor-ebpf/src/forgery.rs",
-        may_import: &["address", "store"],
+        may_import: &["address", "packet", "store"],
     },
     Room {
         name: "account",

@@ -18,7 +18,7 @@ use super::maps::MappedArray;
 use super::own::OwnAddresses;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
-use crate::engine::maintenance::{State, own_words};
+use crate::engine::maintenance::{State, next_generation, own_words};
 use crate::engine::reader::Reader;
 use crate::measure::reading::Lane;
 use crate::measure::window::Reading;
@@ -207,9 +207,14 @@ impl Counts {
 
     /// The addresses of this host: what comes in and claims to be from one of them is forged.
     pub fn set_own_addresses(&mut self, addresses: &BTreeSet<ServerKey>) {
-        let known = self.own.set(addresses);
+        if !self.own.set(addresses) {
+            return;
+        }
         let mut control = self.shards.control();
-        control.own = own_words(known);
+        control.own = own_words(self.own.known());
+        self.shards.set_control(control);
+        // Last: what is cleared from now on has met the addresses of now.
+        control.own_generation = next_generation(control.own_generation);
         self.shards.set_control(control);
     }
 

@@ -33,9 +33,10 @@ impl OwnAddresses {
         })
     }
 
-    /// Puts these addresses into the map and takes all others out; those that are in it then.
-    pub(super) fn set(&mut self, addresses: &BTreeSet<ServerKey>) -> &BTreeSet<ServerKey> {
+    /// Puts these addresses into the map and takes all others out. Whether anything changed.
+    pub(super) fn set(&mut self, addresses: &BTreeSet<ServerKey>) -> bool {
         let gone: Vec<ServerKey> = self.known.difference(addresses).copied().collect();
+        let mut changed = !gone.is_empty();
         for key in gone {
             // An address that stays in the map does no harm: its bit of the Bloom filter is cleared.
             if let Err(error) = self.map.remove(&PodKey(key)) {
@@ -50,11 +51,16 @@ impl OwnAddresses {
         for key in new {
             match self.map.insert(PodKey(key), 0, 0) {
                 Ok(()) => {
-                    self.known.insert(key);
+                    changed |= self.known.insert(key);
                 }
                 Err(error) => self.warn(addresses.len(), &error),
             }
         }
+        changed
+    }
+
+    /// What is in the map.
+    pub(super) fn known(&self) -> &BTreeSet<ServerKey> {
         &self.known
     }
 

@@ -22,7 +22,7 @@ use sensor_common::transactions::{BUDGET, Control};
 use crate::measure::reading::OwnCost;
 use crate::measure::second::Second;
 use following::FollowingRate;
-pub use own::own_words;
+pub use own::{next_generation, own_words};
 use sampling::{SAMPLING, SamplingRate};
 use seconds::Seconds;
 pub use state::State;
@@ -96,10 +96,10 @@ impl Upkeep {
         let mut control = self.following.tick(state.control(), followed);
         control.sample_shift = self.sampling.tick(state, control.sample_shift);
         control.bank = bank;
-        state.set_control(control);
+        state.set_control(control.with_masks());
         if sum(state, raised) != before {
             control = self.following.raise(control);
-            state.set_control(control);
+            state.set_control(control.with_masks());
         }
         for cpu in 0..state.cpus() {
             let budget = FOLLOWING + offset_of!(Following, budget);

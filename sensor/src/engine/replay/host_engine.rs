@@ -10,7 +10,7 @@ use sensor_common::server::ServerKey;
 use sensor_common::settings::{Direction, Settings};
 use sensor_common::shard::Shard;
 use sensor_common::totals::Totals;
-use sensor_common::transactions::{CELLS, Control, TUPLES};
+use sensor_common::transactions::{CELLS, Control, TUPLES, lowest};
 use sensor_ebpf::account;
 use sensor_ebpf::packet::{Bytes, Packet};
 use sensor_ebpf::parse::{
@@ -25,7 +25,7 @@ use super::counting::Counting;
 use crate::engine::kernel::load::LoadError;
 use crate::engine::lanes::Hooks;
 use crate::engine::ledger::Ledger;
-use crate::engine::maintenance::{State, own_words};
+use crate::engine::maintenance::{State, next_generation};
 use crate::engine::reader::Reader;
 use crate::measure::window::Reading;
 
@@ -41,9 +41,7 @@ struct Memory {
     /// The one that counts the next packet.
     cpu: usize,
     table: Table,
-    /// Addresses of this host.
-    own: BTreeSet<ServerKey>,
-    /// Which way the next packet goes, seen from that host.
+    /// Which way the next packet goes, seen from the host of [`Table::own`].
     direction: Direction,
     /// Whether a sample of the packet at hand is wanted, and where its DNS header begins.
     sample: (Wanted, u32),
@@ -56,6 +54,8 @@ struct Table {
     tick_bits: u32,
     cells: Box<[u64]>,
     tuples: Box<[u32]>,
+    /// Addresses of the host that sees the packets.
+    own: BTreeSet<ServerKey>,
 }
 
 impl Sink for Memory {
@@ -102,6 +102,7 @@ impl Sink for Memory {
 
 impl Store for Memory {
     type Shared = Table;
+    type Origin = Direction;
 
     fn hash_key(&self) -> u64 {
         self.settings.hash_key
@@ -111,16 +112,8 @@ impl Store for Memory {
         &mut self.totals
     }
 
-    fn own_word(&self, at: usize) -> u64 {
-        self.table.control.own[at]
-    }
-
-    fn is_from_outside(&self) -> bool {
-        self.direction == Direction::Ingress
-    }
-
-    fn is_own(&self, address: &ServerKey) -> bool {
-        self.own.contains(address)
+    fn origin(&self) -> Direction {
+        self.direction
     }
 
     fn state(&mut self) -> Option<(&mut Shard, &mut Table)> {
@@ -135,8 +128,12 @@ impl Shared for Table {
         self.control.shift
     }
 
-    fn match_shift(&self) -> u32 {
-        self.control.match_shift
+    fn mask(&self) -> u64 {
+        self.control.mask
+    }
+
+    fn match_mask(&self) -> u64 {
+        self.control.match_mask
     }
 
     fn unmatched_shift(&self) -> u32 {
@@ -151,12 +148,21 @@ impl Shared for Table {
         self.control.tick
     }
 
-    fn sample_shift(&self) -> u32 {
-        self.control.sample_shift
+    fn sample_mask(&self) -> u64 {
+        self.control.sample_mask
+    }
+
+    fn own_generation(&self) -> u32 {
+        self.control.own_generation
+    }
+
+    fn is_own(&self, address: &ServerKey) -> bool {
+        self.own.contains(address)
     }
 
     fn raise(&mut self, shift: u32) {
         self.control.shift = shift;
+        self.control.mask = lowest(shift);
         self.control.unmatched_shift = self.control.unmatched_shift.max(shift);
     }
 
@@ -278,12 +284,12 @@ impl HostEngine {
                     tick_bits: settings.tick_bits,
                     cells: vec![0; CELLS].into(),
                     tuples: vec![0; TUPLES].into(),
+                    own: BTreeSet::new(),
                 },
                 settings,
                 totals: zeroed_box(),
                 shards: (0..cpus).map(|_| zeroed_box()).collect(),
                 cpu: 0,
-                own: BTreeSet::new(),
                 direction: Direction::Ingress,
                 sample: (Wanted::NOTHING, 0),
             },
@@ -353,9 +359,9 @@ impl HostEngine {
     /// for a capture, which does not say what came in.
     pub fn set_own_addresses(&mut self, addresses: BTreeSet<ServerKey>) {
         let mut control = self.memory.control();
-        control.own = own_words(&addresses);
+        control.own_generation = next_generation(control.own_generation);
         self.memory.set_control(control);
-        self.memory.own = addresses;
+        self.memory.table.own = addresses;
     }
 
     /// Whether the frames from now on come in, which they do where nothing is said, or leave.
