@@ -299,6 +299,6 @@ async fn a_list_is_filtered_and_sorted() {
     let says = "none of 3 incidents matches";
     assert!(text(&none.stderr).contains(says), "{none:?}");
     let wrong = list(&state, &["--cause", "gremlins"]);
-    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(wrong.status.code(), Some(64));
     fs::remove_dir_all(&state).expect("removed");
 }

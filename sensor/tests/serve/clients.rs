@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sensor::serve::{ServeError, ServeOptions, Server};
+use sensor::serve::{ServeError, ServeOptions, Sockets};
 use sensor::view::View;
 
 use crate::client::{Served, parse, serve, serve_with, session};
@@ -35,8 +35,7 @@ fn token_file(name: &str) -> PathBuf {
 }
 
 fn refused(options: &ServeOptions) -> ServeError {
-    let (_view, _events, live) = session(View::empty());
-    Server::start(options, live).err().expect("refused")
+    Sockets::bind(options).err().expect("refused")
 }
 
 #[test]
