@@ -86,7 +86,7 @@ fn drop_program(ports: &[u16]) -> Option<Drops> {
         .map_err(|error| {
             output::note(format_args!(
                 "why packets are dropped is not known here: {error}"
-            ))
+            ));
         })
         .ok()
 }

@@ -226,7 +226,7 @@ async fn opened(path: &Path, stop: &mut Stop) -> Result<Option<Input<'static>>> 
 /// The capture cannot be read.
 pub async fn monitor(path: &Path, arguments: &RulesArguments) -> Result<Monitor> {
     let settings = for_ports(&arguments.ports)?;
-    let name = file_name(path);
+    let name = replay_notes::names(&[path.to_owned()]);
     let about = detection::about(&arguments.ports, vec![name.clone()]);
     let options = detection::options(&arguments.detection, place(&arguments.hosts), about)?;
     let counting = HostEngine::new(&name, settings.clone());
@@ -347,11 +347,4 @@ fn show(
         }
     }
     Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.display().to_string(),
-    )
 }

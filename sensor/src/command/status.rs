@@ -128,12 +128,12 @@ fn ask_all(directory: &Path, interface: Option<&str>) -> Result<Answers> {
         };
         match ask(&path) {
             Ok(status) if is_meant(&status) => answers.found.push(status),
-            Ok(_) => {}
             Err(Silent::Gone) => log::info!("{}: left by a killed sensor", path.display()),
             Err(silent) if interface.is_none_or(|interface| watches(&path, interface)) => {
                 answers.silent.push(silent.of(&path));
             }
-            Err(_) => {}
+            // Of another interface.
+            Ok(_) | Err(_) => {}
         }
     }
     Ok(answers)

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sensor::serve::{ServeError, ServeOptions, Sockets};
-use sensor::view::View;
 
-use crate::client::{Served, parse, serve, serve_with, session};
+use crate::client::{Served, parse, serve, serve_with};
 use crate::tools::is_alone;
 use crate::views::{failing, healthy, now_ms};
 

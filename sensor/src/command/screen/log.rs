@@ -65,10 +65,6 @@ pub fn release() {
     // There is nobody left who could be told.
     let _ = out.write_all(&held.bytes);
     if held.dropped > 0 {
-        let _ = writeln!(
-            out,
-            "{} dropped",
-            were(held.dropped as u64, "more log line")
-        );
+        let _ = writeln!(out, "{} dropped", were(held.dropped, "more log line"));
     }
 }

@@ -225,7 +225,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             others => format!(
                 "{} and {} get",
                 prefix(&victim.network),
-                counted(others as u64, "other network")
+                counted(others, "other network")
             ),
         };
         format!(
