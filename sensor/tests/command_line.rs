@@ -442,36 +442,6 @@ fn the_rules_of_a_capture_can_be_read_as_its_host() {
 }
 
 #[test]
-fn rules_and_replay_count_the_same_packets_of_a_capture() {
-    // Each packet twice, as on `any`: at one a second a rate of one.
-    let mut bytes = pcap(101);
-    for number in 0..200 {
-        let mut query = query();
-        query[28..30].copy_from_slice(&u16::to_be_bytes(number));
-        for ms in [0, 1] {
-            let at = 100_000 + u32::from(number) * 100 + ms;
-            packet_at(at, &mut bytes, &query, query.len() as u32);
-        }
-    }
-    let path = file("twice.pcap", &bytes);
-    let output = sensor(&[
-        "rules",
-        "--capture",
-        path.to_str().expect("text"),
-        "--output",
-        "json",
-    ]);
-    let text = stdout(&output);
-    let flood = text
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
-        .find(|object| object["rule"] == "query_flood")
-        .expect("a rule");
-    let rate = flood["reading"]["value"].as_f64().expect("a rate");
-    assert!((9.0..=11.0).contains(&rate), "{rate}");
-}
-
-#[test]
 fn thresholds_that_no_rule_can_compare_with_are_refused() {
     let bytes = pcap(101);
     let capture = file("thresholds.pcap", &bytes);
