@@ -34,7 +34,8 @@ Try it:
   sensor replay incident.pcap  the same over a capture
   sensor report                the newest incident as a report
 
-Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 an incident with `replay --fail-on-incident`; `status` has its own."
+Exit codes: 0 fine, 1 failed, 3 an incident with `replay --fail-on-incident`, 64 wrong usage.
+`status` has its own: 0 ok, 1 failing or flooded, 2 degraded, 3 cannot tell, 64 wrong usage."
 )]
 pub struct Arguments {
     /// What to do.
@@ -69,7 +70,7 @@ Examples:
   sensor watch -i eth0 --plain --details      with latency, sources and names
   sensor watch -i eth0 --output json | jq 'select(.kind == \"totals\").classes'
   sensor watch -i eth0 --on-incident 'jq -r .summary >> incidents'
-  sensor watch -i eth0 --listen 127.0.0.1:9053 the page and /metrics there
+  sensor watch -i eth0 --listen 127.0.0.1:9053  the page and /metrics there
   sensor watch -i eth0 --port 53 --port 5353  other ports than 53")]
     Watch(WatchArguments),
 
@@ -84,8 +85,9 @@ Examples:
 
     /// Report in one line whether DNS is all right.
     ///
-    /// Asks the sensors that run on this host; where none runs, -i NAME measures there for three seconds (as root). Exit codes: 0 ok,
-    /// 1 failing or flooded, 2 degraded, 3 cannot tell.
+    /// Asks the sensors that run on this host: as root, or as a member of the group that --run-dir belongs to. Where none
+    /// runs, -i NAME measures there for three seconds (as root). Exit codes: 0 ok, 1 failing or flooded, 2 degraded, 3
+    /// cannot tell, 64 wrong usage.
     #[command(after_help = "\
 Examples:
   sensor status
@@ -103,7 +105,7 @@ Examples:
   sensor replay day.pcap.zst --from 2026-11-26T10:00:00Z --until 2026-11-26T10:30:00Z
   sensor replay ring.pcap0 ring.pcap1           several files as one, in the order of time
   sensor replay --follow running.pcap           while tcpdump or dumpcap writes it
-  tcpdump -i eth0 -w - port 53 | sensor replay -
+  tcpdump -i eth0 -w - 'port 53 or icmp or icmp6' | sensor replay -
   sensor replay incident.pcap --engine kernel   through the kernel's program (as root)")]
     Replay(ReplayArguments),
 
@@ -132,6 +134,8 @@ Examples:
   sensor rules                          what each rule looks for
   sensor rules -i eth0                  what they read now, every 5 seconds (as root)
   sensor rules --capture incident.pcap  what they read at the end of a capture
+  sensor rules --capture incident.pcap --host 192.0.2.53
+                                        it was captured on the host with that address
   sensor rules --toml > thresholds.toml")]
     Rules(RulesArguments),
 
@@ -140,6 +144,7 @@ Examples:
 Examples:
   sensor doctor
   sensor doctor -i eth0 --output json
+  sensor doctor --webhook https://hooks.example.org/dns
   sensor doctor --clean                 after a sensor was killed (SIGKILL, out of memory)
   sensor doctor --cost                  while `sensor watch` runs beside it")]
     Doctor(DoctorArguments),
@@ -161,20 +166,21 @@ fn moment(text: &str) -> Result<Moment, String> {
     let at = humantime::parse_rfc3339_weak(text).ok();
     let since = at.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     let since =
-        since.ok_or("a time is as 2026-11-26T10:00:00Z (UTC), or since the first packet as 90s")?;
+        since.ok_or("expected a time such as 2026-11-26T10:00:00Z (UTC), or a span since the first packet such as 90s")?;
     Ok(Moment::At(since))
 }
 
 /// The same, of incidents.
 fn moment_or_ago(text: &str) -> Result<Moment, String> {
-    let wrong = "a time is as 2026-11-26T10:00:00Z (UTC), or how long ago as 90m or 7d";
+    let wrong =
+        "expected a time such as 2026-11-26T10:00:00Z (UTC), or how long ago, such as 90m or 7d";
     moment(text).map_err(|_| wrong.into())
 }
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// Write lines on a terminal too.
+    /// Write lines instead of the full screen, on a terminal too.
     #[arg(long)]
     pub plain: bool,
 
@@ -198,7 +204,7 @@ pub struct WatchArguments {
     #[arg(long)]
     pub details: bool,
 
-    /// Write lines on a terminal too; a pipe, `--output json` and TERM=dumb imply it.
+    /// Write lines instead of the full screen, on a terminal too; a pipe, `--output json` and TERM=dumb imply it.
     #[arg(long)]
     pub plain: bool,
 
@@ -308,11 +314,11 @@ pub struct ReplayArguments {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
 
-    /// Leave out what was captured before: a time as 2026-11-26T10:00:00Z, or since the first packet as 90s or 1h 30m.
+    /// Leave out what was captured before: a time such as 2026-11-26T10:00:00Z, or a span since the first packet such as 90s or "1h 30m".
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub from: Option<Moment>,
 
-    /// Leave out what was captured later; as --from.
+    /// Leave out what was captured later; in the form of --from.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<Moment>,
 
@@ -409,7 +415,7 @@ pub struct AlertArguments {
 /// Where the page, /metrics and /api/v1 are served; nowhere if not given.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ServeArguments {
-    /// Serve the page, /metrics and /api/v1 at this address, as 127.0.0.1:9053, or unix:PATH; may be given several
+    /// Serve the page, /metrics and /api/v1 at this address, such as 127.0.0.1:9053, or unix:PATH; may be given several
     /// times. An address that other hosts can reach needs --listen-token.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Vec<Listen>,
@@ -431,10 +437,10 @@ pub struct ReportArguments {
     pub id: Option<String>,
 
     /// List what is kept instead.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "id")]
     pub list: bool,
 
-    /// List what went on then or later: a time as 2026-11-26T10:00:00Z, or how long ago as 90m or 7d.
+    /// List what went on then or later: a time such as 2026-11-26T10:00:00Z, or how long ago, such as 90m or 7d.
     #[arg(long, requires = "list", value_name = "TIME", value_parser = moment_or_ago)]
     pub since: Option<Moment>,
 
@@ -513,6 +519,10 @@ pub struct RulesArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "interfaces")]
     pub capture: Option<PathBuf>,
 
+    /// Address of the capturing host; may be given several times. Some rules need it.
+    #[arg(long = "host", value_name = "ADDRESS", requires = "capture")]
+    pub hosts: Vec<IpAddr>,
+
     /// Write all thresholds as TOML, for `--thresholds`.
     #[arg(long, conflicts_with_all = ["interfaces", "capture"])]
     pub toml: bool,
@@ -556,6 +566,11 @@ pub struct DoctorArguments {
     #[arg(short, long = "interface", value_name = "NAME")]
     pub interfaces: Vec<String>,
 
+    /// Receiver of alerts to check, as `--webhook` of `watch` and `run`: whether it is found while DNS is down. May be given
+    /// several times.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["cost", "clean"])]
+    pub webhook: Vec<String>,
+
     /// How to write.
     #[arg(long, value_enum, default_value = "text")]
     pub output: Format,
@@ -598,7 +613,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
     let timeout = Duration::try_from_secs_f64(seconds).ok();
     timeout
         .filter(|timeout| TIMEOUTS.contains(timeout))
-        .ok_or_else(|| "between 0.1 and 5 seconds".into())
+        .ok_or_else(|| "expected 0.1 to 5 seconds".into())
 }
 
 /// Seconds from a tenth to an hour.
@@ -609,7 +624,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     if (0.1..=3600.0).contains(&seconds) {
         Ok(seconds)
     } else {
-        Err("between 0.1 and 3600 seconds".into())
+        Err("expected 0.1 to 3600 seconds".into())
     }
 }
 

@@ -4,6 +4,9 @@
 //! loop that carries it.
 //! `sensor/docs/ARCHITECTURE.md` is the map, and a test holds the direction of imports.
 
+// They panic where nobody reads; `present::output` does not.
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
+
 pub mod cli;
 pub mod command;
 pub mod detect;

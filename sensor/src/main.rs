@@ -1,18 +1,34 @@
 //! The program: parses the command line, runs one command, turns its result into an exit code.
 
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use sensor::cli::{Arguments, Command};
 use sensor::command::screen::log::Log;
+use sensor::command::usage::is_usage;
 use sensor::command::{Outcome, causes, demo, doctor, replay, report, rules, run, status, watch};
-use sensor::engine::kernel::engine::KernelError;
-use sensor::engine::kernel::interface::InterfaceError;
-use sensor::engine::settings::SettingsError;
+
+/// Wrong usage, apart from every result of a command (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where nobody reads it there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                // Help and version were asked for.
+                ExitCode::SUCCESS
+            };
+        }
+    };
     env_logger::Builder::new()
         .filter_level(arguments.log)
         // It warns of every netlink attribute that the kernel has since made longer.
@@ -30,30 +46,15 @@ fn main() -> ExitCode {
         Ok(Outcome::Degraded) => ExitCode::from(2),
         Ok(Outcome::Incident | Outcome::CannotTell) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Where nobody reads it there is nobody to tell.
+            let _ = writeln!(io::stderr().lock(), "error: {error:#}");
             if is_usage(&error) {
-                ExitCode::from(2)
+                ExitCode::from(USAGE)
             } else {
                 ExitCode::FAILURE
             }
         }
     }
-}
-
-/// Whether the command line asked for something impossible, in a way that clap does not see.
-fn is_usage(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(<dyn std::error::Error>::is::<SettingsError>)
-        || matches!(
-            error.downcast_ref(),
-            Some(
-                KernelError::Settings(_)
-                    | KernelError::Interface(
-                        InterfaceError::Twice(_) | InterfaceError::Stacked { .. }
-                    )
-            )
-        )
 }
 
 fn dispatch(arguments: &Arguments) -> Result<Outcome> {

@@ -289,7 +289,7 @@ impl<E: Engine> Session<E> {
         changes
     }
 
-    /// Ends what goes on, keeps it, and waits a little for those who are told.
+    /// Ends what goes on, keeps it, waits a little for those who are told, and shows it.
     ///
     /// # Errors
     /// The face fails.
@@ -300,15 +300,19 @@ impl<E: Engine> Session<E> {
             .monitor
             .as_mut()
             .map(|monitor| (*monitor.calendar(), monitor.finish()));
+        let mut unfinished = Vec::new();
         if let Some((clock, records)) = open {
             for (record, packets) in records {
                 self.note_unfinished(&record);
                 alerts.send(Alert::new(None, record.clone(), packets, clock));
-                // All are kept, also where one cannot be shown.
-                shown = shown.and(face.unfinished(record));
+                unfinished.push(record);
             }
         }
+        // Before they are shown: then it is known whether they could be kept.
         alerts.finish();
+        for record in unfinished {
+            shown = shown.and(face.unfinished(record));
+        }
         shown
     }
 }

@@ -366,7 +366,7 @@ fn a_damaged_record_says_so_with_its_place_and_length() {
     assert_eq!(
         ended.expect_err("it is damaged").to_string(),
         format!(
-            "a.pcap: invalid captured length 4294967295 (limit 262144) at byte {second}, after 1 frames; \
+            "a.pcap: invalid captured length 4294967295 (limit 262144) at byte {second}, after 1 frame; \
              `editcap` may repair it"
         )
     );

@@ -127,7 +127,7 @@ fn a_capture_in_no_order_is_counted_and_not_judged() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(seen(&output), 100);
     let text = stderr(&output);
-    assert!(text.contains("go back 99 times"), "{text}");
+    assert!(text.contains("goes back 99 times"), "{text}");
     assert!(
         text.contains("detection is off") && text.contains("reordercap IN OUT"),
         "{text}"
@@ -177,9 +177,9 @@ fn a_part_of_a_capture_is_chosen_by_time() {
     );
     assert_eq!(seen(&output), 200, "{}", stderr(&output));
     let output = replay(&["--from", "yesterday"], &[path]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(64));
     assert!(
-        stderr(&output).contains("since the first packet as 90s"),
+        stderr(&output).contains("since the first packet such as 90s"),
         "{}",
         stderr(&output)
     );

@@ -215,7 +215,7 @@ fn an_interface_given_twice_is_wrong_usage() {
         .args(["watch", "-i", "lo", "-i", "lo"])
         .output()
         .expect("it runs");
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(64));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("interface lo was given twice"), "{text}");
 }

@@ -296,9 +296,9 @@ async fn a_list_is_filtered_and_sorted() {
     let both = ["--server", "192.0.2.1", "--cause", "unknown"];
     assert!(ids(&both).is_empty());
     let none = list(&state, &both);
-    let says = "none of 3 incidents matches";
+    let says = "None of 3 incidents matches";
     assert!(text(&none.stderr).contains(says), "{none:?}");
     let wrong = list(&state, &["--cause", "gremlins"]);
-    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(wrong.status.code(), Some(64));
     fs::remove_dir_all(&state).expect("removed");
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use sensor::command::lines::Lines;
 use sensor::engine::Tick;
+use sensor::incident::store::Store;
 use sensor::incident::{Change, Record};
 use sensor::present::output::{Format, Lines as Output};
 use sensor::session::{Face, Published};
@@ -61,7 +62,7 @@ fn the_interval_of_the_display_changes_no_incident() {
         let out = Output::to(paper.clone()).expect("a thread");
         let interval = Duration::from_secs_f64(seconds);
         let mut face = Noted {
-            face: Lines::new(Format::Json, true, interval, out),
+            face: Lines::new(Format::Json, true, interval, out, Store::new(None)),
             changes: Vec::new(),
             unfinished: Vec::new(),
         };

@@ -138,7 +138,7 @@ pub fn alerts(arguments: &AlertArguments, watched: &[String]) -> Result<(Alerts,
     match store.prepare() {
         Ok(()) => {}
         Err(error) if arguments.state.is_some() => {
-            return Err(error).context("incidents cannot be kept in the directory of --state");
+            return Err(error).context("incidents cannot be kept (--state)");
         }
         Err(error) => log::warn!(
             "incidents cannot be kept: {:#}; --state DIR names another directory",

@@ -18,6 +18,8 @@ use crate::engine::kernel::load::{
 use crate::engine::kernel::preflight::{Host, NEEDED, tried_kernels};
 use crate::engine::status::LinkState;
 use crate::host::drops::Drops;
+use crate::measure::counted::counted;
+use crate::notify::webhook::{self, Found};
 use crate::present::details;
 use crate::present::objects::CostObject;
 use crate::present::output::{self, Format};
@@ -78,11 +80,14 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
         checks.push(interface_check(interface, no_xdp, tc));
     }
     checks.extend(leftover_checks(&interfaces));
-    let mut outcome = Outcome::Fine;
+    let can_run = checks.iter().all(|check| check.ok);
+    checks.extend(arguments.webhook.iter().map(|url| webhook_check(url)));
+    let outcome = if checks.iter().all(|check| check.ok) {
+        Outcome::Fine
+    } else {
+        Outcome::NotFine
+    };
     for check in &checks {
-        if !check.ok {
-            outcome = Outcome::NotFine;
-        }
         match arguments.output {
             Format::Json => output::json(check)?,
             Format::Text => output::line(&format!(
@@ -95,6 +100,7 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
     }
     let verdict = match outcome {
         Outcome::Fine => "this host can run sensor: try `sensor watch -i INTERFACE`",
+        _ if can_run => "this host can run sensor, but alerts to a webhook may be lost (see above)",
         _ => {
             "sensor cannot run live here, by this user (see above); captures can still be read: `sensor replay FILE`"
         }
@@ -161,9 +167,9 @@ fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec
             "load",
             true,
             format!(
-                "the kernel accepts the programs; maps take {} KiB for {} CPUs (128 CPUs: {} MiB)",
+                "the kernel accepts the programs; maps take {} KiB for {} (128 CPUs: {} MiB)",
                 map_bytes(loaded.cpus, loaded.settings.lanes) / 1024,
-                loaded.cpus,
+                counted(loaded.cpus.into(), "CPU"),
                 map_bytes(128, loaded.settings.lanes) / 1024 / 1024
             ),
         ),
@@ -197,6 +203,37 @@ fn host_checks(loaded: &Result<Loaded, LoadError>, tc: Option<TcFlavour>) -> Vec
         Check::new("tc", true, finding)
     }));
     checks
+}
+
+/// A receiver that is found by DNS alone may not be found in the outage that it is told of.
+fn webhook_check(url: &str) -> Check {
+    let of = "webhook";
+    match webhook::look_up(url) {
+        Ok(Found::Address) => {
+            Check::new(of, true, format!("{url}: an address, which needs no DNS"))
+        }
+        Ok(Found::Name(name, addresses)) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            Check::new(
+                of,
+                true,
+                format!(
+                    "{url}: warning: {name} is a name (now {}). A running sensor keeps its last addresses, but one that starts \
+                     during a DNS outage cannot look it up: give an address, or name it in /etc/hosts",
+                    addresses.join(", ")
+                ),
+            )
+        }
+        Ok(Found::Missing(name, error)) => Check::new(
+            of,
+            false,
+            format!(
+                "{url}: {name} cannot be looked up ({error}): alerts wait until it can; give an address, or name it in \
+                 /etc/hosts"
+            ),
+        ),
+        Err(error) => Check::new(of, false, format!("{url:?} cannot be posted to: {error}")),
+    }
 }
 
 /// Not being able to is no failure: only that evidence is lost.

@@ -1,7 +1,6 @@
 //! The lines that `sensor watch` writes: text, or an object of JSON each.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,8 +13,10 @@ use crate::engine::kernel::clsact;
 use crate::engine::maintenance::TICK;
 use crate::engine::own_cost::Meter;
 use crate::engine::status::{LinkState, Status, Watched};
+use crate::incident::store::Store;
 use crate::incident::tracker::Shadow;
 use crate::incident::{Change, Record};
+use crate::measure::counted::counted;
 use crate::measure::counters::Counters;
 use crate::measure::interval::Interval;
 use crate::measure::reading::Lane;
@@ -26,7 +27,7 @@ use crate::present::incident::{self, IncidentObject, ShadowObject};
 use crate::present::objects::{
     DetachedObject, Losses, NamesObject, SensorObject, ServerObject, SourcesObject,
 };
-use crate::present::output::{Format, Lines as Output, Reader};
+use crate::present::output::{self, Format, Lines as Output, Reader};
 use crate::present::totals::{About, TotalsObject};
 use crate::present::{details, line};
 use crate::session::{Face, Published};
@@ -53,14 +54,20 @@ pub struct Lines {
     watched: Vec<Watched>,
     /// Lost hooks that were told.
     lost: usize,
-    /// Directory of the incidents, if not the usual one.
-    state: Option<PathBuf>,
+    /// Where incidents are kept.
+    store: Store,
 }
 
 impl Lines {
     /// A line for each interface an interval, which is rounded up to whole ticks.
     #[must_use]
-    pub fn new(format: Format, details: bool, interval: Duration, out: Output) -> Self {
+    pub fn new(
+        format: Format,
+        details: bool,
+        interval: Duration,
+        out: Output,
+        store: Store,
+    ) -> Self {
         Self {
             format,
             details,
@@ -71,15 +78,8 @@ impl Lines {
             out,
             watched: Vec::new(),
             lost: 0,
-            state: None,
+            store,
         }
-    }
-
-    /// Where `sensor report` finds the incidents.
-    #[must_use]
-    pub fn kept_in(mut self, state: Option<&Path>) -> Self {
-        self.state = state.map(Into::into);
-        self
     }
 
     /// Waits a little until all is written.
@@ -196,15 +196,16 @@ impl Lines {
                     .line(format!("          {}", details::server(key, server)))?;
             }
             if servers.len() > SERVERS {
-                let more = servers.len() - SERVERS;
-                self.out
-                    .line(format!("          and {more} more servers"))?;
+                let more = counted((servers.len() - SERVERS) as u64, "more server");
+                self.out.line(format!("          and {more}"))?;
             }
-            for line in [
+            let own = details::own_cost(window, places, status.map_bytes, spent, losses);
+            let lines = [
                 details::sources(&window.sources),
                 details::names(&names, window.names),
-                details::own_cost(window, places, status.map_bytes, spent, losses),
-            ] {
+                Some(own),
+            ];
+            for line in lines.into_iter().flatten() {
                 reader = self.out.line(format!("          {line}"))?;
             }
             if let Some(host) = now.monitor.and_then(Monitor::host) {
@@ -239,7 +240,7 @@ impl Face for Lines {
         };
         if !self.watched.is_empty() {
             for line in changed_links(&self.watched, &now.status.interfaces) {
-                eprintln!("{line}");
+                output::note(format_args!("{line}"));
             }
         }
         self.watched.clone_from(&now.status.interfaces);
@@ -254,7 +255,7 @@ impl Face for Lines {
         match self.format {
             Format::Json => self.out.json(&IncidentObject::new(&record, None))?,
             Format::Text => {
-                let line = incident::unfinished(&record, self.state.as_deref());
+                let line = incident::unfinished(&record, self.store.kept(&record.id).as_ref());
                 self.out.line(line)?
             }
         };
@@ -271,7 +272,7 @@ pub(super) fn ticks(interval: Duration) -> u32 {
 /// Says which hooks have lost our program, beyond those that were told.
 pub(super) fn tell_lost(told: &mut usize, status: &Status) {
     for lost in &status.lost[*told..] {
-        eprintln!("{lost}");
+        output::note(format_args!("{lost}"));
     }
     *told = status.lost.len();
 }

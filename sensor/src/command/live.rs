@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::status_socket::StatusSocket;
 use super::{detection, serve};
 use crate::cli::LiveArguments;
+use crate::detect::Place;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::kernel::memory;
 use crate::engine::kernel::preflight::Host;
@@ -14,15 +15,19 @@ use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
 use crate::host::drops::Drops;
 use crate::host::watch::HostWatch;
+use crate::monitor::MonitorOptions;
+use crate::present::output;
 use crate::serve::Server;
 use crate::session::Session;
 use crate::view::publish::Live;
 
-/// Attaches to the interfaces, and says how.
+/// Attaches to the interfaces, and says how; serves the live model. What the command line has wrong is refused before
+/// anything is attached.
 ///
 /// # Errors
-/// They cannot be watched, or somebody who is to be told of incidents cannot be.
-pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
+/// They cannot be watched, somebody who is to be told of incidents cannot be, or `--listen` asks for what cannot be had
+/// or would be open to others.
+pub async fn start(arguments: &LiveArguments) -> Result<(Session<KernelEngine>, Served)> {
     // What is missing for all of it is told before what is missing for a part.
     Host::look().check()?;
     let mut settings = for_ports(&arguments.ports)?;
@@ -36,35 +41,53 @@ pub async fn start(arguments: &LiveArguments) -> Result<Session<KernelEngine>> {
         tc: None,
         take_over: arguments.take_over,
     };
-    let (alerts, past) = detection::alerts(&arguments.alerts, &arguments.interfaces)?;
     let about = detection::about(&arguments.ports, arguments.interfaces.clone());
+    let ports = about.ports.clone();
+    let watched = about.watched.clone();
+    let detection = detection::options(&arguments.detection, Place::default(), about)?;
+    let sockets = serve::bind(&arguments.serve)?;
+    let (alerts, past) = detection::alerts(&arguments.alerts, &arguments.interfaces)?;
+    let engine = KernelEngine::watch(&options).await?;
     let drops = if arguments.no_drops {
         None
     } else {
-        drop_program(&about.ports)
+        drop_program(&ports)
     };
-    let host =
-        HostWatch::new(&about.ports, &about.watched, drops).context("cannot start a thread")?;
-    let engine = KernelEngine::watch(&options).await?;
+    let host = HostWatch::new(&ports, &watched, drops).context("cannot start a thread")?;
     memory::give_back();
-    let place = detection::place(&engine, arguments.ingress_only);
-    let detection = detection::options(&arguments.detection, place, about)?;
+    let detection = MonitorOptions {
+        place: Place {
+            trusted: detection.place.trusted,
+            ..detection::place(&engine, arguments.ingress_only)
+        },
+        ..detection
+    };
     announce(&engine, arguments.ingress_only);
-    let session = Session::new(engine, &options.settings, detection)
+    let mut session = Session::new(engine, &options.settings, detection)
         .with_alerts(alerts)
         .with_past(past)
         .with_host(host);
-    Ok(if arguments.verify {
-        session.with_probes()
-    } else {
-        session
-    })
+    if arguments.verify {
+        session = session.with_probes();
+    }
+    let live = session.live();
+    let served = Served {
+        _status: status(&arguments.run_dir, &arguments.interfaces, &live),
+        _server: sockets
+            .map(|sockets| serve::start(sockets, &live))
+            .transpose()?,
+    };
+    Ok((session, served))
 }
 
 /// What counts dropped packets. Where the kernel lacks it, that evidence is lost and nothing else.
 fn drop_program(ports: &[u16]) -> Option<Drops> {
     Drops::attach(ports)
-        .map_err(|error| eprintln!("why packets are dropped is not known here: {error}"))
+        .map_err(|error| {
+            output::note(format_args!(
+                "why packets are dropped is not known here: {error}"
+            ));
+        })
         .ok()
 }
 
@@ -72,17 +95,6 @@ fn drop_program(ports: &[u16]) -> Option<Drops> {
 pub struct Served {
     _status: Option<StatusSocket>,
     _server: Option<Server>,
-}
-
-/// Serves the live model to others.
-///
-/// # Errors
-/// `--listen` asks for what cannot be had, or would be open to others.
-pub fn serve(arguments: &LiveArguments, live: &Live) -> Result<Served> {
-    Ok(Served {
-        _status: status(&arguments.run_dir, &arguments.interfaces, live),
-        _server: serve::start(&arguments.serve, live)?,
-    })
 }
 
 /// Nobody's counting ends because nobody can ask how it is.
@@ -108,16 +120,16 @@ fn announce(engine: &KernelEngine, ingress_only: bool) {
         } else {
             format!("{} only", attached.hook)
         };
-        eprintln!(
+        output::note(format_args!(
             "watching {} with {directions}: {}",
             attached.interface.name, attached.reason
-        );
+        ));
     }
     if ingress_only {
-        eprintln!(
+        output::note(format_args!(
             "only received packets are counted: whether a query was answered, and whether a response \
              was asked for, cannot be known"
-        );
+        ));
     }
 }
 

@@ -18,6 +18,7 @@ mod serve;
 pub mod status;
 pub mod status_socket;
 mod stop;
+pub mod usage;
 pub mod watch;
 
 /// A command's result for the shell.

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::screen::{self, Options, Screen};
 use super::stop::Stop;
+use super::usage::Usage;
 use crate::engine::replay::capture::Capture;
 use crate::engine::replay::host_engine::HostEngine;
 use crate::engine::replay::pace::Pace;
@@ -33,7 +34,9 @@ pub async fn run(
 ) -> Result<()> {
     ensure!(
         file.as_os_str() != "-",
-        "--screen goes back by reading again, and standard input cannot be read again: write it to a file first"
+        Usage(
+            "--screen goes back by reading again, and standard input cannot be read again: write it to a file first"
+        )
     );
     ensure!(
         screen::is_possible(),

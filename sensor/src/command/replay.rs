@@ -1,5 +1,6 @@
 //! `sensor replay`: a capture through the same counting.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use sensor_common::settings::Settings;
 
 use super::progress::Progress;
 use super::stop::Stop;
+use super::usage::Usage;
 use super::{Outcome, detection, play, replay_notes};
-use crate::cli::{DetectionArguments, EngineChoice, ReplayArguments};
+use crate::cli::{EngineChoice, ReplayArguments, RulesArguments};
 use crate::detect::Place;
 use crate::engine::kernel::test_run::TestRunEngine;
-use crate::engine::replay::capture::Capture;
 use crate::engine::replay::clock::DISORDER;
 use crate::engine::replay::counting::Counting;
 use crate::engine::replay::follow::Follow;
@@ -23,6 +24,7 @@ use crate::engine::replay::player::{RESTARTS, Replay};
 use crate::engine::settings::{for_ports, set_timeout, timeout};
 use crate::incident::{Change, Record};
 use crate::measure::address::key;
+use crate::measure::counted::counted;
 use crate::measure::interval::Interval;
 use crate::measure::samples::Names;
 use crate::measure::window::Window;
@@ -54,12 +56,12 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let has_input = arguments.files.iter().any(|file| file.as_os_str() == "-");
     ensure!(
         others.is_empty() || !has_input,
-        "standard input is read alone, not with other captures"
+        Usage("standard input is read alone, not with other captures")
     );
     if arguments.screen {
         ensure!(
             others.is_empty(),
-            "--screen plays one capture; `mergecap -w OUT` makes one of several"
+            Usage("--screen plays one capture; `mergecap -w OUT FILE...` makes one of several")
         );
         let options = options(arguments, &name)?;
         play::run(first, &name, &settings, options, arguments.ascii).await?;
@@ -68,7 +70,7 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
     let (input, follow) = if arguments.follow {
         ensure!(
             others.is_empty() && !has_input,
-            "--follow reads one file; a pipe is read until it ends without it"
+            Usage("--follow reads one file; a pipe is read to its end without --follow")
         );
         let mut stop = Stop::new()?;
         let Some(input) = opened(first, &mut stop).await? else {
@@ -100,12 +102,16 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
 }
 
 fn options(arguments: &ReplayArguments, name: &str) -> Result<MonitorOptions> {
-    let place = Place {
-        addresses: arguments.hosts.iter().copied().map(key).collect(),
-        ..Place::default()
-    };
     let about = detection::about(&arguments.ports, vec![name.to_owned()]);
-    detection::options(&arguments.detection, place, about)
+    detection::options(&arguments.detection, place(&arguments.hosts), about)
+}
+
+/// Where a capture was made, as far as the command line says so.
+fn place(hosts: &[IpAddr]) -> Place {
+    Place {
+        addresses: hosts.iter().copied().map(key).collect(),
+        ..Place::default()
+    }
 }
 
 async fn replay<C: Counting>(
@@ -165,29 +171,29 @@ async fn replay<C: Counting>(
         }
     }
     if let Some(skipped) = replay_notes::skipped(&summary.skipped) {
-        eprintln!("{source}: {skipped}");
+        output::note(format_args!("{source}: {skipped}"));
     }
     if let Some(copies) = replay_notes::copies(summary.copies) {
-        eprintln!("{source}: {copies}");
+        output::note(format_args!("{source}: {copies}"));
     }
     if let Some(disorder) = replay_notes::disorder(summary.disorder) {
-        eprintln!("{source}: {disorder}");
+        output::note(format_args!("{source}: {disorder}"));
     }
     if summary.gave_up {
-        eprintln!(
-            "the times in {source} go back {} times, by more than {} s: detection is off from the {}th on, and counts are \
+        output::note(format_args!(
+            "the clock in {source} goes back {}, by more than {} s: detection is off from the {}th on, and counts are \
              right; put it in order with `reordercap IN OUT`",
-            summary.restarts,
+            counted(summary.restarts, "time"),
             DISORDER.as_secs(),
             RESTARTS + 1
-        );
+        ));
     } else if summary.restarts != 0 {
-        eprintln!(
-            "the times in {source} go back {} times, by more than {} s: what was usual before is forgotten there, \
+        output::note(format_args!(
+            "the clock in {source} goes back {}, by more than {} s: what was usual before is forgotten there, \
              and incidents that went on are unfinished",
-            summary.restarts,
+            counted(summary.restarts, "time"),
             DISORDER.as_secs()
-        );
+        ));
     }
     if let Some(error) = summary.refused {
         return Err(error.into());
@@ -218,17 +224,13 @@ async fn opened(path: &Path, stop: &mut Stop) -> Result<Option<Input<'static>>> 
 ///
 /// # Errors
 /// The capture cannot be read.
-pub async fn monitor(
-    path: &Path,
-    ports: &[u16],
-    arguments: &DetectionArguments,
-) -> Result<Monitor> {
-    let settings = for_ports(ports)?;
-    let name = file_name(path);
-    let about = detection::about(ports, vec![name.clone()]);
-    let options = detection::options(arguments, Place::default(), about)?;
+pub async fn monitor(path: &Path, arguments: &RulesArguments) -> Result<Monitor> {
+    let settings = for_ports(&arguments.ports)?;
+    let name = replay_notes::names(&[path.to_owned()]);
+    let about = detection::about(&arguments.ports, vec![name.clone()]);
+    let options = detection::options(&arguments.detection, place(&arguments.hosts), about)?;
     let counting = HostEngine::new(&name, settings.clone());
-    let engine = Replay::new(Capture::open(path)?, counting, &name, timeout(&settings));
+    let engine = Replay::new(Input::open(path, &[])?, counting, &name, timeout(&settings));
     let mut session = Session::new(engine, &settings, options);
     session
         .run(&mut Whole::new(), std::future::pending())
@@ -332,19 +334,17 @@ fn show(
         Format::Text => {
             let cut = about.cut.unwrap_or(0);
             output::line(&summary(&totals, &window.busiest(), cut))?;
-            output::line(&details::sources(&window.sources))?;
-            output::line(&details::names(names, window.names))?;
+            let lines = [
+                details::sources(&window.sources),
+                details::names(names, window.names),
+            ];
+            for line in lines.into_iter().flatten() {
+                output::line(&line)?;
+            }
             for record in incidents {
                 output::line(&incident::told(record))?;
             }
         }
     }
     Ok(())
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.display().to_string(),
-    )
 }

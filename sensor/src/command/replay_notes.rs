@@ -10,6 +10,7 @@ use sensor_common::totals::Totals;
 use crate::cli::Moment;
 use crate::engine::replay::input::Disorder;
 use crate::engine::replay::record::Unread;
+use crate::measure::counted::{counted, were};
 use crate::measure::window::{ServerWindow, Window};
 
 /// What is said where there was no incident: that nothing was found, or that nothing could be.
@@ -62,8 +63,8 @@ pub(super) fn since_1970(moment: Option<Moment>, first: Duration) -> Option<Dura
 pub(super) fn disorder(disorder: Disorder) -> Option<String> {
     (disorder.frames != 0).then(|| {
         format!(
-            "{} frames were up to {} ms out of order, and were put in order",
-            disorder.frames,
+            "{} up to {} ms out of order, and put in order",
+            were(disorder.frames, "frame"),
             disorder.most.as_millis().max(1)
         )
     })
@@ -73,8 +74,9 @@ pub(super) fn disorder(disorder: Disorder) -> Option<String> {
 pub(super) fn copies(copies: u64) -> Option<String> {
     (copies != 0).then(|| {
         format!(
-            "packets are in the capture more than once, as on `any` or on a mirror port of both directions: {copies} copies \
-             were left out, and counts are of single packets"
+            "packets are in the capture more than once, as on `any` or on a mirror port of both directions: {} left out, and \
+             counts are of single packets",
+            were(copies, "copy")
         )
     })
 }
@@ -84,7 +86,10 @@ pub(super) fn waiting(window: &Window) -> Option<String> {
     let of = |server: &ServerWindow| server.waiting.since(0);
     let waiting: u64 = window.servers.values().map(of).sum();
     (waiting != 0).then(|| {
-        format!("waiting: {waiting} queries had neither an answer nor their time-out when the capture ended")
+        format!(
+            "waiting: {} had neither an answer nor reached the time-out when the capture ended",
+            counted(waiting, "query")
+        )
     })
 }
 
@@ -95,12 +100,16 @@ pub(super) fn skipped(skipped: &BTreeMap<Unread, u64>) -> Option<String> {
         .map(|(why, count)| match why {
             Unread::Link(link) => {
                 format!(
-                    "skipped {count} frames of {link}, which is not supported; {}",
+                    "skipped {} of {link}, which is not supported; {}",
+                    counted(*count, "frame"),
                     link.advice()
                 )
             }
             Unread::NoInterface => {
-                format!("skipped {count} frames of an interface that the capture does not describe")
+                format!(
+                    "skipped {} of an interface that the capture does not describe",
+                    counted(*count, "frame")
+                )
             }
         })
         .collect();

@@ -10,6 +10,7 @@ use super::Outcome;
 use crate::cli::{Moment, ReportArguments, ReportFormat, SortBy, UNKNOWN_CAUSE};
 use crate::incident::Record;
 use crate::incident::store::{Store, StoreError};
+use crate::measure::counted::part_of;
 use crate::notify::keep::now_ms;
 use crate::present::incident::{self, IncidentObject};
 use crate::present::{output, redact, report};
@@ -24,13 +25,13 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
         return list(&store, arguments);
     }
     let record = find(&store, arguments.id.as_deref())?;
-    // The packets have the addresses in them.
-    let packets = store.pcap(&record.id).filter(|_| !arguments.redact);
+    // The packets have the addresses in them, and so has the id.
+    let kept = store.kept(&record.id).filter(|_| !arguments.redact);
     let record = masked(record, arguments);
     match arguments.output {
         ReportFormat::Json => output::json(&IncidentObject::new(&record, None))?,
-        ReportFormat::Md => output::line(&report::markdown(&record, packets.as_deref()))?,
-        ReportFormat::Html => output::line(&report::html(&record, packets.as_deref()))?,
+        ReportFormat::Md => output::line(&report::markdown(&record, kept.as_ref()))?,
+        ReportFormat::Html => output::line(&report::html(&record, kept.as_ref()))?,
     };
     Ok(Outcome::Fine)
 }
@@ -39,7 +40,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Outcome> {
 fn list(store: &Store, arguments: &ReportArguments) -> Result<Outcome> {
     let ids = store.ids()?;
     if ids.is_empty() {
-        eprintln!("{}", store.is_empty_in_words());
+        output::note(format_args!("{}", store.is_empty_in_words()));
     }
     let mut records = Vec::new();
     for id in &ids {
@@ -53,7 +54,10 @@ fn list(store: &Store, arguments: &ReportArguments) -> Result<Outcome> {
     let since = arguments.since.map(since_ms);
     records.retain(|record| is_asked_for(record, arguments, since));
     if records.is_empty() && all != 0 {
-        eprintln!("none of {all} incidents matches");
+        output::note(format_args!(
+            "{} matches",
+            part_of(0, all as u64, "incident")
+        ));
     }
     sort(&mut records, arguments.sort);
     for record in records {
@@ -114,7 +118,7 @@ pub(super) fn find(store: &Store, id: Option<&str>) -> Result<Record, StoreError
 
 /// What does not stop the command.
 fn warn(error: StoreError) {
-    eprintln!("warning: {:#}", anyhow::Error::from(error));
+    output::note(format_args!("warning: {:#}", anyhow::Error::from(error)));
 }
 
 fn masked(record: Record, arguments: &ReportArguments) -> Record {

@@ -9,6 +9,7 @@ use super::lines::{tell_lost, ticks};
 use super::stop::Stop;
 use super::{Outcome, detection, replay};
 use crate::cli::RulesArguments;
+use crate::detect::server::believed_after;
 use crate::engine::Tick;
 use crate::engine::kernel::engine::{KernelEngine, WatchOptions};
 use crate::engine::kernel::hook::HookChoice;
@@ -29,7 +30,7 @@ pub async fn run(arguments: &RulesArguments) -> Result<Outcome> {
         let text = rules::commented(&thresholds).context("cannot write the thresholds")?;
         output::line(text.trim_end())?;
     } else if let Some(path) = &arguments.capture {
-        let monitor = replay::monitor(path, &arguments.ports, &arguments.detection).await?;
+        let monitor = replay::monitor(path, arguments).await?;
         show(&monitor, arguments.output)?;
     } else if arguments.interfaces.is_empty() {
         match arguments.output {
@@ -111,8 +112,12 @@ fn show(monitor: &Monitor, format: Format) -> std::io::Result<Reader> {
         .iter()
         .map(|(subject, readings)| (*subject, readings.as_slice()))
         .collect();
+    let history = &monitor.detector().network().history;
+    let have = history.now().saturating_sub(history.begun());
+    let need = believed_after(monitor.detector().thresholds());
+    let learning = (have < need).then_some((have, need));
     match format {
-        Format::Text => output::line(&rules::table(&readings)),
+        Format::Text => output::line(&rules::table(&readings, learning)),
         Format::Json => write(&rules::objects(&readings)),
     }
 }

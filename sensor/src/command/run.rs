@@ -2,7 +2,6 @@
 
 use std::io::stderr;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -12,6 +11,7 @@ use super::{Outcome, live};
 use crate::cli::RunArguments;
 use crate::engine::status::Watched;
 use crate::incident::Record;
+use crate::incident::store::Store;
 use crate::present::incident;
 use crate::present::output::Lines as Output;
 use crate::session::{Face, Published};
@@ -23,9 +23,8 @@ use crate::session::{Face, Published};
 pub async fn run(arguments: &RunArguments) -> Result<Outcome> {
     // Before anything is attached: a signal must not end the process in between.
     let mut stop = Stop::new()?;
-    let mut session = live::start(&arguments.live).await?;
-    let _served = live::serve(&arguments.live, &session.live())?;
-    let mut log = Log::new(arguments.live.alerts.state.clone())?;
+    let (mut session, _served) = live::start(&arguments.live).await?;
+    let mut log = Log::new(Store::new(arguments.live.alerts.state.as_deref()))?;
     let ran = session.run(&mut log, stop.asked()).await;
     session.finish(&mut log)?;
     log.out.finish()?;
@@ -38,18 +37,18 @@ struct Log {
     watched: Vec<Watched>,
     /// Lost hooks that were told.
     lost: usize,
-    /// Directory of the incidents, if not the usual one.
-    state: Option<PathBuf>,
+    /// Where incidents are kept.
+    store: Store,
 }
 
 impl Log {
-    fn new(state: Option<PathBuf>) -> std::io::Result<Self> {
+    fn new(store: Store) -> std::io::Result<Self> {
         Ok(Self {
             // On a thread of its own: a journal that is slow must not hold up what counts.
             out: Output::to(stderr())?,
             watched: Vec::new(),
             lost: 0,
-            state,
+            store,
         })
     }
 }
@@ -75,8 +74,9 @@ impl Face for Log {
     }
 
     fn unfinished(&mut self, record: Record) -> Result<()> {
+        let kept = self.store.kept(&record.id);
         self.out
-            .line(incident::unfinished(&record, self.state.as_deref()))?;
+            .line(incident::unfinished(&record, kept.as_ref()))?;
         Ok(())
     }
 }

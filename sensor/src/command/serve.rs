@@ -3,15 +3,16 @@
 use anyhow::Result;
 
 use crate::cli::ServeArguments;
+use crate::present::output;
 use crate::serve::listen::Listen;
-use crate::serve::{ServeOptions, Server};
+use crate::serve::{ServeOptions, Server, Sockets};
 use crate::view::publish::Live;
 
-/// Serves what a session publishes, if that was asked for, until it is dropped. Says where.
+/// Listens, if that was asked for.
 ///
 /// # Errors
 /// An address cannot be had, or would be open to others without a token.
-pub fn start(arguments: &ServeArguments, live: &Live) -> Result<Option<Server>> {
+pub fn bind(arguments: &ServeArguments) -> Result<Option<Sockets>> {
     if arguments.listen.is_empty() {
         return Ok(None);
     }
@@ -20,11 +21,19 @@ pub fn start(arguments: &ServeArguments, live: &Live) -> Result<Option<Server>> 
         token: arguments.listen_token.clone(),
         names: arguments.listen_name.clone(),
     };
-    let server = Server::start(&options, live.clone())?;
+    Ok(Some(Sockets::bind(&options)?))
+}
+
+/// Serves what a session publishes, until it is dropped. Says where.
+///
+/// # Errors
+/// A thread cannot be started.
+pub fn start(sockets: Sockets, live: &Live) -> Result<Server> {
+    let server = Server::start(sockets, live.clone())?;
     for address in server.addresses() {
-        eprintln!("serving at {address}{}", warning(address));
+        output::note(format_args!("serving at {address}{}", warning(address)));
     }
-    Ok(Some(server))
+    Ok(server)
 }
 
 fn warning(address: &Listen) -> &'static str {

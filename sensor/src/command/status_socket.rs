@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixStream as Stream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(2);
 /// How the names of sockets end.
 const SUFFIX: &str = "sock";
+/// Between the interfaces in such a name.
+const BETWEEN: &str = "+";
 
 /// See the module. Dropping it ends the service and removes the socket.
 pub struct StatusSocket {
@@ -50,13 +52,35 @@ impl StatusSocket {
                 let _ = fs::remove_file(path);
             }
         }
-        let name = format!("{}-{}.{SUFFIX}", interfaces.join("+"), std::process::id());
+        let name = format!(
+            "{}-{}.{SUFFIX}",
+            interfaces.join(BETWEEN),
+            std::process::id()
+        );
         let path = directory.join(name);
         let listener = UnixListener::bind(&path)?;
         // The line names servers and clients' networks: for root, and the group that the directory is given to.
+        give_to_group_of(directory, &path);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o660))?;
         let task = tokio::spawn(answer_all(listener, view));
         Ok(Self { path, task })
+    }
+}
+
+/// Gives a socket to the group of its directory, where that is another.
+fn give_to_group_of(directory: &Path, path: &Path) {
+    let group = |path: &Path| fs::metadata(path).map(|data| data.gid());
+    let given = group(directory).and_then(|wanted| {
+        if group(path)? == wanted {
+            return Ok(());
+        }
+        chown(path, None, Some(wanted))
+    });
+    if let Err(error) = given {
+        log::warn!(
+            "the group of {} may not ask this sensor: its socket cannot be given to that group: {error}",
+            directory.display()
+        );
     }
 }
 
@@ -106,6 +130,14 @@ pub fn sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
     }
     sockets.sort();
     Ok(sockets)
+}
+
+/// Whether a sensor of this interface has made the socket, by its name.
+#[must_use]
+pub fn watches(path: &Path, interface: &str) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str());
+    let interfaces = name.and_then(|name| name.rsplit_once('-'));
+    interfaces.is_some_and(|(interfaces, _)| interfaces.split(BETWEEN).any(|one| one == interface))
 }
 
 /// Whether nobody listens there any more.

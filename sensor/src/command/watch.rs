@@ -11,6 +11,7 @@ use super::stop::Stop;
 use super::{Outcome, live};
 use crate::cli::WatchArguments;
 use crate::engine::kernel::engine::KernelEngine;
+use crate::incident::store::Store;
 use crate::present::incident;
 use crate::present::output::{self, Format, Lines as Output, Reader};
 use crate::session::Session;
@@ -20,16 +21,15 @@ use crate::session::Session;
 /// # Errors
 /// The interfaces cannot be watched.
 pub async fn run(arguments: &WatchArguments) -> Result<Outcome> {
-    let mut session = live::start(&arguments.live).await?;
-    let _served = live::serve(&arguments.live, &session.live())?;
+    let (mut session, _served) = live::start(&arguments.live).await?;
     let mut stop = Stop::new()?;
     if !arguments.plain && arguments.output == Format::Text && screen::is_possible() {
         return on_screen(arguments, &mut session, &mut stop).await;
     }
     let interval = Duration::from_secs_f64(arguments.interval);
     let out = Output::new()?;
-    let mut lines = Lines::new(arguments.output, arguments.details, interval, out)
-        .kept_in(arguments.live.alerts.state.as_deref());
+    let store = Store::new(arguments.live.alerts.state.as_deref());
+    let mut lines = Lines::new(arguments.output, arguments.details, interval, out, store);
     let ran = session.run(&mut lines, stop.asked()).await;
     session.finish(&mut lines)?;
     lines.finish()?;
@@ -64,10 +64,12 @@ async fn on_screen(
         return Ok(Outcome::Fine);
     }
     for lost in behind.lost {
-        eprintln!("{lost}");
+        output::note(format_args!("{lost}"));
     }
+    let store = Store::new(state);
     for record in behind.unfinished {
-        output::line(&incident::unfinished(&record, state))?;
+        let kept = store.kept(&record.id);
+        output::line(&incident::unfinished(&record, kept.as_ref()))?;
     }
     ran.map(|()| Outcome::Fine)
 }

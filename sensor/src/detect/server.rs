@@ -26,6 +26,12 @@ use crate::measure::window::{ServerWindow, Window};
 
 /// What happened so long ago was judged healthy or not: a symptom that begins is noticed sooner.
 pub const SETTLED: Duration = Duration::from_secs(6);
+/// From the first packet of a server until its usual rates are believed: what is learnt is older than [`SETTLED`].
+#[must_use]
+pub fn believed_after(limits: &Thresholds) -> Duration {
+    limits.learning + SETTLED
+}
+
 /// Queries after which a small part of failures has been noticed, and how long that may take at most.
 const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);

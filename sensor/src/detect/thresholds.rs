@@ -20,8 +20,9 @@ pub struct Levels {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
-    /// Time before a usual rate is believed; a share carries its own uncertainty. Basis: ours; absolute rules work from
-    /// the first tick.
+    /// Time that a usual rate must have been learnt before it is believed. What is learnt is 6 s old, so a server's
+    /// rates are believed 16 s after its first packet. A share carries its own uncertainty. Basis: ours; absolute rules
+    /// work from the first tick.
     #[serde(with = "humantime_serde")]
     pub learning: Duration,
     /// Share of a server's decided queries that failed. Basis: ours (half; four in five).

@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod evidence;
 pub mod gather;
 mod host_findings;
+pub mod kept;
 pub mod open;
 pub mod packets;
 pub mod past;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sensor_common::sample::Sample;
 
+use super::kept::Kept;
 use super::packets::{PCAP_HEADER, write_pcap};
 use super::record::{Record, Stage};
 use crate::measure::clock::WallClock;
@@ -31,6 +32,9 @@ pub enum StoreError {
         /// From the system.
         source: io::Error,
     },
+    /// There is a file where the directory should be.
+    #[error("{0} is a file; --state takes a directory, which is made where there is none")]
+    NotDirectory(PathBuf),
     /// The file is no record, or of another version.
     #[error("{path} is no incident of this version of the sensor; move it away, or name another")]
     Format {
@@ -57,6 +61,8 @@ pub struct Left {
 #[derive(Clone, Debug)]
 pub struct Store {
     directory: PathBuf,
+    /// It is not the one that commands take by themselves.
+    is_named: bool,
 }
 
 impl Store {
@@ -75,6 +81,7 @@ impl Store {
         };
         Self {
             directory: directory.map_or_else(default, Into::into),
+            is_named: directory.is_some(),
         }
     }
 
@@ -209,6 +216,15 @@ impl Store {
         Some(self.path(id, "pcap")).filter(|path| path.exists())
     }
 
+    /// Where an incident is kept; `None` where it is not, as in a capture or on a full disk.
+    #[must_use]
+    pub fn kept(&self, id: &str) -> Option<Kept> {
+        self.path(id, "json").exists().then(|| Kept {
+            state: self.is_named.then(|| self.directory.clone()),
+            packets: self.pcap(id),
+        })
+    }
+
     /// Makes the directory, and finds out whether it can be written.
     ///
     /// # Errors
@@ -232,11 +248,16 @@ impl Store {
             .recursive(true)
             .mode(0o700)
             .create(&self.directory)
-            .map_err(|source| StoreError::File {
-                what: "make",
-                path: self.directory.clone(),
-                source,
-            })
+            .map_err(|source| self.failed("make", source))
+    }
+
+    /// The directory cannot be used.
+    fn failed(&self, what: &'static str, source: io::Error) -> StoreError {
+        let path = self.directory.clone();
+        if fs::metadata(&path).is_ok_and(|data| !data.is_dir()) {
+            return StoreError::NotDirectory(path);
+        }
+        StoreError::File { what, path, source }
     }
 
     /// Ids, the oldest first: they begin with the time of detection. None where there is no directory.
@@ -247,13 +268,7 @@ impl Store {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => Some(entries),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(source) => {
-                return Err(StoreError::File {
-                    what: "read",
-                    path: self.directory.clone(),
-                    source,
-                });
-            }
+            Err(source) => return Err(self.failed("read", source)),
         };
         let mut ids: Vec<String> = entries
             .into_iter()

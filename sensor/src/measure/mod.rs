@@ -3,6 +3,7 @@
 pub mod address;
 pub mod clock;
 pub mod cohort;
+pub mod counted;
 pub mod counters;
 pub mod dossier;
 pub mod interval;

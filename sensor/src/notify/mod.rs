@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::incident::store::{Left, Store};
+use crate::measure::counted::were;
 
 mod alert;
 pub mod command;
@@ -154,7 +155,8 @@ impl Alerts {
             {
                 way.lost += 1;
                 if way.lost.is_power_of_two() {
-                    log::error!("{} alerts were lost: {} is too slow", way.lost, way.name);
+                    let lost = were(way.lost, "alert");
+                    log::error!("{lost} lost: {} is too slow", way.name);
                 }
             }
         }

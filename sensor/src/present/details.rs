@@ -12,6 +12,7 @@ use crate::engine::own_cost::Spent;
 use crate::host::dropped::Way;
 use crate::host::totals::HostTotals;
 use crate::measure::address::{ip, prefix};
+use crate::measure::counted::counted;
 use crate::measure::samples::Names;
 use crate::measure::sketch::Heavy;
 use crate::measure::window::{ServerWindow, Sources, Window};
@@ -52,9 +53,9 @@ fn short(duration: Duration) -> String {
     }
 }
 
-/// Who asks.
+/// Who asks; none where nobody does.
 #[must_use]
-pub fn sources(sources: &Sources) -> String {
+pub fn sources(sources: &Sources) -> Option<String> {
     let top = |heavy: &[Heavy]| {
         if heavy.is_empty() {
             return "none stands out".into();
@@ -66,28 +67,30 @@ pub fn sources(sources: &Sources) -> String {
         named.join(", ")
     };
     if sources.addresses.is_empty() && sources.networks.is_empty() {
-        return format!(
-            "sources: about {}, none of which stands out",
-            sources.distinct
-        );
+        return (sources.distinct != 0).then(|| {
+            format!(
+                "sources: about {}, none of which stands out",
+                sources.distinct
+            )
+        });
     }
     let error = match sources.error {
         0 => String::new(),
         error => format!(" (counts may be up to {error} too high)"),
     };
-    format!(
+    Some(format!(
         "sources: about {}; most queries: {}; by network: {}{error}",
         sources.distinct,
         top(&sources.addresses),
         top(&sources.networks),
-    )
+    ))
 }
 
-/// What is asked for.
+/// What is asked for; none where nothing is.
 #[must_use]
-pub fn names(names: &Names, distinct: u64) -> String {
+pub fn names(names: &Names, distinct: u64) -> Option<String> {
     if names.questions == 0 {
-        return format!("names: about {distinct}");
+        return (distinct != 0).then(|| format!("names: about {distinct}"));
     }
     let share = |count: u64| count * 100 / names.questions.max(1);
     let top: Vec<_> = names
@@ -102,12 +105,12 @@ pub fn names(names: &Names, distinct: u64) -> String {
         .into_iter()
         .map(|(name, count)| format!("{name} {} %", share(count.at_most)))
         .collect();
-    format!(
-        "names: about {distinct}; of {} sampled questions: {}; by suffix: {}",
-        names.questions,
+    Some(format!(
+        "names: about {distinct}; of {}: {}; by suffix: {}",
+        counted(names.questions, "sampled question"),
         top.join(", "),
         suffixes.join(", ")
-    )
+    ))
 }
 
 /// What the kernel of this host dropped and held back since the session began.
@@ -117,12 +120,12 @@ pub fn host(host: &HostTotals) -> String {
     let top = drops.iter().take(TOP).map(|dropped| {
         let kind = &dropped.kind;
         let what = match kind.way {
-            Way::ToServer => "queries",
-            Way::FromServer => "answers",
+            Way::ToServer => "query",
+            Way::FromServer => "answer",
         };
         format!(
-            "{} {what} {} ({})",
-            dropped.packets,
+            "{} {} ({})",
+            counted(dropped.packets, what),
             place(kind),
             kind.reason
         )
@@ -151,29 +154,29 @@ pub fn own_cost(
     let cost = &window.cost;
     let (taken, all) = places;
     let mut text = format!(
-        "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {} \
-         samples, {} lost, {} over the limit; server table {taken} of {all}, {} evicted, {} packets not attributed \
-         (table full)",
+        "sensor: loader {:.1} % of a core (the programs: doctor --cost), {} KiB, maps {} KiB; {}, \
+         {} lost, {} over the limit; server table {taken} of {all}, {} evicted, {} not attributed (table full)",
         spent.cpu_percent,
         spent.rss_kib,
         map_bytes / 1024,
-        cost.sampled,
+        counted(cost.sampled, "sample"),
         cost.samples_lost,
         cost.samples_capped,
         window.evicted,
-        window.refused,
+        counted(window.refused, "packet"),
     );
-    for (what, count) in [
-        ("servers dropped from detection", losses.servers_forgotten),
+    for (what, how, count) in [
+        ("server", "dropped from detection", losses.servers_forgotten),
         (
-            "servers with symptoms beyond the incident limit",
+            "server",
+            "with symptoms beyond the incident limit",
             losses.incidents_unfollowed as u64,
         ),
-        ("alerts lost", losses.alerts_lost),
-        ("lines lost", losses.lines_lost),
+        ("alert", "lost", losses.alerts_lost),
+        ("line", "lost", losses.lines_lost),
     ] {
         if count != 0 {
-            let _ = write!(text, ", {count} {what}");
+            let _ = write!(text, ", {} {how}", counted(count, what));
         }
     }
     text
@@ -194,11 +197,11 @@ pub fn followed(shift: u32) -> String {
 pub fn program_cost(cost: &ProgramCost) -> String {
     match cost.ns() {
         Some(ns) => format!(
-            "{} (program {}): {ns} ns a packet over {} packets, {:.2} % of a core, including the \
+            "{} (program {}): {ns} ns a packet over {}, {:.2} % of a core, including the \
              measurement itself",
             cost.name,
             cost.id,
-            cost.packets,
+            counted(cost.packets, "packet"),
             cost.percent()
         ),
         None => format!("{} (program {}): no packets", cost.name, cost.id),

@@ -9,6 +9,7 @@ use sensor_common::totals::{ICMP_CODES, Totals};
 
 use super::{details, names};
 use crate::engine::kernel::clsact;
+use crate::measure::counted::counted;
 use crate::measure::window::Window;
 
 /// Rcodes and ICMP kinds that are named in a line.
@@ -81,10 +82,13 @@ pub fn interval(
         notes.push(format!("follows {}", details::followed(window.cost.shift)));
     }
     if window.cost.samples_lost != 0 {
-        notes.push(format!("{} samples lost", window.cost.samples_lost));
+        notes.push(format!(
+            "{} lost",
+            counted(window.cost.samples_lost, "sample")
+        ));
     }
     if window.evicted != 0 {
-        notes.push(format!("{} servers evicted", window.evicted));
+        notes.push(format!("{} evicted", counted(window.evicted, "server")));
     }
     if !notes.is_empty() {
         // Writing to a string cannot fail.

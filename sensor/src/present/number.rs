@@ -1,25 +1,6 @@
 //! Numbers with their units, so that no two places round the same one differently.
 
-/// With a comma every three digits: `1,204,000`.
-#[must_use]
-pub fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at != 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A count and what is counted: `1 error`, `2 errors`.
-#[must_use]
-pub fn counted(many: u64, what: &str) -> String {
-    let plural = if many == 1 { "" } else { "s" };
-    format!("{} {what}{plural}", count(many))
-}
+pub use crate::measure::counted::{count, counted, part_of, were};
 
 /// A share in percent. Only all of it is `100 %`, and only nothing is `0 %`.
 #[must_use]
@@ -142,10 +123,6 @@ mod tests {
 
     #[test]
     fn numbers_are_read_at_a_glance() {
-        assert_eq!(count(999), "999");
-        assert_eq!(count(1_204_000), "1,204,000");
-        assert_eq!(counted(1, "error"), "1 error");
-        assert_eq!(counted(0, "error"), "0 errors");
         assert_eq!(rate(0.4), "0.4/s");
         assert_eq!(rate(41_234.4), "41,234/s");
         assert_eq!(milliseconds(3.0), "3 ms");

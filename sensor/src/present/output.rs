@@ -1,5 +1,7 @@
 //! Writing to standard output.
 
+use crate::measure::counted::counted;
+use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
@@ -41,6 +43,11 @@ fn write(out: &mut impl Write, text: &str) -> io::Result<Reader> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
         Err(error) => Err(error),
     }
+}
+
+/// Writes a line to standard error. Where nobody reads it there is nobody to tell, and that is no error.
+pub fn note(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Writes one JSON object as a line.
@@ -99,8 +106,8 @@ impl Lines {
                 self.lost += 1;
                 if self.lost.is_power_of_two() {
                     log::error!(
-                        "{} lines of output lost: the reader of standard output is too slow",
-                        self.lost
+                        "{} lost: the reader of standard output is too slow",
+                        counted(self.lost, "output line")
                     );
                 }
                 Ok(Reader::There)

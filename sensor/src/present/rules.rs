@@ -1,12 +1,14 @@
 //! Rules, and what they read.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::detect::{Level, Reading, Rule, State, Subject, Thresholds, Unit};
 use crate::detect::{RULES, RuleSpec};
 use crate::measure::address::ip;
+use crate::measure::counted::counted;
 
 /// Servers in a table.
 const SERVERS: usize = 10;
@@ -78,9 +80,10 @@ fn comments() -> Vec<(&'static str, Vec<&'static str>)> {
     found
 }
 
-/// What they read of each subject, the busiest by what is nearest to firing.
+/// What they read of each subject, the busiest by what is nearest to firing. `learning` is how long was counted, and how
+/// long it takes until usual rates are believed, where that is longer.
 #[must_use]
-pub fn table(readings: &[(Subject, &[Reading])]) -> String {
+pub fn table(readings: &[(Subject, &[Reading])], learning: Option<(Duration, Duration)>) -> String {
     let mut subjects: Vec<_> = readings.to_vec();
     let nearest = |readings: &[Reading]| {
         let near = readings.iter().map(nearness);
@@ -118,8 +121,19 @@ pub fn table(readings: &[(Subject, &[Reading])]) -> String {
     if !subjects.iter().any(servers) {
         text.push_str("no DNS server seen yet: the other rules apply to one server each\n");
     }
+    if let Some((have, need)) = learning {
+        let (have, need) = (have.as_secs(), need.as_secs());
+        let _ = writeln!(
+            text,
+            "too early for usual rates: {have} s of {need}; until then rules that compare with one read what they can without it"
+        );
+    }
     if subjects.len() > SERVERS {
-        let _ = writeln!(text, "and {} more servers", subjects.len() - SERVERS);
+        let _ = writeln!(
+            text,
+            "and {}",
+            counted((subjects.len() - SERVERS) as u64, "more server")
+        );
     }
     text
 }

@@ -9,6 +9,7 @@ use sensor_common::totals::Totals;
 use super::details::{self, SERVER_HEADER};
 use super::line::error_kinds;
 use super::names;
+use crate::measure::counted::counted;
 use crate::measure::window::ServerWindow;
 
 /// Servers that are listed.
@@ -71,7 +72,10 @@ pub fn summary(totals: &Totals, servers: &[(&ServerKey, &ServerWindow)], cut: u6
         put(details::server(key, server));
     }
     if servers.len() > SERVERS {
-        put(format!("and {} more servers", servers.len() - SERVERS));
+        put(format!(
+            "and {}",
+            counted((servers.len() - SERVERS) as u64, "more server")
+        ));
     }
     text.pop();
     text

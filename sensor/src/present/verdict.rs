@@ -1,7 +1,7 @@
 //! Whether DNS is all right, and if not where, since when, how much and why: two sentences that the screen, the page
 //! and `sensor status` begin with.
 
-use super::number::{lasting, percent, short};
+use super::number::{counted, lasting, percent, short};
 use super::words::{self, finding, subject};
 use crate::detect::{RULES, Rule};
 use crate::incident::Cause;
@@ -131,8 +131,7 @@ fn traffic(view: &View) -> String {
         .filter(|server| server.minute.queries > 0.0);
     let servers = match active.count() {
         0 => String::new(),
-        1 => "1 server, ".into(),
-        many => format!("{many} servers, "),
+        many => format!("{}, ", counted(many as u64, "server")),
     };
     let now = &view.network.now;
     let rate = short(now.queries);

@@ -18,4 +18,4 @@ mod server;
 mod shared;
 pub mod token;
 
-pub use server::{ServeError, ServeOptions, Server};
+pub use server::{ServeError, ServeOptions, Server, Sockets};

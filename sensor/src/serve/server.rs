@@ -52,19 +52,18 @@ pub enum ServeError {
     Start(#[source] io::Error),
 }
 
-/// Serves until it is dropped.
-pub struct Server {
+/// Sockets that listen, and on which nothing is served yet.
+pub struct Sockets {
     addresses: Vec<Listen>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    bound: Vec<(Bound, Access)>,
 }
 
-impl Server {
-    /// Listens, and serves the newest view on a thread of its own.
+impl Sockets {
+    /// Listens. Who connects waits until [`Server::start`].
     ///
     /// # Errors
     /// An address cannot be had, or would be open to others without a token.
-    pub fn start(options: &ServeOptions, live: Live) -> Result<Self, ServeError> {
+    pub fn bind(options: &ServeOptions) -> Result<Self, ServeError> {
         let open = options.listen.iter().find(|listen| !listen.is_local());
         let token = options.token.as_deref().map(Token::read).transpose()?;
         if let (Some(open), None) = (open, &token) {
@@ -86,6 +85,27 @@ impl Server {
             addresses.push(address);
             sockets.push((bound, access));
         }
+        Ok(Self {
+            addresses,
+            bound: sockets,
+        })
+    }
+}
+
+/// Serves until it is dropped.
+pub struct Server {
+    addresses: Vec<Listen>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves the newest view on a thread of its own.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn start(sockets: Sockets, live: Live) -> Result<Self, ServeError> {
+        let Sockets { addresses, bound } = sockets;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -96,7 +116,7 @@ impl Server {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(sockets, live) => {}
+                        () = serve(bound, live) => {}
                         // Dropped, or asked: both end it.
                         _ = stopped => {}
                     }

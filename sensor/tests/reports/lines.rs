@@ -1,5 +1,6 @@
 //! Incidents in one line.
 
+use sensor::incident::kept::Kept;
 use sensor::incident::{Cause, Change};
 use sensor::present::incident::{change, told, unfinished};
 
@@ -33,7 +34,7 @@ fn each_change_has_its_line() {
         text.push('\n');
     }
     let open = stories::of(Cause::PacketLoss);
-    text.push_str(&unfinished(&open, None));
+    text.push_str(&unfinished(&open, Some(&Kept::default())));
     text.push('\n');
     text.push_str(&told(&open));
     golden::holds("changes.txt", &text);

@@ -15,8 +15,12 @@ mod verdicts;
 mod report;
 
 use sensor::incident::Cause;
+use sensor::incident::diagnosis::Finding;
+use sensor::incident::kept::Kept;
 use sensor::present::causes;
+use sensor::present::incident::unfinished;
 use sensor::present::report::{html, markdown};
+use sensor::present::words::finding;
 
 #[test]
 fn each_cause_has_a_golden_report() {
@@ -30,27 +34,66 @@ fn each_cause_has_a_golden_report() {
         );
         golden::holds(
             &format!("reports/{}.md", cause.code()),
-            &markdown(&record, None),
+            &markdown(&record, Some(&Kept::default())),
         );
     }
 }
 
 #[test]
 fn a_report_of_an_unknown_cause_says_what_would_tell() {
-    golden::holds("reports/unknown.md", &markdown(&stories::unknown(), None));
+    golden::holds(
+        "reports/unknown.md",
+        &markdown(&stories::unknown(), Some(&Kept::default())),
+    );
 }
 
 #[test]
 fn answers_that_do_not_arrive_have_a_report_of_their_own() {
     let record = lost::answers_lost();
     assert_eq!(record.first_cause, [Cause::NetworkPathDown]);
-    golden::holds("reports/answers_lost.md", &markdown(&record, None));
+    golden::holds(
+        "reports/answers_lost.md",
+        &markdown(&record, Some(&Kept::default())),
+    );
+}
+
+#[test]
+fn a_command_that_reads_a_record_is_offered_where_the_record_is_kept() {
+    for cause in Cause::ALL {
+        let record = stories::of(cause);
+        for text in [
+            markdown(&record, None),
+            html(&record, None),
+            unfinished(&record, None),
+        ] {
+            assert!(!text.contains(&record.id), "{text}");
+        }
+        let kept = Kept {
+            state: Some("/srv/dns".into()),
+            ..Kept::default()
+        };
+        let told = unfinished(&record, Some(&kept));
+        assert!(told.ends_with(&format!(
+            "report: `sensor report {} --state /srv/dns`",
+            record.id
+        )));
+        let text = markdown(&record, Some(&kept));
+        let command = format!("`sensor causes {} --state /srv/dns`", record.id);
+        assert_eq!(
+            text.contains(&command),
+            !text.contains("No other cause has evidence for it."),
+            "{text}"
+        );
+    }
 }
 
 #[test]
 fn the_page_for_a_browser_is_golden_too() {
     let record = stories::of(Cause::ServiceDown);
-    golden::holds("reports/service_down.html", &html(&record, None));
+    golden::holds(
+        "reports/service_down.html",
+        &html(&record, Some(&Kept::default())),
+    );
 }
 
 #[test]
@@ -73,6 +116,54 @@ fn no_line_of_a_report_refutes_another() {
 }
 
 #[test]
+fn one_of_something_is_singular() {
+    for cause in Cause::ALL {
+        let mut record = stories::of(cause);
+        let during = &mut record.during;
+        (during.asked, during.answered, during.errored) = (1, 1, 0);
+        (during.unanswered, during.waiting, during.truncated) = (0, 0, 1);
+        during.tcp = [1; 3];
+        record.clients.addresses = 1;
+        record.clients.networks = 1;
+        record.sampling.packets = 1;
+        let faults = report::faults(&record);
+        let of_nouns: Vec<_> = faults
+            .iter()
+            .filter(|fault| fault.starts_with("1 "))
+            .collect();
+        assert!(of_nouns.is_empty(), "{}: {of_nouns:#?}", cause.code());
+    }
+}
+
+#[test]
+fn none_is_a_word() {
+    let mut record = stories::of(Cause::TcpBlocked);
+    record.findings = vec![Finding::TcpNotAccepted {
+        syns: 250,
+        accepted: 0,
+    }];
+    assert_eq!(
+        finding::sentence(&record.findings[0], &record),
+        "None of 250 TCP connection attempts to the server was accepted."
+    );
+}
+
+#[test]
+fn what_the_kernel_names_is_not_looked_for_in_general_as_well() {
+    for cause in Cause::ALL {
+        let text = markdown(&stories::of(cause), None);
+        let steps = text
+            .split("## ")
+            .find(|section| section.starts_with("Next steps"));
+        let steps = steps.expect("steps");
+        for command in ["list ruleset", "nf_conntrack_count", "conntrack -S"] {
+            let lines = steps.lines().filter(|line| line.contains(command));
+            assert!(lines.count() <= 1, "{}: {command}: {steps}", cause.code());
+        }
+    }
+}
+
+#[test]
 fn a_refuted_line_is_found() {
     let faults = |change: fn(&mut sensor::incident::Record)| {
         let mut record = stories::of(Cause::ServiceDown);
@@ -84,5 +175,6 @@ fn a_refuted_line_is_found() {
     assert!(!faults(|record| record.during.icmp_errors.clear()).is_empty());
     assert!(!faults(|record| record.during.icmp_from_server = 9_999).is_empty());
     assert!(!faults(|record| record.causes[0].weight += 1).is_empty());
+    assert!(!faults(|record| record.symptoms[0].detail = "1 queries failed".into()).is_empty());
     assert!(!faults(|record| record.findings.push(record.findings[0].clone())).is_empty());
 }

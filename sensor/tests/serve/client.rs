@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sensor::serve::listen::Listen;
-use sensor::serve::{ServeOptions, Server};
+use sensor::serve::{ServeOptions, Server, Sockets};
 use sensor::view::publish::Live;
 use sensor::view::{Event, View};
 use tokio::sync::{broadcast, watch};
@@ -41,7 +41,7 @@ pub fn serve_with(view: View, mut options: ServeOptions) -> Served {
         options.listen = vec!["127.0.0.1:0".parse().expect("an address")];
     }
     let (view, events, live) = session(view);
-    let server = Server::start(&options, live).expect("served");
+    let server = Server::start(Sockets::bind(&options).expect("bound"), live).expect("served");
     let tcp = server.addresses().iter().find_map(|listen| match listen {
         Listen::Tcp(address) => Some(*address),
         Listen::Unix(_) => None,

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sensor::serve::{ServeError, ServeOptions, Server};
-use sensor::view::View;
+use sensor::serve::{ServeError, ServeOptions, Sockets};
 
-use crate::client::{Served, parse, serve, serve_with, session};
+use crate::client::{Served, parse, serve, serve_with};
 use crate::tools::is_alone;
 use crate::views::{failing, healthy, now_ms};
 
@@ -35,8 +34,7 @@ fn token_file(name: &str) -> PathBuf {
 }
 
 fn refused(options: &ServeOptions) -> ServeError {
-    let (_view, _events, live) = session(View::empty());
-    Server::start(options, live).err().expect("refused")
+    Sockets::bind(options).err().expect("refused")
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub fn faults(record: &Record) -> Vec<String> {
     let text = markdown(record, None);
     layout(&text, &mut check);
     shares(&text, record, &mut check);
+    nouns(&text, &mut check);
     icmp(&text, record, &mut check);
     weights(record, &mut check);
     course(&text, &mut check);
@@ -100,10 +101,16 @@ fn layout(text: &str, check: Check<'_>) {
         }
     }
     for odd in [
-        "NaN", "Some(", "None", "..;", " .", ",,", "..\n", "  ", " ,", "; ;", "18446744",
+        "NaN", "Some(", "..;", " .", ",,", "..\n", "  ", " ,", "; ;", "18446744",
     ] {
         check(!text.contains(odd), format!("{odd:?} is in the report"));
     }
+    let nothing = text.matches("None").count();
+    let in_words = text.matches("None of ").count();
+    check(
+        nothing == in_words,
+        "a value of Rust is in the report".into(),
+    );
     let steps = section(text, "## Next steps")
         .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
     let steps = steps.count();
@@ -153,9 +160,13 @@ fn shares(text: &str, record: &Record, check: Check<'_>) {
     let decided: u64 = ends.iter().sum();
     let status = text.lines().nth(2).unwrap_or_default();
     let grouped = sensor::present::number::count;
+    let answered = match ends[0] {
+        0 => "None".into(),
+        some => grouped(some),
+    };
+    let queries = if decided == 1 { "query" } else { "queries" };
     let said = format!(
-        "{} of {} completed queries answered",
-        grouped(ends[0]),
+        "{answered} of {} completed {queries} answered",
         grouped(decided)
     );
     check(
@@ -170,6 +181,38 @@ fn shares(text: &str, record: &Record, check: Check<'_>) {
         ends[0] != 0 || !text.contains("the others were answered"),
         "the others were answered, and nothing was".into(),
     );
+}
+
+/// One of something is singular, and none is a word where a sentence begins.
+fn nouns(text: &str, check: Check<'_>) {
+    const PLURALS: [&str; 14] = [
+        "queries",
+        "answers",
+        "clients",
+        "servers",
+        "errors",
+        "packets",
+        "sources",
+        "networks",
+        "responses",
+        "samples",
+        "SYNs",
+        "frames",
+        "datagrams",
+        "causes",
+    ];
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.windows(2) {
+            let noun = pair[1].trim_matches(|letter: char| !letter.is_alphanumeric());
+            check(
+                pair[0] != "1" || !PLURALS.contains(&noun),
+                format!("1 {noun}: {line}"),
+            );
+        }
+        let begins = line.trim_start_matches(['-', ' ', '*']);
+        check(!begins.starts_with("0 of "), format!("0 of: {line}"));
+    }
 }
 
 fn icmp(text: &str, record: &Record, check: Check<'_>) {

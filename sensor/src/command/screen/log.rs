@@ -1,5 +1,6 @@
 //! Log lines while the screen is on: they wait, so that they do not tear it, and are written when it has ended.
 
+use crate::measure::counted::were;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -64,6 +65,6 @@ pub fn release() {
     // There is nobody left who could be told.
     let _ = out.write_all(&held.bytes);
     if held.dropped > 0 {
-        let _ = writeln!(out, "{} more log lines were dropped", held.dropped);
+        let _ = writeln!(out, "{} dropped", were(held.dropped, "more log line"));
     }
 }

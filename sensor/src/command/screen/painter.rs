@@ -173,8 +173,8 @@ impl Painter {
 
 /// Writes it beside the record, and says where; or why not.
 fn write_report(store: &Store, record: &Record) -> String {
-    let packets = store.pcap(&record.id);
-    let text = report::markdown(record, packets.as_deref());
+    let kept = store.kept(&record.id);
+    let text = report::markdown(record, kept.as_ref());
     match store.write_report(&record.id, &text) {
         Ok(path) => format!("report written to {}", path.display()),
         Err(error) => format!("no report: {:#}", anyhow::Error::from(error)),

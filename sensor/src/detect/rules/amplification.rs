@@ -15,6 +15,7 @@ use crate::detect::rule::Rule;
 use crate::detect::spoof;
 use crate::detect::thresholds::Thresholds;
 use crate::measure::address::prefix;
+use crate::measure::counted::counted;
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 
@@ -222,8 +223,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         let who = match victim.others {
             0 => format!("{} gets", prefix(&victim.network)),
             others => format!(
-                "{} and {others} other networks get",
-                prefix(&victim.network)
+                "{} and {} get",
+                prefix(&victim.network),
+                counted(others, "other network")
             ),
         };
         format!(

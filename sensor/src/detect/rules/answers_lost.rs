@@ -5,6 +5,7 @@ use crate::detect::facts::Facts;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
+use crate::measure::counted::counted;
 
 /// What is asked again more often than usual; else what is known of it, and that it is not.
 fn worst(facts: &Facts<'_>, warning: f64) -> (Again, bool) {
@@ -48,9 +49,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .only_if(is_above && !lost.is_of_large())
         .saying(|| {
             format!(
-                "{} of {} answered queries ({}) were asked again",
+                "{} of {} ({}) were asked again",
                 lost.again,
-                lost.answered,
+                counted(lost.answered, "answered query"),
                 percent(part)
             )
         })

@@ -9,6 +9,7 @@ use crate::detect::facts::Facts;
 use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::measure::counted::counted;
 
 /// Of them, those that one rule asks for.
 const PORT: &[ErrorKind] = &[ErrorKind::Port];
@@ -108,9 +109,9 @@ fn read(facts: &Facts<'_>, rule: Rule, kinds: Option<&'static [ErrorKind]>) -> R
         .saying(|| {
             let seconds = asked.to.saturating_sub(asked.from).as_secs_f64();
             format!(
-                "{} of the last {} queries failed ({} within {seconds:.1} s)",
+                "{} of the last {} failed ({} within {seconds:.1} s)",
                 percent(failing.share),
-                asked.decided(),
+                counted(asked.decided(), "query"),
                 asked.failed(),
             )
         })

@@ -9,6 +9,7 @@ use crate::detect::interval;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
+use crate::measure::counted::{counted, were};
 use crate::measure::dossier::{Dossier, IcmpSeen};
 
 /// ICMP errors about answers that it takes.
@@ -104,9 +105,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         )
         .saying(|| {
             format!(
-                "{} ICMP \"too big\" and {} \"reassembly time exceeded\" about {answers} answers ({})",
+                "{} ICMP \"too big\" and {} \"reassembly time exceeded\" about {} ({})",
                 lost.too_big,
                 lost.not_reassembled,
+                counted(answers, "answer"),
                 percent(part)
             )
         });
@@ -123,9 +125,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             .graded()
             .saying(|| {
                 format!(
-                    "{} of {} large answers ({}) were asked for again, and small ones are not",
+                    "{} of {} ({}) were asked for again, and small ones are not",
                     lost.again,
-                    lost.answered,
+                    counted(lost.answered, "large answer"),
                     percent(lost.share())
                 )
             });
@@ -145,8 +147,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             .graded()
             .saying(|| {
                 format!(
-                    "{} answers came in fragments, of which only {} later ones were seen",
-                    lost.first, lost.later
+                    "{} came in fragments, of which only {} seen",
+                    counted(lost.first, "answer"),
+                    were(lost.later, "later one")
                 )
             });
     }

@@ -5,6 +5,7 @@ use crate::detect::facts::Facts;
 use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::measure::counted::counted;
 
 /// More than this share of the failures was answered in the end: it is slow.
 const LATE: f64 = 0.5;
@@ -46,9 +47,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             format!(", usually {:.1} %", usual * 100.0)
         });
         format!(
-            "{} of the last {} queries failed{usual}",
+            "{} of the last {} failed{usual}",
             percent(failing.share),
-            asked.decided()
+            counted(asked.decided(), "query")
         )
     })
 }

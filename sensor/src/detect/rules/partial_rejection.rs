@@ -9,6 +9,7 @@ use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit};
 use crate::detect::rule::Rule;
 use crate::measure::address::prefix;
+use crate::measure::counted::counted;
 use crate::measure::dossier::End;
 use crate::measure::sketch::Prefix;
 
@@ -76,9 +77,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .saying(|| {
             let names: Vec<String> = rejected.iter().take(3).map(prefix).collect();
             format!(
-                "{} of {} client networks are rejected ({}), the others are served",
+                "{} of {} {} rejected ({}), the others are served",
                 rejected.len(),
-                rejected.len() + served,
+                counted((rejected.len() + served) as u64, "client network"),
+                if rejected.len() == 1 { "is" } else { "are" },
                 names.join(", ")
             )
         })

@@ -9,6 +9,7 @@ use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::measure::address::ip;
+use crate::measure::counted::counted;
 
 /// Servers that were asked lately.
 const SERVERS: usize = 8;
@@ -116,10 +117,10 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
         .only_if(cut.fires)
         .saying(|| {
             format!(
-                "{} of the queries of {} to {} servers failed; {} of these still answer",
+                "{} of the queries of {} to {} failed; {} of these still answer",
                 percent(cut.share),
                 ip(&cut.asker),
-                cut.servers,
+                counted(cut.servers as u64, "server"),
                 cut.answering
             )
         })

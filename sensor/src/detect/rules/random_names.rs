@@ -10,6 +10,7 @@ use crate::detect::rcode::{NOERROR, NXDOMAIN};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::server::ZONE_DEPTH;
+use crate::measure::counted::counted;
 use crate::measure::dossier::{Dossier, End};
 
 /// What is asked below a zone is steady enough to be known after so long.
@@ -291,12 +292,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let corroborated = are_many && zone.is_unusual() && !(usual.is_none() && facts.failing.is_most);
     reading.graded().only_if(corroborated).saying(|| {
         format!(
-            "{:.0} names a second below {} do not repeat, and most of them fail; {} of all queries, from {} \
-             clients{}",
+            "{:.0} names a second below {} do not repeat, and most of them fail; {} of all queries, from {}{}",
             zone.failing,
             zone.name,
             percent(zone.share),
-            zone.clients,
+            counted(zone.clients as u64, "client"),
             usual.map_or_else(String::new, |usual| format!("; usually {usual:.0}"))
         )
     })

@@ -10,6 +10,7 @@ use crate::detect::level::Level;
 use crate::detect::rcode::{NOERROR, NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::measure::counted::counted;
 
 /// Spans that are looked at, the shortest that has enough answers first.
 const SPANS: [Duration; 5] = [
@@ -213,9 +214,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             .usual
             .map_or_else(String::new, |usual| format!(", usually {}", percent(usual)));
         format!(
-            "{} of {} answers are {}{usual}",
+            "{} of {} are {}{usual}",
             percent(shift.share),
-            shift.answers,
+            counted(shift.answers, "answer"),
             name(shift.rcode)
         )
     })

@@ -8,6 +8,7 @@ use crate::detect::history::{float, share};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::measure::address::ip;
+use crate::measure::counted::counted;
 use crate::measure::dossier::Dossier;
 
 /// Responses are looked at over so long.
@@ -100,12 +101,11 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
         .only_if(unasked.share >= limits.unmatched_share && unasked.bytes >= LARGE)
         .saying(|| {
             format!(
-                "{} gets {rate:.0} responses a second that it did not ask for, {} of all, {:.0} bytes each, from {} \
-                 servers",
+                "{} gets {rate:.0} responses a second that it did not ask for, {} of all, {:.0} bytes each, from {}",
                 ip(&unasked.victim),
                 percent(unasked.share),
                 unasked.bytes,
-                unasked.servers
+                counted(unasked.servers as u64, "server")
             )
         })
 }

@@ -6,6 +6,7 @@ use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit};
 use crate::detect::rule::Rule;
 use crate::measure::address::ip;
+use crate::measure::counted::counted;
 
 /// See the module.
 pub fn read(facts: &NetworkFacts<'_>) -> Reading {
@@ -25,6 +26,9 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     }
     reading.graded().at_most(Level::Warning).saying(|| {
         let source = widest.map_or_else(String::new, |(source, _)| ip(source).to_string());
-        format!("{source} asked {many} addresses that never answered")
+        format!(
+            "{source} asked {} that never answered",
+            counted(many as u64, "address")
+        )
     })
 }

@@ -9,6 +9,7 @@ use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::server::Errors;
+use crate::measure::counted::counted;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -74,9 +75,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
                 format!("; usually 95 % take at most {:.0} ms", usual * 1e3)
             });
             format!(
-                "{} of {} answers took more than {:.0} ms, the slowest twentieth {:.0} ms{usual}",
+                "{} of {} took more than {:.0} ms, the slowest twentieth {:.0} ms{usual}",
                 percent(slow / all),
-                times.len(),
+                counted(times.len() as u64, "answer"),
                 warning * 1e3,
                 p95 * 1e3
             )

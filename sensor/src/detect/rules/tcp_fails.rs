@@ -6,6 +6,7 @@ use crate::detect::history::share;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
+use crate::measure::counted::{counted, were};
 
 /// So many tell for sure, where all of them fail and chance can be no reason.
 const MANY: u64 = 10;
@@ -49,9 +50,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         .saying(|| {
             let truncated = span.counters.truncated;
             format!(
-                "{failed} of {syns} SYNs ({}) were not accepted, {refused} were refused with RST; \
-                 {truncated} answers were truncated",
-                percent(part)
+                "{failed} of {} ({}) were not accepted, {refused} were refused with RST; {} truncated",
+                counted(syns, "SYN"),
+                percent(part),
+                were(truncated, "answer")
             )
         })
 }

@@ -9,6 +9,7 @@ use crate::detect::history::{float, share};
 use crate::detect::interval;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::measure::counted::{counted, were};
 
 /// Clients that come over TCP, for each truncated answer, where all is well: resolvers try another server, or with
 /// another size, too.
@@ -35,8 +36,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let is_above = interval::lower(float(truncated), float(answers)) > warning;
     reading.graded().only_if(is_above && !served).saying(|| {
         format!(
-            "{} of {answers} answers are truncated; {accepted} connections over TCP were accepted meanwhile",
-            percent(part)
+            "{} of {} are truncated; {} accepted meanwhile",
+            percent(part),
+            counted(answers, "answer"),
+            were(accepted, "TCP connection")
         )
     })
 }

@@ -45,6 +45,8 @@ pub struct Capture<'r> {
     ethernet: Vec<u8>,
     /// It is still written.
     grows: bool,
+    /// It is unpacked as it is read.
+    is_packed: bool,
 }
 
 impl Capture<'static> {
@@ -122,10 +124,17 @@ impl<'r> Capture<'r> {
         };
         let mut unpacked = compression.unpack(Cursor::new(begin).chain(source));
         match begin_of(&mut unpacked) {
-            Ok(begin) => Self::unpacked(path, &begin, unpacked, progress),
+            Ok(begin) => {
+                let unpacked = Self::unpacked(path, &begin, unpacked, progress);
+                unpacked.map(|capture| Self {
+                    is_packed: true,
+                    ..capture
+                })
+            }
             Err(source) => Err(CaptureError::Damaged {
                 path,
                 offset: 0,
+                is_packed: true,
                 frames: 0,
                 what: source.to_string(),
             }),
@@ -168,6 +177,7 @@ impl<'r> Capture<'r> {
             skipped: BTreeMap::new(),
             ethernet: Vec::new(),
             grows: false,
+            is_packed: false,
         })
     }
 
@@ -259,6 +269,7 @@ impl<'r> Capture<'r> {
         CaptureError::Damaged {
             path: self.path.clone(),
             offset: self.source.offset(),
+            is_packed: self.is_packed,
             frames: self.frames,
             what: match broken {
                 Broken::Ends => "the file ends inside a packet".into(),

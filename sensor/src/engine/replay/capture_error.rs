@@ -1,6 +1,7 @@
 //! Why a capture cannot be read, or not to its end.
 
 use super::link_names::LinkType;
+use crate::measure::counted::counted;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +47,24 @@ pub enum CaptureError {
         path: String,
     },
     /// Nothing in it.
-    #[error("{path} is empty")]
+    #[error("{path} is empty: it lacks even the header of a capture")]
     Empty {
         /// As given.
         path: String,
     },
     /// The file breaks off or is damaged.
-    #[error("{path}: {what} at byte {offset}, after {frames} frames; `editcap` may repair it")]
+    #[error(
+        "{path}: {what} at byte {offset}{}, after {}; `editcap` may repair it",
+        if *is_packed { " of the uncompressed data" } else { "" },
+        counted(*frames, "frame")
+    )]
     Damaged {
         /// As given.
         path: String,
-        /// Bytes from the start of the capture to the record that cannot be read; of a compressed one, as it is
-        /// unpacked.
+        /// Bytes from the start of the capture, as it is unpacked, to the record that cannot be read.
         offset: u64,
+        /// The file is compressed.
+        is_packed: bool,
         /// Frames read before.
         frames: u64,
         /// What is wrong with it.

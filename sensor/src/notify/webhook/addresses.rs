@@ -1,9 +1,9 @@
 //! Addresses of a receiver, as they were last known: a DNS failure must not lose the alert that reports it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{Error, ErrorKind, Result};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -51,7 +51,10 @@ impl Addresses {
         if let Some(host) = host
             && let Err(error) = self.find(&host)
         {
-            log::warn!("{host} cannot be looked up: {error}; alerts for it wait until it can");
+            log::warn!(
+                "the webhook's host {host} cannot be looked up: {error}; alerts for it wait until it can, so a DNS outage that \
+                 begins before that is not reported there: give an address, or name it in /etc/hosts"
+            );
         }
     }
 
@@ -113,6 +116,38 @@ fn host(uri: &Uri) -> Option<String> {
     DefaultResolver::host_and_port(uri.scheme()?, uri.authority()?)
 }
 
+/// How the host of a receiver is found.
+#[derive(Debug)]
+pub enum Found {
+    /// It is an address.
+    Address,
+    /// It is a name, with these addresses now.
+    Name(String, Vec<IpAddr>),
+    /// It is a name that cannot be looked up.
+    Missing(String, Error),
+}
+
+/// Looks the host of an address of the Web up, as the receiver of alerts does.
+#[must_use]
+pub fn found(url: &str, look_up: impl Fn(&str) -> Result<Vec<SocketAddr>>) -> Option<Found> {
+    let uri: Uri = url.parse().ok()?;
+    let name = uri.host()?;
+    let literal = name.trim_start_matches('[').trim_end_matches(']');
+    if literal.parse::<IpAddr>().is_ok() {
+        return Some(Found::Address);
+    }
+    Some(match look_up(&host(&uri)?) {
+        Ok(found) if found.is_empty() => {
+            Found::Missing(name.into(), Error::new(ErrorKind::NotFound, "no address"))
+        }
+        Ok(found) => {
+            let addresses: BTreeSet<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+            Found::Name(name.into(), addresses.into_iter().collect())
+        }
+        Err(error) => Found::Missing(name.into(), error),
+    })
+}
+
 /// By the system's resolver, which may take far longer than anybody can wait.
 ///
 /// # Errors
@@ -158,6 +193,31 @@ mod tests {
         assert_eq!(known(), Some(vec![first]), "an empty answer");
         addresses.look_up();
         assert_eq!(known(), Some(vec![second; ADDRESSES]));
+    }
+
+    #[test]
+    fn a_host_is_an_address_a_name_or_missing() {
+        let at = |url: &str, answer: &dyn Fn() -> Result<Vec<SocketAddr>>| {
+            found(url, |_| answer()).expect("of the Web")
+        };
+        let never = || panic!("an address is not looked up");
+        assert!(matches!(
+            at("http://192.0.2.1:8080/x", &never),
+            Found::Address
+        ));
+        assert!(matches!(
+            at("https://[2001:db8::1]/x", &never),
+            Found::Address
+        ));
+        let twice = || Ok(vec![([192, 0, 2, 1], 443).into(); 2]);
+        let Found::Name(name, addresses) = at("https://hooks.example.org/dns", &twice) else {
+            panic!("a name");
+        };
+        assert_eq!((name.as_str(), addresses.len()), ("hooks.example.org", 1));
+        for dead in [|| Ok(Vec::new()), || Err(Error::other("dead"))] {
+            let of = at("https://hooks.example.org/dns", &dead);
+            assert!(matches!(of, Found::Missing(..)), "{of:?}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use ureq::unversioned::transport::DefaultConnector;
 
 use super::alert::Alert;
 use super::tally::Tally;
-use addresses::{Addresses, system};
+pub use addresses::Found;
+use addresses::{Addresses, found, system};
 use pending::{Pending, State};
 
 /// Longest wait for one request.
@@ -139,6 +140,15 @@ impl<'u> Hook<'u> {
             }
         }
     }
+}
+
+/// How the host of a receiver is found now, by the system's resolver.
+///
+/// # Errors
+/// It can never be posted to.
+pub fn look_up(url: &str) -> Result<Found, Unusable> {
+    check(url)?;
+    found(url, system).ok_or(Unusable::NotWeb)
 }
 
 /// Why an address can never be posted to.

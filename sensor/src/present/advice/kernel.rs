@@ -64,14 +64,15 @@ fn dropped(class: DropClass, most: &DropKind, place: &Place<'_>) -> Option<Strin
                 Stage::Forward => "forward",
                 Stage::Output => "output",
             };
+            let protocol = if most.tcp { "TCP" } else { "UDP" };
             let verb = if class == DropClass::Filter {
                 "drops"
             } else {
                 "rejects"
             };
             Some(format!(
-                "`{inside}nft -a list ruleset` and `{inside}iptables-save -c`: which rule at the {hook} hook {verb} UDP \
-                 {side} {port}?"
+                "`{inside}nft -a list ruleset` and `{inside}iptables-save -c`: which rule at the {hook} hook {verb} \
+                 {protocol} {side} {port}?"
             ))
         }
         // In the namespace of the sensor the steps of the cause say it.

@@ -20,18 +20,22 @@ pub fn rejects(place: &Place<'_>) -> Vec<String> {
     let rules = format!(
         "`nft list ruleset | grep -n -e reject -e 'dport {port}'` or `iptables-save | grep -n REJECT`"
     );
-    vec![
-        if place.on_server() {
-            format!("{rules}: which rule rejects UDP port {port}{clients}?")
-        } else if own {
-            format!(
-                "On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?"
-            )
-        } else {
-            format!(
-                "On {sender}, which sends the errors: {rules}, or its access lists: which rule rejects UDP port {port}{clients}?"
-            )
-        },
+    let which = if place.on_server() {
+        format!("{rules}: which rule rejects UDP port {port}{clients}?")
+    } else if own {
+        format!(
+            "On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?"
+        )
+    } else {
+        format!(
+            "On {sender}, which sends the errors: {rules}, or its access lists: which rule rejects UDP port {port}{clients}?"
+        )
+    };
+    let mut steps: Vec<String> = Some(which)
+        .filter(|_| !place.filter_is_named())
+        .into_iter()
+        .collect();
+    steps.extend([
         format!(
             "What was changed there shortly before {} UTC? Roll it back.",
             place.since()
@@ -40,7 +44,8 @@ pub fn rejects(place: &Place<'_>) -> Vec<String> {
             "`{}` from another network: does the rule reject everybody or some clients?",
             place.dig("+tries=1 +time=2")
         ),
-    ]
+    ]);
+    steps
 }
 
 /// Where the queries, or the answers, end.
@@ -55,12 +60,16 @@ pub fn drops(place: &Place<'_>) -> Vec<String> {
         place.since()
     );
     if place.on_server() {
-        return vec![
-            "`nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise with the queries?".into(),
+        let mut steps = Vec::new();
+        if !place.filter_is_named() {
+            steps.push("`nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise with the queries?".into());
+        }
+        steps.extend([
             format!("`dig @{server} {} +tries=1` on this host: an answer means that the service is fine and a filter drops the rest.", place.name()),
             format!("`{}`: do answers leave this host? If so, they are dropped further out.", place.tcpdump()),
             changed,
-        ];
+        ]);
+        return steps;
     }
     vec![
         tcp,
@@ -147,15 +156,21 @@ pub fn connection_tracking(place: &Place<'_>) -> Vec<String> {
     } else {
         "On the router or NAT on the path"
     };
-    vec![
-        format!("{host}: `sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max` and `dmesg | grep conntrack`: is the table full?"),
-        format!("{host}: `conntrack -S`: do `drop` or `insert_failed` rise (the race of A and AAAA from one socket)?"),
+    let mut steps = Vec::new();
+    if !place.tracking_is_named() {
+        steps.extend([
+            format!("{host}: `sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max` and `dmesg | grep conntrack`: is the table full?"),
+            format!("{host}: `conntrack -S`: do `drop` or `insert_failed` rise (the race of A and AAAA from one socket)?"),
+        ]);
+    }
+    steps.extend([
         format!(
             "Take DNS out of tracking: `nft add rule inet raw prerouting udp dport {} notrack` (and the answers), or raise nf_conntrack_max.",
             place.port
         ),
         "For the race alone: `options single-request-reopen` in the clients' resolv.conf, or a local cache.".into(),
-    ]
+    ]);
+    steps
 }
 
 /// Smaller answers.

@@ -4,6 +4,7 @@ use super::super::calendar;
 use crate::detect::Vantage;
 use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::contrast::Property;
+use crate::incident::diagnosis::finding::Kind;
 use crate::incident::record::Record;
 
 /// See the module.
@@ -95,6 +96,23 @@ impl<'a> Place<'a> {
     /// The first address that a finding gives.
     pub fn find<T>(&self, pick: impl FnMut(&'a Finding) -> Option<T>) -> Option<T> {
         self.record.findings.iter().find_map(pick)
+    }
+
+    /// This host's kernel names the filter, and a step of its own says which: the general one would say less.
+    #[must_use]
+    pub fn filter_is_named(&self) -> bool {
+        self.has(&[Kind::DroppedByFilter, Kind::RejectedByFilter])
+    }
+
+    /// The same of connection tracking.
+    #[must_use]
+    pub fn tracking_is_named(&self) -> bool {
+        self.has(&[Kind::ConntrackDropped])
+    }
+
+    fn has(&self, kinds: &[Kind]) -> bool {
+        let mut findings = self.record.findings.iter();
+        findings.any(|finding| kinds.contains(&finding.kind()))
     }
 
     /// Who sent the ICMP errors, where that was sampled.

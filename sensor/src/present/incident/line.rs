@@ -1,12 +1,11 @@
 //! Incidents in a line, for people.
 
-use std::path::Path;
-
 use super::super::number::span;
 use super::super::words::{self, contrast, finding, subject};
 use super::super::{calendar, report};
 use crate::detect::{Level, Subject};
 use crate::incident::diagnosis::Contrast;
+use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 use crate::incident::tracker::Shadow;
 use crate::incident::{Cause, Change};
@@ -112,20 +111,22 @@ fn newest(record: &Record) -> String {
     })
 }
 
-/// An incident that is open when the sensor ends. `state` is the directory, where it was named.
+/// An incident that is open when the sensor ends, and where its report is.
 #[must_use]
-pub fn unfinished(record: &Record, state: Option<&Path>) -> String {
+pub fn unfinished(record: &Record, kept: Option<&Kept>) -> String {
     let quiet = match record.updated_ms.saturating_sub(record.last_symptom_ms) {
         0..QUIET_MS => String::new(),
         quiet => format!(" (quiet for {})", span(quiet)),
     };
-    let state = state.map_or_else(String::new, |state| format!(" --state {}", state.display()));
+    let report = kept.map_or_else(
+        || "its record could not be kept".into(),
+        |kept| format!("report: `sensor report {}{}`", record.id, kept.option()),
+    );
     format!(
-        "incident {} still open{quiet}, {}: {}; report: `sensor report {}{state}`",
+        "incident {} still open{quiet}, {}: {}; {report}",
         subject(record),
         record.level.name(),
-        cause(record),
-        record.id
+        cause(record)
     )
 }
 

@@ -1,15 +1,14 @@
 //! What a report consists of, in its order.
 
-use std::path::Path;
-
 use super::super::{advice, words};
 use super::document::{Block, Document, Section};
 use super::{affects, evidence, head, questions, timeline, weighing};
+use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 
-/// A report. `packets` is the file with the sampled packets, where there is one.
+/// A report. `kept` says where the record lies, where it does.
 #[must_use]
-pub fn document(record: &Record, packets: Option<&Path>) -> Document {
+pub fn document(record: &Record, kept: Option<&Kept>) -> Document {
     let section = |heading: &str, blocks| Section {
         heading: heading.into(),
         blocks,
@@ -19,7 +18,7 @@ pub fn document(record: &Record, packets: Option<&Path>) -> Document {
         words::vantage(record.vantage)
     );
     let mut rest = vec![
-        section("Evidence", evidence::blocks(record, packets)),
+        section("Evidence", evidence::blocks(record, kept)),
         section("How it was measured", evidence::measurement(record)),
     ];
     rest.extend(questions::sections(record));
@@ -36,7 +35,7 @@ pub fn document(record: &Record, packets: Option<&Path>) -> Document {
             section(&next, vec![Block::Steps(advice::steps(record))]),
             section(
                 "Against it, and other causes",
-                vec![Block::Bullets(weighing::lines(record))],
+                vec![Block::Bullets(weighing::lines(record, kept))],
             ),
             section(
                 "Timeline (UTC)",

@@ -1,9 +1,8 @@
 //! What was counted, before and during, and how.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use super::super::number::{bytes, count, counted, milliseconds, plain, share};
+use super::super::number::{bytes, count, counted, milliseconds, plain, share, were};
 use super::super::words::{self, icmp};
 use super::document::Block;
 use super::impact::seconds;
@@ -14,6 +13,7 @@ use crate::host::facts::HostFacts;
 use crate::host::probe::Said;
 use crate::incident::Counts;
 use crate::incident::diagnosis::rank::{LEAST, MARGIN};
+use crate::incident::kept::Kept;
 use crate::incident::record::{Party, Range, Record, Summary};
 use crate::incident::series::Point;
 
@@ -24,7 +24,7 @@ const DROPS: usize = 4;
 
 /// Counts, parties, the host, the series and the packets.
 #[must_use]
-pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
+pub fn blocks(record: &Record, kept: Option<&Kept>) -> Vec<Block> {
     let mut blocks = Vec::new();
     let is_empty = |point: &Point| (point.queries, point.failed, point.icmp_errors) == (0, 0, 0);
     if !record.series.points.iter().all(is_empty) {
@@ -48,7 +48,7 @@ pub fn blocks(record: &Record, packets: Option<&Path>) -> Vec<Block> {
     let mut lines = parties(record);
     lines.extend(record.host.iter().flat_map(|host| on_host(host, record)));
     lines.extend(probe(record));
-    lines.push(match packets {
+    lines.push(match kept.and_then(|kept| kept.packets.as_ref()) {
         Some(path) => format!(
             "{} kept (the first 128 bytes of each): `{}`.",
             counted(record.sampling.packets as u64, "sampled packet"),
@@ -314,8 +314,8 @@ fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
     }
     if host.unparsed != 0 {
         lines.push(format!(
-            "{} more were too many to be read one by one: they may have been DNS or not.",
-            counted(host.unparsed, "dropped packet")
+            "{} not read one by one, since there were too many: they may have been DNS or not.",
+            were(host.unparsed, "more dropped packet")
         ));
     }
     if host.paused_ms != 0 {
@@ -354,9 +354,9 @@ fn network_stack(counters: &Counters, conntrack: Option<[u64; 2]>) -> Option<Str
         .filter(|_| counters.conntrack_drops + counters.conntrack_insert_failed != 0)
         .map(|[entries, most]| {
             format!(
-                "{} of at most {} connections tracked",
+                "{} of at most {} tracked",
                 count(entries),
-                count(most)
+                counted(most, "connection")
             )
         });
     let each = each.map(|(many, what)| format!("{} {what}", counted(many, "packet")));

@@ -1,12 +1,12 @@
 //! The report as one HTML file that needs nothing else: no script, no font, no address is loaded.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use super::assemble::document;
 use super::document::{Block, Document, Section};
 use super::markdown::series;
 use super::plot;
+use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 
 /// How a report looks.
@@ -17,10 +17,10 @@ macro_rules! line {
     ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
 }
 
-/// A report. `packets` is the file with the sampled packets, where there is one.
+/// A report. `kept` says where the record lies, where it does.
 #[must_use]
-pub fn html(record: &Record, packets: Option<&Path>) -> String {
-    page(record, packets, &format!("<style>\n{STYLE}</style>"), "")
+pub fn html(record: &Record, kept: Option<&Kept>) -> String {
+    page(record, kept, &format!("<style>\n{STYLE}</style>"), "")
 }
 
 /// The same as a page of a site: `head` has a link to [`STYLE`], `top` is above the report. Both are HTML.
@@ -29,7 +29,7 @@ pub fn linked(record: &Record, head: &str, top: &str) -> String {
     page(record, None, head, top)
 }
 
-fn page(record: &Record, packets: Option<&Path>, head: &str, top: &str) -> String {
+fn page(record: &Record, kept: Option<&Kept>, head: &str, top: &str) -> String {
     let Document {
         title,
         status,
@@ -37,7 +37,7 @@ fn page(record: &Record, packets: Option<&Path>, head: &str, top: &str) -> Strin
         affects,
         first,
         rest,
-    } = document(record, packets);
+    } = document(record, kept);
     let title = escaped(&title);
     let mut text = String::new();
     line!(

@@ -1,6 +1,6 @@
 //! How bad it is.
 
-use super::super::number::{self, count, counted, milliseconds, rate, share, span};
+use super::super::number::{self, count, counted, milliseconds, part_of, rate, share, span};
 use crate::detect::RULES;
 use crate::detect::Rule;
 use crate::incident::record::{Record, SymptomRecord};
@@ -121,11 +121,13 @@ fn answered(record: &Record) -> String {
             share(before.answered, all)
         ),
     };
+    let in_percent = match during.answered {
+        0 => String::new(),
+        answered => format!(" ({})", share(answered, decided)),
+    };
     format!(
-        "{} of {} completed queries answered ({}){pending}{usually}.",
-        count(during.answered),
-        count(decided),
-        share(during.answered, decided)
+        "{} answered{in_percent}{pending}{usually}.",
+        part_of(during.answered, decided, "completed query")
     )
 }
 

@@ -1,12 +1,12 @@
 //! The report as Markdown (`CommonMark` with tables).
 
 use std::fmt::Write;
-use std::path::Path;
 
 use super::super::calendar::clock;
 use super::super::number::count;
 use super::assemble::document;
 use super::document::{Block, Document, Section};
+use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 use crate::incident::series::Point;
 
@@ -19,9 +19,9 @@ macro_rules! line {
     ($text:expr, $($arguments:tt)*) => { let _ = writeln!($text, $($arguments)*); };
 }
 
-/// A report. `packets` is the file with the sampled packets, where there is one.
+/// A report. `kept` says where the record lies, where it does.
 #[must_use]
-pub fn markdown(record: &Record, packets: Option<&Path>) -> String {
+pub fn markdown(record: &Record, kept: Option<&Kept>) -> String {
     let Document {
         title,
         status,
@@ -29,7 +29,7 @@ pub fn markdown(record: &Record, packets: Option<&Path>) -> String {
         affects,
         first,
         rest,
-    } = document(record, packets);
+    } = document(record, kept);
     let mut text = String::new();
     line!(text, "# {title}\n");
     line!(text, "**{}** {}\n", status.word, status.text);

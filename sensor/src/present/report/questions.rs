@@ -1,7 +1,7 @@
 //! The questions that a written incident report answers, each under its own heading.
 
 use super::super::calendar::{clock, time};
-use super::super::number::{count, counted, share, span};
+use super::super::number::{count, counted, share, span, were};
 use super::super::words::{self, finding, icmp};
 use super::document::{Block, Section};
 use super::head::in_a_sentence;
@@ -36,8 +36,8 @@ fn problem(record: &Record) -> Vec<String> {
     }
     let during = &record.during;
     let dns = format!(
-        "DNS: {} queries were sent to {} (UDP port {}) in {}: {}.{}",
-        count(during.asked),
+        "DNS: {} sent to {} (UDP port {}) in {}: {}.{}",
+        were(during.asked, "query"),
         words::subject(record),
         words::ports(record),
         seconds(during.seconds),
@@ -95,7 +95,7 @@ fn rcodes(summary: &Summary) -> String {
         .into_iter()
         .map(|(rcode, many)| format!("{} {rcode} ({})", count(*many), share(*many, all)))
         .collect();
-    format!(" Of {} answers: {}.", count(all), each.join(", "))
+    format!(" Of {}: {}.", counted(all, "answer"), each.join(", "))
 }
 
 fn times(record: &Record) -> Vec<Vec<String>> {

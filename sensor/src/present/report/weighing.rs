@@ -1,10 +1,12 @@
 //! What speaks against the likely cause, and what other causes have.
 
+use super::super::number::counted;
 use super::super::words::{self, finding};
 use super::head::named;
 use crate::incident::Cause;
 use crate::incident::diagnosis::rank::LEAST;
 use crate::incident::diagnosis::{Ranked, weights};
+use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 
 /// Findings against the likely cause.
@@ -12,9 +14,9 @@ const AGAINST: usize = 2;
 /// Other causes.
 const OTHERS: usize = 2;
 
-/// Each a bullet.
+/// Each a bullet. Only of a record that is kept there is a command to say more.
 #[must_use]
-pub fn lines(record: &Record) -> Vec<String> {
+pub fn lines(record: &Record, kept: Option<&Kept>) -> Vec<String> {
     let is_first = |ranked: &&Ranked| record.first_cause.contains(&ranked.cause);
     let mut lines: Vec<String> = record
         .causes
@@ -41,12 +43,20 @@ pub fn lines(record: &Record) -> Vec<String> {
     } else {
         "more cause"
     };
-    lines.push(match rest {
-        0 if likely.is_empty() => "No other cause has evidence for it.".into(),
-        0 => format!("All weights: `sensor causes {}`.", record.id),
-        1 => format!("1 {which} is weaker: `sensor causes {}`.", record.id),
-        rest => format!("{rest} {which}s are weaker: `sensor causes {}`.", record.id),
-    });
+    let command = kept.map(|kept| format!("`sensor causes {}{}`", record.id, kept.option()));
+    let more = command
+        .as_ref()
+        .map_or_else(String::new, |command| format!(": {command}"));
+    match (rest, command) {
+        (0, _) if likely.is_empty() => lines.push("No other cause has evidence for it.".into()),
+        (0, Some(command)) => lines.push(format!("All weights: {command}.")),
+        (0, None) => {}
+        (rest, _) => lines.push(format!(
+            "{} {} weaker{more}.",
+            counted(rest as u64, which),
+            if rest == 1 { "is" } else { "are" }
+        )),
+    }
     lines
 }
 

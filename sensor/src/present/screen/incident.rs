@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::super::number::count;
+use super::super::number::{count, counted};
 use super::super::report::{impact, term, timeline};
 use super::super::words::{self, finding};
 use super::super::{calendar, verdict};
@@ -82,9 +82,9 @@ pub fn lines(view: &View, record: &Record, ui: &UiState, columns: usize) -> Vec<
     }
     let sampled = record.sampling;
     let evidence = format!(
-        "{} packets kept, {} samples lost, {}",
-        sampled.packets,
-        count(sampled.lost),
+        "{} kept, {} lost, {}",
+        counted(sampled.packets as u64, "packet"),
+        counted(sampled.lost, "sample"),
         match sampled.shift {
             0 => "every transaction followed".into(),
             shift => format!("1 in {} transactions followed", 1_u64 << shift.min(63)),

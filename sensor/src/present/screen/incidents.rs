@@ -14,6 +14,7 @@ use super::servers::first_row;
 use super::text::{left, right};
 use super::ui::UiState;
 use crate::incident::Record;
+use crate::measure::counted::counted;
 use crate::view::View;
 
 /// Draws it.
@@ -51,7 +52,10 @@ pub fn render(view: &View, ui: &UiState, area: Rect, buffer: &mut Buffer) {
     }
     let more = view.sensor.incidents_unfollowed;
     if more > 0 {
-        let text = format!("{more} more servers have symptoms that are not followed");
+        let text = format!(
+            "symptoms of {} are not followed",
+            counted(more as u64, "more server")
+        );
         lines.push(Line::styled(text, look.alarm()));
     }
     Paragraph::new(lines).render(area, buffer);

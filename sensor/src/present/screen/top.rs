@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::super::number::count;
+use super::super::number::{count, counted};
 use super::filter::{Filter, Row};
 use super::text::{left, right};
 use super::ui::UiState;
@@ -56,7 +56,7 @@ pub fn names(view: &View, ui: &UiState, columns: usize) -> Vec<Line<'static>> {
         format!("names  {} a second", count(network.names)),
         look.heading(),
     )];
-    let what = format!("of {} samples", count(network.name_samples));
+    let what = format!("of {}", counted(network.name_samples, "sample"));
     add(&mut lines, &network.heaviest_names, &what, ui, columns);
     if !network.heaviest_suffixes.is_empty() {
         lines.push(Line::default());

@@ -5,7 +5,7 @@ use sensor_common::class::{Class, IcmpType, Malformed, Quoted, TcpEvent};
 use sensor_common::totals::Totals;
 
 use super::super::names;
-use super::super::number::{count, share};
+use super::super::number::{count, counted, share};
 use super::text::{left, paragraph, right};
 use super::ui::UiState;
 use crate::measure::counters::Counters;
@@ -143,7 +143,7 @@ fn side_by_side(
         lines.push(Line::from(cells.concat()));
     }
     if rows > ROWS {
-        let more = right(&format!("{} more rows", rows - ROWS), columns, look);
+        let more = right(&counted((rows - ROWS) as u64, "more row"), columns, look);
         lines.push(Line::styled(more, look.muted()));
     }
     lines

@@ -10,14 +10,11 @@ use crate::incident::record::Record;
 #[must_use]
 pub fn sentence(class: DropClass, packets: u64, most: &DropKind, record: &Record) -> String {
     let what = match most.way {
-        Way::ToServer if packets == 1 => "query to",
-        Way::ToServer => "queries to",
-        Way::FromServer if packets == 1 => "answer of",
-        Way::FromServer => "answers of",
+        Way::ToServer => format!("{} to", counted(packets, "query")),
+        Way::FromServer => format!("{} of", counted(packets, "answer")),
     };
     format!(
-        "The kernel of this host dropped {} {what} {} {} ({}): {}.",
-        count(packets),
+        "The kernel of this host dropped {what} {} {} ({}): {}.",
         subject(record),
         place(most),
         most.reason,

@@ -2,7 +2,9 @@
 //!
 //! Counts that go on after a finding was made are those of the record, so that no two lines differ.
 
-use super::super::number::{count, counted, milliseconds, percent, plain, rate, span};
+use super::super::number::{
+    count, counted, milliseconds, part_of, percent, plain, rate, span, were,
+};
 use super::contrast::zone;
 use super::{contrast, dropped, first_of, icmp, ports, subject};
 use crate::host::events::event::Event;
@@ -78,7 +80,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         Finding::PartFailsHere { share } => part_fails(during, *share, "Queries arrive on this host: "),
         Finding::SecondCopiesAnswered { copies } => format!(
             "{} answered at once although an earlier copy was not: packets are lost on the way.",
-            were(*copies, "retransmitted query", "retransmitted queries")
+            were(*copies, "retransmitted query")
         ),
         Finding::AnsweredLate { answers } => format!(
             "{} came within seconds of each other after the timeout: the server is late, not silent.",
@@ -98,14 +100,13 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         Finding::CopiesFailToo { copies } => format!(
             "{} unanswered as well while other queries are answered: the same part of the ports, or of the servers behind \
              the address, fails.",
-            were(*copies, "retransmitted query", "retransmitted queries")
+            were(*copies, "retransmitted query")
         ),
         Finding::FloodOver => "A flood was over before queries failed: it is not what broke them.".into(),
         Finding::SlowAnswers => slow(before, during),
         Finding::WrongSource { answers, from } => format!(
-            "At least {} {} came from {from} instead of {server}: clients discard such answers.",
-            count(*answers),
-            if *answers == 1 { "answer" } else { "answers" }
+            "At least {} came from {from} instead of {server}: clients discard such answers.",
+            counted(*answers, "answer")
         ),
         Finding::Contrast(common) => contrast::sentence(common),
         Finding::AnswersLimited { network, truncated, unanswered } => format!(
@@ -178,17 +179,17 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         Finding::AskedAgain { again, answered } => format!(
             "{} of {} were sent again after the answer: the answers leave {server} and do not reach the clients.",
             count(*again),
-            queries(*answered, "answered query", "answered queries")
+            counted(*answered, "answered query")
         ),
         Finding::AskedAgainInPart { again, answered } => format!(
             "{} of {} were sent again after the answer: some answers do not reach the clients.",
             count(*again),
-            queries(*answered, "answered query", "answered queries")
+            counted(*answered, "answered query")
         ),
         Finding::LargeAskedAgain { again, answered } => format!(
             "{} of {} with a large answer were sent again, those with a small one were not: large answers do not arrive.",
             count(*again),
-            queries(*answered, "query", "queries")
+            counted(*answered, "query")
         ),
         Finding::AnswersUnreachable { errors, from } => format!(
             "{from} returned {} (host or network unreachable) about answers: it has no route to the clients.",
@@ -198,14 +199,17 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{from} returned {} (administratively prohibited) about answers: a filter rejects them.",
             counted(*errors, "ICMP error")
         ),
+        Finding::TcpNotAccepted { syns, accepted: 0 } => format!(
+            "{} to the server was accepted.",
+            part_of(0, *syns, "TCP connection attempt")
+        ),
         Finding::TcpNotAccepted { syns, accepted } => format!(
-            "Only {} of {} to the server were accepted.",
-            count(*accepted),
-            counted(*syns, "TCP connection attempt")
+            "Only {} to the server were accepted.",
+            part_of(*accepted, *syns, "TCP connection attempt")
         ),
         Finding::Truncated => format!(
             "{} truncated, and hardly any client retries over TCP.",
-            were(during.truncated, "answer", "answers")
+            were(during.truncated, "answer")
         ),
         Finding::SynFlood => format!(
             "TCP SYNs arrive far above the usual rate and lead nowhere: {}, {}.",
@@ -257,8 +261,8 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "The service on this host has its socket open and reads what arrives (the receive queue was empty).".into()
         }
         Finding::LeavesUnread { queued } => format!(
-            "The receive queue never fell below {} bytes: the service is not reading.",
-            count(*queued)
+            "The receive queue never fell below {}: the service is not reading.",
+            counted(*queued, "byte")
         ),
         Finding::PassedFilters { datagrams } => format!(
             "{} passed every packet filter of this host and found no socket.",
@@ -332,11 +336,7 @@ fn failures(during: &Summary, failed: u64, decided: u64) -> String {
         0 => (failed, decided),
         all => (all - during.answered, all),
     };
-    format!(
-        "{} of {} completed queries failed",
-        count(failed),
-        count(decided)
-    )
+    format!("{} failed", part_of(failed, decided, "completed query"))
 }
 
 fn part_fails(during: &Summary, share: f64, where_seen: &str) -> String {
@@ -349,18 +349,6 @@ fn part_fails(during: &Summary, share: f64, where_seen: &str) -> String {
         "; the others were answered"
     };
     format!("{where_seen}{}{others}.", failures(during, 0, 0))
-}
-
-fn queries(many: u64, one: &str, more: &str) -> String {
-    format!("{} {}", count(many), if many == 1 { one } else { more })
-}
-
-fn were(many: u64, one: &str, more: &str) -> String {
-    if many == 1 {
-        format!("1 {one} was")
-    } else {
-        format!("{} {more} were", count(many))
-    }
 }
 
 fn slow(before: &Summary, during: &Summary) -> String {

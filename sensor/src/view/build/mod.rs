@@ -19,7 +19,7 @@ use super::event::Event;
 use super::model::{AlertCount, InterfaceView, SERVERS, SensorView, View};
 use super::server::ServerView;
 use crate::detect::Rule;
-use crate::detect::server::SETTLED;
+use crate::detect::server::believed_after;
 use crate::engine::status::{Status, Watched};
 use crate::incident::tracker::Shadow;
 use crate::incident::{Change, Record};
@@ -140,8 +140,7 @@ impl Builder {
             elapsed: window.elapsed,
             at_ms,
             second: ends.then_some(since),
-            // What happens is learnt when it was judged to be well.
-            learning: monitor.detector().thresholds().learning + SETTLED,
+            learning: believed_after(monitor.detector().thresholds()),
         };
         let mut events = Vec::new();
         let changed = self.incidents.tick(input.changes, monitor);
