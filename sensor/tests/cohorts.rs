@@ -18,7 +18,8 @@ use sensor_common::transactions::{CELLS, MAX_SHIFT};
 use sensor_ebpf::address::{Address, V4};
 use sensor_ebpf::eviction::set_of;
 use sensor_ebpf::parse::Link;
-use sensor_ebpf::transactions::{transaction, tuple};
+use sensor_ebpf::sampling;
+use sensor_ebpf::transactions::transaction;
 use support::traffic::{Exchange, exchange};
 
 const CPUS: usize = 2;
@@ -74,8 +75,8 @@ fn transactions() -> Vec<Exchange> {
         let IpAddr::V4(server) = exchange.server else {
             return false;
         };
-        let tuple = tuple(hash(client), hash(server), exchange.port.to_be());
-        let hash = transaction(tuple, exchange.id.to_be());
+        let (port, id) = (exchange.port.to_be(), exchange.id.to_be());
+        let hash = transaction(sampling::hash(hash(client), port, id), hash(server));
         cells.insert((hash >> MAX_SHIFT) as usize & (CELLS - 1))
     };
     all.filter(alone).take(TRANSACTIONS).collect()

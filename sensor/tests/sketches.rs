@@ -13,6 +13,7 @@ use sensor_common::sketch::{COLUMN_BITS, COLUMNS, ROWS};
 use sensor_common::transactions::{CELLS, MAX_SHIFT, TUPLES};
 use sensor_ebpf::address::{Address, V4, V6};
 use sensor_ebpf::parse::Link;
+use sensor_ebpf::sampling;
 use sensor_ebpf::transactions::{transaction, tuple};
 use support::traffic::{Clocked, exchange, key};
 
@@ -113,10 +114,10 @@ fn transactions_spread_and_are_sampled_evenly() {
         let client = V4(0x0a00_0002_u32.to_be()).hash(key);
         let server = V4(0x0a00_0001_u32.to_be()).hash(key);
         let by_id: Vec<u64> = (0..=u16::MAX)
-            .map(|id| transaction(tuple(client, server, 40_000), id))
+            .map(|id| transaction(sampling::hash(client, 40_000, id), server))
             .collect();
         let by_port: Vec<u64> = (0..=u16::MAX)
-            .map(|port| transaction(tuple(client, server, port), 0x1234))
+            .map(|port| transaction(sampling::hash(client, port, 0x1234), server))
             .collect();
         for (name, hashes) in [("ids", &by_id), ("ports", &by_port)] {
             let sampled = hashes
@@ -150,7 +151,8 @@ fn collisions_under_one_key_are_none_under_another() {
     assert!(colliding.len() > 800);
     let under_another: HashSet<u64> = colliding.iter().map(|n| column(*n, KEYS[1])).collect();
     assert!(under_another.len() * 10 > colliding.len() * 8);
-    let cell = |id: u16, key: u64| transaction(tuple(key, !key, 5), id) >> MAX_SHIFT & 1023;
+    let cell =
+        |id: u16, key: u64| transaction(sampling::hash(key, 5, id), !key) >> MAX_SHIFT & 1023;
     let colliding: Vec<u16> = (0..u16::MAX).filter(|id| cell(*id, KEYS[0]) == 7).collect();
     let under_another: HashSet<u64> = colliding.iter().map(|id| cell(*id, KEYS[1])).collect();
     assert!(under_another.len() * 10 > colliding.len() * 8);

@@ -711,6 +711,7 @@ impl Incident {
                     title: symptom.rule.title().into(),
                     level: symptom.worst,
                     since_ms: clock.ms(symptom.since),
+                    worst_since_ms: symptom.worst_since.map(|at| clock.ms(at)),
                     until_ms: symptom.until.map(|at| clock.ms(at)),
                     detail: symptom.detail.clone(),
                 })

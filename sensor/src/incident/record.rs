@@ -66,6 +66,9 @@ pub struct SymptomRecord {
     pub level: Level,
     /// Milliseconds since 1970 when it first fired.
     pub since_ms: u64,
+    /// When it came to that level, where it began at a lower one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_since_ms: Option<u64>,
     /// When it was over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,

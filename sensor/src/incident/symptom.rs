@@ -24,6 +24,8 @@ pub struct Symptom {
     pub now: Option<Level>,
     /// When it was first noticed.
     pub since: Duration,
+    /// When it came to the worst level, where it began at a lower one.
+    pub worst_since: Option<Duration>,
     /// When it last fired.
     pub last: Duration,
     /// When it was over.
@@ -47,6 +49,7 @@ impl Symptom {
             worst: level,
             now: Some(level),
             since: now,
+            worst_since: None,
             last: now,
             until: None,
             detail: reading.detail.clone(),
@@ -93,7 +96,10 @@ impl Symptom {
                 self.value = reading.value;
                 self.detail.clone_from(&reading.detail);
             }
-            self.worst = self.worst.max(level);
+            if level > self.worst {
+                self.worst = level;
+                self.worst_since = Some(now);
+            }
             self.last = now;
             // What was critical eases with the symptom, not with a tick.
             self.now = self.now.max(Some(level));

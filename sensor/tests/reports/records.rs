@@ -183,6 +183,9 @@ pub fn symptom(record: &mut Record, rule: Rule, level: Level, after_ms: u64, det
         title: rule.title().into(),
         level,
         since_ms: ONSET + after_ms,
+        // A rule of failures is a warning for its first ten seconds.
+        worst_since_ms: (level == Level::Critical && rule.is_failure())
+            .then_some(ONSET + after_ms + 10_000),
         until_ms: None,
         detail: detail.into(),
     });

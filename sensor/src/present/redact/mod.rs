@@ -86,6 +86,7 @@ pub fn redact(record: &Record) -> Record {
         title: _,
         level: _,
         since_ms: _,
+        worst_since_ms: _,
         until_ms: _,
         detail,
     } in symptoms

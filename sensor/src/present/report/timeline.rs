@@ -14,6 +14,10 @@ pub fn all(record: &Record) -> Vec<String> {
     for (at, symptom) in record.symptoms.iter().enumerate() {
         let detects = at == 0 && symptom.since_ms == record.detected_ms;
         events.push((symptom.since_ms, 1, began(record, symptom, detects)));
+        if let Some(worse) = symptom.worst_since_ms {
+            let level = symptom.level.name();
+            events.push((worse, 1, format!("now {level}: {}", symptom.title)));
+        }
         if let Some(until) = symptom.until_ms {
             events.push((until, 2, format!("cleared: {}", symptom.title)));
         }
