@@ -4,12 +4,12 @@
 mod support;
 
 use std::net::UdpSocket;
-use std::sync::atomic::Ordering;
 
+use sensor::stage::network::RouteAction;
 use sensor_common::drops::{STAGE_EARLY, STAGE_FORWARD, STAGE_INPUT, TO_SERVER};
 use support::drops::{Collector, Routed, SERVER, ask, ip, number};
 use support::lab::{Pair, addresses, dns};
-use support::outage::{Place, Stage};
+use support::outage::{Mood, Place, Stage};
 
 const QUERIES: u16 = 30;
 
@@ -146,7 +146,7 @@ fn a_router_that_does_not_forward_any_more_is_named() {
 #[ignore = "needs a kernel"]
 fn a_service_that_does_not_read_is_told_from_a_filter() {
     let stage = Stage::new(Place::Server, "hung");
-    stage.reads.store(false, Ordering::Relaxed);
+    stage.moods.set(Mood::DoesNotRead);
     stage.watch.expect("service_hung");
 }
 
@@ -156,4 +156,39 @@ fn a_service_that_is_gone_is_named() {
     let mut stage = Stage::new(Place::Server, "down");
     stage.service = None;
     stage.watch.expect("service_down");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_service_too_slow_for_what_it_is_asked_is_named() {
+    let stage = Stage::new(Place::Server, "slow");
+    stage.moods.set(Mood::Slow);
+    let incident = stage.watch.expect("overload");
+    assert_eq!(incident["host"]["drops"][0]["reason"], "SOCKET_RCVBUFF");
+}
+
+/// It reads all that it is asked and leaves three in ten without an answer: nothing on the way is to blame.
+#[test]
+#[ignore = "needs a kernel"]
+fn a_service_that_answers_seven_in_ten_is_named() {
+    let stage = Stage::new(Place::Server, "most");
+    stage.moods.set(Mood::AnswersMost);
+    stage.watch.expect("overload");
+}
+
+#[test]
+#[ignore = "needs a kernel"]
+fn a_router_that_filters_by_the_reverse_path_is_named() {
+    let stage = Stage::new(Place::Router, "rp_filter");
+    let router = &stage.routed.router;
+    for device in ["all", "to_client"] {
+        let setting = format!("ipv4/conf/{device}/rp_filter");
+        router.sysctl(&setting, "1").expect("a setting");
+    }
+    // The way back to the clients leads elsewhere.
+    router
+        .route(ip("192.0.2.0"), 25, RouteAction::Via(ip(SERVER)))
+        .expect("a route");
+    let incident = stage.watch.expect("network_path_down");
+    assert_eq!(incident["host"]["drops"][0]["reason"], "IP_RPFILTER");
 }

@@ -9,9 +9,9 @@ use sensor::stage::responder::answer;
 use sensor_common::drops::{
     Dropped, FROM_SERVER, STAGE_FORWARD, STAGE_INPUT, STAGE_OUTPUT, TO_SERVER,
 };
-use support::drops::{Collector, Routed, SERVER, ask, filter, ip, number};
+use support::drops::{Collector, Routed, SERVER, ask, filter, ip, nat, number};
 use support::lab::{UnlimitIcmp, dns};
-use support::outage::{Place, Stage};
+use support::outage::{Mood, Place, Stage, other_traffic};
 
 const QUERIES: u16 = 30;
 
@@ -143,4 +143,45 @@ fn a_rule_that_drops_what_a_router_forwards_is_named() {
     filter(&stage.routed.router, "forward", "udp dport 53 drop");
     let incident = stage.watch.expect("firewall_drops");
     assert_eq!(incident["host"]["drops"][0]["stage"], "forward");
+}
+
+/// As a firewall does that holds so many connections and no more.
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_limit_of_connections_is_named() {
+    let stage = Stage::new(Place::Router, "limit");
+    filter(
+        &stage.routed.router,
+        "forward",
+        "udp dport 53 ct count over 8 drop",
+    );
+    let incident = stage.watch.expect("firewall_drops");
+    assert_eq!(incident["host"]["drops"][0]["stage"], "forward");
+}
+
+/// Datagrams that are read by another program are no queries that are read.
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_rule_is_named_beside_a_program_that_reads_as_much_of_something_else() {
+    let stage = Stage::new(Place::Server, "beside");
+    let _others = other_traffic(&stage.routed);
+    filter(&stage.routed.server, "input", "udp dport 53 drop");
+    stage.watch.expect("firewall_drops");
+}
+
+/// The idle socket has the port that clients ask; the service has the one that their queries are sent on to.
+#[test]
+#[ignore = "needs a kernel and nft"]
+fn a_service_that_hangs_behind_a_translated_port_is_named() {
+    const BEHIND: u16 = 5_353;
+    let mut idle = None;
+    let stage = Stage::of(Place::Server, "translated", BEHIND, |routed| {
+        let rules = format!("udp dport 53 redirect to :{BEHIND}");
+        nat(&routed.server, "prerouting", &rules);
+        let socket = routed.server.enter(|| UdpSocket::bind(dns(ip(SERVER))));
+        idle = Some(socket.expect("entered").expect("bound"));
+    });
+    stage.moods.set(Mood::DoesNotRead);
+    stage.watch.expect("service_hung");
+    drop(idle);
 }

@@ -86,8 +86,17 @@ pub fn number(namespace: &Namespace) -> u32 {
 
 /// A rule in a chain at a hook.
 pub fn filter(namespace: &Namespace, hook: &str, rule: &str) {
+    chain(namespace, "filter", hook, rule);
+}
+
+/// The same in a chain that translates addresses.
+pub fn nat(namespace: &Namespace, hook: &str, rule: &str) {
+    chain(namespace, "nat", hook, rule);
+}
+
+fn chain(namespace: &Namespace, kind: &str, hook: &str, rule: &str) {
     let rules = format!(
-        "table inet test {{\n chain c {{\n type filter hook {hook} priority 0; policy accept;\n {rule}\n }}\n}}\n"
+        "table inet test {{\n chain c {{\n type {kind} hook {hook} priority 0; policy accept;\n {rule}\n }}\n}}\n"
     );
     let mut nft = namespace
         .enter(|| {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -23,6 +23,7 @@ const HEALTHY: Duration = Duration::from_secs(4);
 /// From the fault to the right cause, on a busy machine.
 const SOON: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(20);
+const DNS: u16 = 53;
 
 /// All have the same server address, and drops are seen in every namespace.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -56,25 +57,79 @@ impl Drop for Background {
     }
 }
 
-/// Answers as long as `reads` says so; what it does not read stays in its buffer.
-fn serve(namespace: &Namespace, reads: Arc<AtomicBool>) -> Background {
-    let socket = namespace.enter(|| UdpSocket::bind(dns(ip(SERVER))));
+/// How the service works.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub enum Mood {
+    Well,
+    /// What it does not read stays in its buffer.
+    DoesNotRead,
+    /// It reads a third of what is asked.
+    Slow,
+    /// It reads all, and answers 7 of 10.
+    AnswersMost,
+}
+
+/// The mood of a running service.
+#[derive(Clone)]
+pub struct Moods(Arc<AtomicU8>);
+
+impl Moods {
+    pub fn set(&self, mood: Mood) {
+        self.0.store(mood as u8, Ordering::Relaxed);
+    }
+
+    fn is(&self, mood: Mood) -> bool {
+        self.0.load(Ordering::Relaxed) == mood as u8
+    }
+}
+
+/// A service with a small buffer.
+fn serve(namespace: &Namespace, port: u16, moods: Moods) -> Background {
+    let socket = namespace.enter(|| UdpSocket::bind((ip(SERVER), port)));
     let socket = socket.expect("entered").expect("bound");
     socket.set_read_timeout(Some(EVERY)).expect("set");
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &2_048)
         .expect("a small buffer");
+    let mut read = 0_u32;
     Background::new(move || {
-        if !reads.load(Ordering::Relaxed) {
+        if moods.is(Mood::DoesNotRead) {
             sleep(EVERY);
             return;
+        }
+        if moods.is(Mood::Slow) {
+            sleep(EVERY * 3);
         }
         let mut buffer = [0; 512];
         if let Ok((length, from)) = socket.recv_from(&mut buffer)
             && let Some(answer) = answer(&buffer[..length])
         {
-            let _ = socket.send_to(&answer, from);
+            read += 1;
+            // Spread over all clients.
+            if !(moods.is(Mood::AnswersMost) && read * 7 % 10 < 3) {
+                let _ = socket.send_to(&answer, from);
+            }
         }
     })
+}
+
+/// Datagrams of another kind, as many as queries, that a program reads.
+pub fn other_traffic(routed: &Routed) -> [Background; 2] {
+    const OTHER: u16 = 9_999;
+    let reader = routed.server.enter(|| UdpSocket::bind((ip(SERVER), OTHER)));
+    let reader = reader.expect("entered").expect("bound");
+    reader.set_read_timeout(Some(EVERY)).expect("set");
+    let sender = routed.client.enter(|| UdpSocket::bind("0.0.0.0:0"));
+    let sender = sender.expect("entered").expect("bound");
+    [
+        Background::new(move || {
+            let _ = reader.recv(&mut [0; 512]);
+        }),
+        Background::new(move || {
+            let _ = sender.send_to(&[7; 40], (ip(SERVER), OTHER));
+            sleep(EVERY);
+        }),
+    ]
 }
 
 fn clients(namespace: &Namespace) -> Background {
@@ -194,7 +249,7 @@ pub enum Place {
 /// Clients, a router, a server, and `watch` on one of them.
 pub struct Stage {
     pub routed: Routed,
-    pub reads: Arc<AtomicBool>,
+    pub moods: Moods,
     pub service: Option<Background>,
     pub watch: Watch,
     _clients: Background,
@@ -204,13 +259,19 @@ pub struct Stage {
 impl Stage {
     /// Healthy traffic.
     pub fn new(place: Place, name: &str) -> Self {
+        Self::of(place, name, DNS, |_| ())
+    }
+
+    /// Healthy traffic to a service at another port than that which is asked, in a network that was changed before.
+    pub fn of(place: Place, name: &str, port: u16, prepare: impl FnOnce(&Routed)) -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let routed = Routed::new();
         routed.server.unlimit_icmp();
         routed.router.unlimit_icmp();
         routed.meet();
-        let reads = Arc::new(AtomicBool::new(true));
-        let service = Some(serve(&routed.server, reads.clone()));
+        prepare(&routed);
+        let moods = Moods(Arc::new(AtomicU8::new(Mood::Well as u8)));
+        let service = Some(serve(&routed.server, port, moods.clone()));
         let (namespace, device) = match place {
             Place::Client => (&routed.client, "client0"),
             Place::Router => (&routed.router, "to_client"),
@@ -221,7 +282,7 @@ impl Stage {
         sleep(HEALTHY);
         Self {
             routed,
-            reads,
+            moods,
             service,
             watch,
             _clients: clients,
