@@ -238,3 +238,145 @@ impl Seen<'_> {
         f64::from(one_way) / f64::from(all.max(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::dossier::Dossiers;
+    use crate::measure::sampled::{Kind, Sampled};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const NOW: Duration = Duration::from_secs(20);
+
+    fn key(last: u8) -> ServerKey {
+        let mut address = [0; 16];
+        address[..4].copy_from_slice(&[192, 0, 2, last]);
+        ServerKey {
+            address,
+            family: 4,
+            reserved: [0; 7],
+        }
+    }
+
+    /// A server of which two clients' queries are seen, each in a flow of its own.
+    struct Flows {
+        dossiers: Dossiers,
+        port: u16,
+        begun: Duration,
+        was_well: bool,
+        known: bool,
+    }
+
+    impl Flows {
+        /// One was answered at that second.
+        fn answered_at(second: u32) -> Self {
+            let mut flows = Self {
+                dossiers: Dossiers::default(),
+                port: 1_000,
+                begun: Duration::ZERO,
+                was_well: false,
+                known: true,
+            };
+            flows.add(1, &[SECOND * second], true);
+            flows
+        }
+
+        /// So many of ten seconds ago were not, and were sent so many times.
+        fn with_unanswered(mut self, many: usize, copies: u32) -> Self {
+            for _ in 0..many {
+                let times: Vec<Duration> = (0..copies).map(|n| SECOND * (10 + n)).collect();
+                self.add(2, &times, false);
+            }
+            self
+        }
+
+        fn add(&mut self, client: u8, times: &[Duration], answered: bool) {
+            self.port += 1;
+            for at in times {
+                let mut packet = Sampled {
+                    at: *at,
+                    client: key(client),
+                    server: key(53),
+                    port: self.port,
+                    id: Some(self.port),
+                    weight: 1,
+                    cgroup: 0,
+                    kind: Kind::Query {
+                        question: None,
+                        edns: None,
+                        bytes: 40,
+                    },
+                };
+                self.dossiers.add(&packet);
+                if answered {
+                    packet.at += Duration::from_millis(3);
+                    packet.kind = Kind::Response {
+                        rcode: 0,
+                        truncated: false,
+                        fragmented: false,
+                        bytes: 90,
+                    };
+                    self.dossiers.add(&packet);
+                }
+            }
+        }
+
+        fn are_one_way(&self) -> bool {
+            let recent: Vec<&Dossier> = self.dossiers.since(Duration::ZERO).collect();
+            let known = self.known.then(|| (key(1), Duration::ZERO));
+            let seen = Seen {
+                networks: &ByNetwork::default(),
+                clients: &known.into_iter().collect(),
+                begun: self.begun,
+                was_well: self.was_well,
+                elsewhere: &|_| true,
+                now: NOW,
+                timeout: SECOND * 2,
+            };
+            let share = seen.one_way_share(&recent);
+            assert!(share == 0.0 || share > 0.99, "{share}");
+            share > 0.99
+        }
+    }
+
+    #[test]
+    fn flows_whose_answers_are_not_missed_take_another_way_than_those_that_are_answered() {
+        let flows = || Flows::answered_at(19).with_unanswered(10, 1);
+        assert!(flows().are_one_way());
+        let was_well = Flows {
+            was_well: true,
+            ..flows()
+        };
+        assert!(!was_well.are_one_way(), "its answers were all seen once");
+        let unknown = Flows {
+            known: false,
+            ..flows()
+        };
+        assert!(!unknown.are_one_way(), "no client is known to be answered");
+    }
+
+    #[test]
+    fn a_server_that_answers_nobody_lately_is_down_and_not_one_way_by_socket() {
+        assert!(!Flows::answered_at(12).with_unanswered(10, 1).are_one_way());
+    }
+
+    #[test]
+    fn clients_that_ask_again_miss_their_answers() {
+        let some = Flows::answered_at(19)
+            .with_unanswered(9, 1)
+            .with_unanswered(1, 2);
+        assert!(!some.are_one_way());
+        assert!(!Flows::answered_at(19).with_unanswered(10, 2).are_one_way());
+    }
+
+    #[test]
+    fn one_query_without_an_answer_tells_nothing_unless_no_stub_could_have_asked_again_yet() {
+        let flows = || Flows::answered_at(19).with_unanswered(1, 1);
+        assert!(!flows().are_one_way());
+        let young = Flows {
+            begun: SECOND * 14,
+            ..flows()
+        };
+        assert!(young.are_one_way());
+    }
+}

@@ -88,3 +88,133 @@ pub fn is_flood_alone(readings: &[Reading]) -> bool {
     let mut firing = readings.iter().filter(|reading| reading.level().is_some());
     firing.all(|reading| reading.rule.is_flood())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Observation, Place, Thresholds};
+    use crate::measure::cohort::{CohortChange, Slots};
+    use crate::measure::sampled::{Kind, Sampled};
+    use crate::measure::window::{ServerWindow, Window};
+
+    const NOW: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// A server that was asked in 60 slots of a quarter of a second, and failed in some; in those of `None` it was not.
+    fn server(fails: impl Fn(u64) -> Option<bool>) -> ServerState {
+        let mut state = ServerState::new(Duration::ZERO);
+        let mut window = Window::empty();
+        window.slots = Slots {
+            bits: 28,
+            ..Slots::default()
+        };
+        let mut server = ServerWindow::empty();
+        server.cohorts = (0..60)
+            .filter_map(|slot| {
+                let failed = i64::from(fails(slot)?);
+                Some(CohortChange {
+                    slot,
+                    asked: 4,
+                    answered: 4 - 4 * failed,
+                    errored: 4 * failed,
+                })
+            })
+            .collect();
+        state.cohorts.add(&server, &window);
+        state
+    }
+
+    fn same(one: &ServerState, other: &ServerState) -> bool {
+        fail_in_the_same_moments(one, other, NOW, TIMEOUT)
+    }
+
+    #[test]
+    fn servers_that_fail_and_recover_together_share_what_fails() {
+        let link = server(|slot| Some(slot % 10 < 4));
+        assert!(same(&link, &server(|slot| Some(slot % 10 < 4))));
+        let hardly = server(|slot| Some(slot % 10 < 4 && slot != 2 && slot != 31));
+        assert!(same(&link, &hardly), "nearly all moments are enough");
+        let seldom = server(|slot| (slot % 3 == 0).then_some(slot % 10 < 4));
+        assert!(same(&link, &seldom), "moments in which one was not asked");
+    }
+
+    #[test]
+    fn servers_that_fail_by_themselves_are_not_linked() {
+        let one = server(|slot| Some(slot % 10 < 4));
+        assert!(!same(&one, &server(|slot| Some(slot % 10 >= 6))));
+        assert!(!same(&one, &server(|slot| Some(slot % 10 < 2))), "half");
+        assert!(!same(&one, &server(|_| Some(false))));
+        assert!(!same(&one, &server(|_| None)));
+    }
+
+    #[test]
+    fn what_fails_all_the_time_fails_in_the_same_moments_as_anything() {
+        let always = || server(|_| Some(true));
+        assert!(!same(&always(), &always()));
+        let often = || server(|slot| Some(slot % 10 < 7));
+        assert!(!same(&often(), &often()));
+    }
+
+    #[test]
+    fn three_moments_may_be_chance_and_four_are_none() {
+        let few = |many: u64| server(move |slot| Some(slot % 10 == 0 && slot < 10 * many));
+        assert!(!same(&few(3), &few(3)));
+        assert!(same(&few(4), &few(4)));
+    }
+
+    fn key(last: u8) -> ServerKey {
+        let mut address = [0; 16];
+        address[..4].copy_from_slice(&[192, 0, 2, last]);
+        ServerKey {
+            address,
+            family: 4,
+            reserved: [0; 7],
+        }
+    }
+
+    /// Queries of clients to servers, in a moment.
+    fn asked(asked: &[(u8, u8, u16)]) -> Detector {
+        let mut packets = Vec::new();
+        for (client, server, many) in asked {
+            for port in 0..*many {
+                packets.push(Sampled {
+                    at: NOW,
+                    client: key(*client),
+                    server: key(*server),
+                    port: 1_024 + port,
+                    id: Some(port),
+                    weight: 1,
+                    cgroup: 0,
+                    kind: Kind::Query {
+                        question: None,
+                        edns: None,
+                        bytes: 40,
+                    },
+                });
+            }
+        }
+        let mut detector = Detector::new(Thresholds::default(), Place::default(), TIMEOUT);
+        detector.observe(&Observation {
+            now: NOW,
+            window: &Window::empty(),
+            sources: None,
+            sampled: &packets,
+        });
+        detector
+    }
+
+    #[test]
+    fn floods_are_one_where_nearly_all_of_both_comes_from_one_client() {
+        let linked = |all: &[(u8, u8, u16)]| flooded_by_one(&key(53), &key(54), &asked(all), NOW);
+        assert!(linked(&[
+            (1, 53, 90),
+            (2, 53, 10),
+            (1, 54, 90),
+            (3, 54, 10)
+        ]));
+        assert!(!linked(&[(1, 53, 90), (2, 54, 90)]), "another client");
+        assert!(!linked(&[(1, 53, 90), (2, 53, 60), (1, 54, 90)]), "of many");
+        assert!(!linked(&[(1, 53, 90)]), "the other gets nothing");
+        assert!(!linked(&[]));
+    }
+}

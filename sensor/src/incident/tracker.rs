@@ -7,9 +7,10 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::change::Change;
-use super::evidence::Recent;
+use super::evidence::recent::Recent;
 use super::gather::upstreams::failing_upstreams;
-use super::open::{Before, Incident, Tick, last_seen};
+use super::open::subject::last_seen;
+use super::open::{Before, Incident, Tick};
 use super::past::Past;
 use super::record::{About, Record, Stage};
 use super::relation::{fail_in_the_same_moments, flooded_by_one, is_flood_alone};
@@ -78,7 +79,7 @@ impl Tracker {
     pub fn look(&mut self, sampled: &[(Sampled, Sample)]) {
         for (sampled, sample) in sampled {
             for incident in self.open.values_mut().filter(|open| open.is_firing()) {
-                incident.evidence.add(sampled, sample);
+                incident.evidence.samples.add(sampled, sample);
             }
             self.recent.add(sampled.clone(), *sample);
         }
@@ -194,7 +195,7 @@ impl Tracker {
         let path_is_gone = self
             .open
             .get(&Subject::Network)
-            .is_some_and(Incident::fails);
+            .is_some_and(|incident| incident.symptoms.fails());
         if path_is_gone && askers.resolver_of(&key).is_some() {
             return true;
         }
@@ -241,8 +242,8 @@ impl Tracker {
             let Subject::Server(server) = other else {
                 return false;
             };
-            incident.fails()
-                && !incident.is_of_its_own()
+            incident.symptoms.fails()
+                && !incident.symptoms.is_of_its_own()
                 && (incident.onset().abs_diff(since) <= TOGETHER || in_the_same_moments(server))
                 && clients(server).intersection(&ours).next().is_some()
         });
@@ -268,7 +269,7 @@ impl Tracker {
             let Subject::Server(server) = other else {
                 return false;
             };
-            incident.is_flooded()
+            incident.symptoms.is_flooded()
                 && (incident.has_server(&key) || now.saturating_sub(incident.opened()) <= TOGETHER)
                 && flooded_by_one(&key, server, detector, now)
         });
@@ -340,7 +341,7 @@ impl Tracker {
         }
         let records = self.records(now, 0, 1);
         let open = std::mem::take(&mut self.open).into_values();
-        let packets = open.map(|incident| incident.evidence.packets);
+        let packets = open.map(|incident| incident.evidence.samples.packets);
         records.into_iter().zip(packets).collect()
     }
 
@@ -358,7 +359,7 @@ impl Tracker {
     #[must_use]
     pub fn packets(&self, id: &str) -> Option<&[Sample]> {
         let incident = self.open.values().find(|open| open.id() == id)?;
-        Some(&incident.evidence.packets)
+        Some(&incident.evidence.samples.packets)
     }
 }
 

@@ -8,7 +8,7 @@ use super::report::term;
 use super::schema::SCHEMA;
 use super::words::{self, finding, subject};
 use crate::incident::Cause;
-use crate::incident::diagnosis::finding::Kind;
+use crate::incident::diagnosis::kind::Kind;
 use crate::incident::diagnosis::rank::{LEAST, MARGIN};
 use crate::incident::diagnosis::{Finding, weights};
 use crate::incident::record::Record;

@@ -57,3 +57,70 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             )
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sensor_common::class::TcpEvent;
+    use sensor_common::server::ServerKey;
+
+    use super::*;
+    use crate::detect::askers::Askers;
+    use crate::detect::facts::Around;
+    use crate::detect::history::Span;
+    use crate::detect::network::Network;
+    use crate::detect::place::{Place, Vantage};
+    use crate::detect::server::ServerState;
+    use crate::detect::thresholds::Thresholds;
+
+    /// Whether it fires where SYNs, one in half a second, are accepted, refused with RST, or dropped. Of 200 before
+    /// them so many had failed.
+    fn fires(ends: &[Option<TcpEvent>], failed_before: u64) -> bool {
+        let half = Duration::from_millis(500);
+        let mut state = ServerState::new(Duration::ZERO);
+        state.usual.syns_failed.learn(failed_before, 200);
+        let mut end = Duration::ZERO;
+        for event in ends {
+            end += half;
+            let mut span = Span::empty(end);
+            span.elapsed = half;
+            span.counters.tcp[TcpEvent::Syn.index()] = 1;
+            if let Some(event) = event {
+                span.counters.tcp[event.index()] = 1;
+            }
+            state.history.push(&span);
+        }
+        end += Duration::from_secs(1);
+        state.history.push(&Span::empty(end));
+        let around = Around {
+            network: &Network::default(),
+            askers: &Askers::default(),
+            place: &Place::default(),
+            limits: &Thresholds::default(),
+            scanners: &[],
+            now: end,
+            timeout: Duration::from_secs(2),
+        };
+        let server = ServerKey {
+            address: [7; 16],
+            family: 4,
+            reserved: [0; 7],
+        };
+        let mut facts = Facts::new(&around, server, &state, &[], Vantage::Path);
+        facts.visibility = Visibility::Both;
+        read(&facts).level().is_some()
+    }
+
+    #[test]
+    fn ten_syns_refused_with_rst_are_no_chance_where_most_used_to_be_accepted() {
+        let refused = Some(TcpEvent::Refused);
+        assert!(fires(&[refused; 10], 40));
+        assert!(!fires(&[refused; 9], 40), "too few");
+        assert!(!fires(&[None; 10], 40), "dropped, as ever so many were");
+        assert!(!fires(&[refused; 10], 100), "half of them always failed");
+        let mut one_accepted = [refused; 11];
+        one_accepted[5] = Some(TcpEvent::SynAck);
+        assert!(!fires(&one_accepted, 40));
+    }
+}

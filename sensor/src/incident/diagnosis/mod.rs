@@ -4,6 +4,7 @@ pub mod cause;
 pub mod contrast;
 pub mod drop_class;
 pub mod finding;
+pub mod kind;
 pub mod rank;
 pub mod weights;
 
@@ -15,7 +16,7 @@ pub use rank::Ranked;
 
 #[cfg(test)]
 mod tests {
-    use super::finding::Kind;
+    use super::kind::Kind;
     use super::*;
 
     #[test]

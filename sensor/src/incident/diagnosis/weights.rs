@@ -1,7 +1,7 @@
 //! How much each fact speaks for or against each cause, in decibans: ten are ten to one.
 
 use super::cause::Cause;
-use super::finding::Kind;
+use super::kind::Kind;
 
 type Row = (Kind, &'static [(Cause, i32)]);
 

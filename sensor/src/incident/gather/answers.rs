@@ -24,6 +24,7 @@ const BRIEF: Duration = Duration::from_secs(20);
 pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
     let shift = case
         .evidence
+        .worst
         .shift_of_rcodes
         .filter(|_| case.has(Rule::RcodeShift));
     if let Some(shift) = shift {
@@ -80,16 +81,16 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
         } else if let Some(contrast) = contrast::find(
             &dossiers,
             &own,
-            &case.evidence.units,
+            &case.evidence.samples.units,
             &large,
             &fails,
             !case.fails(),
         ) {
             found.push(Finding::Contrast(contrast));
-        } else if !case.evidence.rejected.is_empty() {
+        } else if !case.evidence.worst.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
                 property: Property::ClientNetwork,
-                value: case.evidence.rejected.join(", "),
+                value: case.evidence.worst.rejected.join(", "),
                 of_failures: 1.0,
                 rest_ok: 1.0,
                 denied: false,

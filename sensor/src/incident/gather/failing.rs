@@ -32,11 +32,11 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
             Finding::Contrast(_) | Finding::AnswersLimited { .. }
         )
     });
-    let asked = &evidence.asked[1];
+    let asked = &evidence.asked.during;
     let failed = asked.failed();
     let here = case.vantage == Vantage::Server;
     let decided = asked.decided();
-    let ripe = &evidence.ripe;
+    let ripe = &evidence.asked.ripe;
     let newest = facts.failing.share;
     let part_of_all = match share(ripe.failed(), ripe.decided()) {
         _ if ripe.decided() == 0 => newest,
@@ -44,8 +44,8 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
         part => part,
     };
     // What is still answered is more than a late answer or two: then it is a part that fails, however large.
-    let most =
-        case.most_fail() && (told || part_of_all >= NEARLY_ALL || evidence.surely_failed >= SURELY);
+    let most = case.most_fail()
+        && (told || part_of_all >= NEARLY_ALL || evidence.worst.surely_failed >= SURELY);
     if case.fails() && !told {
         let share = part_of_all;
         found.push(match (most, here) {
@@ -63,7 +63,7 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
         found.push(Finding::FastAsEver);
     }
     if case.fails() || case.has(Rule::Slow) {
-        let (answers, from) = evidence.elsewhere;
+        let (answers, from) = evidence.worst.elsewhere;
         let fails: u64 = facts
             .recent
             .iter()
@@ -77,21 +77,21 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
             let from = ip(&from).to_string();
             found.push(Finding::WrongSource { answers, from });
         }
-        let copies = evidence.copies_answered;
+        let copies = evidence.worst.copies_answered;
         // Where all failed, copies are answered because it is over.
         if copies >= 3 && float(copies) >= MUCH * float(fails) && !most {
             found.push(Finding::SecondCopiesAnswered { copies });
         } else if part
             && !is_told_apart
-            && evidence.copies.failed() >= COPIES
-            && float(evidence.copies.failed()) >= MUCH * float(fails)
-            && evidence.copies.fail_too()
+            && evidence.worst.copies.failed() >= COPIES
+            && float(evidence.worst.copies.failed()) >= MUCH * float(fails)
+            && evidence.worst.copies.fail_too()
         {
             found.push(Finding::CopiesFailToo {
-                copies: evidence.copies.failed(),
+                copies: evidence.worst.copies.failed(),
             });
-        } else if evidence.late >= LATE && !told {
-            let answers = evidence.late;
+        } else if evidence.worst.late >= LATE && !told {
+            let answers = evidence.worst.late;
             found.push(if most {
                 Finding::WaitedAndAnswered { answers }
             } else {
@@ -116,6 +116,6 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
 /// Whether half of the answers, and nearly all, take about as long as before.
 fn is_fast(evidence: &Evidence) -> bool {
     const SLACK: f64 = 2.0;
-    matches!(evidence.latency, [Some((p50, p95)), Some((now50, now95))]
+    matches!(evidence.worst.latency, [Some((p50, p95)), Some((now50, now95))]
         if now50 <= SLACK * p50 && now95 <= SLACK * p95.max(0.005))
 }

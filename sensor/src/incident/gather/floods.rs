@@ -15,7 +15,7 @@ const RISE: f64 = 2.0;
 
 /// Too much traffic.
 pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let rate = case.evidence.rate;
+    let rate = case.evidence.peaks.rate;
     let rise = rate.usual.map_or(1.0, |usual| rate.worst / usual.max(1.0));
     let flood = case.rules.iter().any(|rule| rule.is_flood());
     // A share of an rcode, or a part that fails, is noticed a moment before the names behind it are many.
@@ -48,7 +48,7 @@ pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if spoofed {
         found.push(Finding::SpoofedSources);
     }
-    let heaviest = case.evidence.heaviest;
+    let heaviest = case.evidence.worst.heaviest;
     let own = heaviest.filter(|source| facts.place.addresses.contains(&source.address));
     let own_is_unusual = own.is_some_and(|own| {
         let much = own.share >= 0.8 && own.rate >= facts.limits.source_rate.warning;
@@ -69,7 +69,7 @@ pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
             share: source.share,
         });
     } else if case.has(Rule::QueryFlood) && !spoofed && !case.has(Rule::RandomNames) {
-        let sources = case.evidence.distinct_sources;
+        let sources = case.evidence.peaks.distinct_sources;
         let usual = sources.usual.unwrap_or(0.0).max(1.0);
         // As many more sources as queries, or half of that: each of them asks as people do.
         found.push(if sources.worst / usual >= rise / 2.0 {
@@ -106,6 +106,12 @@ fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
         .between(from, case.onset)
         .map(|span| span.counters.queries)
         .sum();
-    let usual = case.evidence.rate.usual.unwrap_or(f64::INFINITY).max(1.0);
+    let usual = case
+        .evidence
+        .peaks
+        .rate
+        .usual
+        .unwrap_or(f64::INFINITY)
+        .max(1.0);
     float(queries) / BEFORE.as_secs_f64() / usual
 }

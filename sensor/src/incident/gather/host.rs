@@ -44,7 +44,7 @@ pub fn host(case: &Case<'_>, found: &mut Vec<Finding>) {
                 datagrams: no_ports,
             });
         }
-        let asked = &case.evidence.asked[1];
+        let asked = &case.evidence.asked.during;
         let rejected = found.iter().any(|finding| {
             matches!(
                 finding,

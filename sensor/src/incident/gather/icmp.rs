@@ -25,7 +25,7 @@ pub fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let evidence = case.evidence;
     let counters = &evidence.during.counters;
     let of = |kind: ErrorKind| counters.errors[kind.index()];
-    let failed = evidence.asked[1].errored + evidence.asked[1].unanswered;
+    let failed = evidence.asked.during.errored + evidence.asked.during.unanswered;
     let seconds = evidence.during.elapsed.as_secs_f64().max(1.0);
     let tells = |errors: u64| {
         errors >= 2
@@ -33,13 +33,18 @@ pub fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
                 || float(errors) >= ERRORS_RATE * seconds)
             || errors != 0 && failed <= 4
     };
-    let from = |kinds: &[ErrorKind]| evidence.sender_of(kinds).map(|key| ip(&key).to_string());
+    let from = |kinds: &[ErrorKind]| {
+        evidence
+            .samples
+            .sender_of(kinds)
+            .map(|key| ip(&key).to_string())
+    };
     let before = found.len();
     let port = of(ErrorKind::Port);
     if tells(port) {
         let all: u64 = counters.errors.iter().sum();
         // Of all kinds together; where they differ the sampled sender of this one decides.
-        let by_server = match (case.subject, evidence.sender_of(&[ErrorKind::Port])) {
+        let by_server = match (case.subject, evidence.samples.sender_of(&[ErrorKind::Port])) {
             (Subject::Server(key), Some(sender)) => sender == key,
             _ => counters.errors_from_server * 2 >= all,
         };
@@ -62,7 +67,7 @@ pub fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
     let host = of(ErrorKind::Host);
     if tells(host) {
         let from = from(&[ErrorKind::Host]);
-        let late = evidence.slowest_error.is_some_and(|wait| wait >= ARP);
+        let late = evidence.worst.slowest_error.is_some_and(|wait| wait >= ARP);
         found.push(if late {
             Finding::HostUnreachableLate { errors: host, from }
         } else {

@@ -27,10 +27,10 @@ pub fn large_answers(
     detector: &Detector,
     found: &mut Vec<Finding>,
 ) {
-    let lost = &case.evidence.lost_answers;
+    let lost = &case.evidence.worst.lost_answers;
     if case.has(Rule::Fragments) {
         let errors = lost.too_big + lost.not_reassembled;
-        if let Some(again) = &case.evidence.large_again {
+        if let Some(again) = &case.evidence.worst.large_again {
             found.push(Finding::LargeAskedAgain {
                 again: again.again,
                 answered: again.answered,
@@ -60,7 +60,7 @@ pub fn large_answers(
 
 /// Answers that do not arrive, those of whom, and what the path says of it.
 fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mut Vec<Finding>) {
-    let Some(lost) = &case.evidence.again else {
+    let Some(lost) = &case.evidence.worst.again else {
         return;
     };
     let (again, answered) = (lost.again, lost.answered);
@@ -79,7 +79,7 @@ fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
         contrast::find(
             &dossiers,
             &own,
-            &case.evidence.units,
+            &case.evidence.samples.units,
             &large,
             &is_again,
             false,

@@ -30,6 +30,7 @@ pub fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &m
         } else if case.has(Rule::RcodeShift)
             && case
                 .evidence
+                .worst
                 .shift_of_rcodes
                 .is_some_and(|shift| shift.rcode == SERVFAIL)
         {

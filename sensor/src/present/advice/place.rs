@@ -4,7 +4,7 @@ use super::super::calendar;
 use crate::detect::Vantage;
 use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::contrast::Property;
-use crate::incident::diagnosis::finding::Kind;
+use crate::incident::diagnosis::kind::Kind;
 use crate::incident::record::Record;
 
 /// See the module.

@@ -1,0 +1,186 @@
+//! Sampled packets of an incident, and whom and what they name.
+
+use std::collections::BTreeMap;
+
+use sensor_common::class::ErrorKind;
+use sensor_common::sample::Sample;
+use sensor_common::server::ServerKey;
+
+use super::super::record::{Counts, Party};
+use super::recent::Recent;
+use crate::host::facts::HostLog;
+use crate::measure::address::ip;
+use crate::measure::sampled::{Kind, Sampled};
+use crate::measure::samples::Names;
+
+/// Sampled packets from before an incident.
+const PACKETS_BEFORE: usize = 64;
+/// Sampled packets of an incident, those included.
+const PACKETS: usize = 256;
+/// Of them queries and responses: the others are for ICMP errors.
+const MESSAGES: usize = 192;
+/// Clients and senders that are counted.
+const PARTIES: usize = 512;
+/// Of those that are told.
+const TOP: usize = 10;
+
+/// See the module.
+pub struct Samples {
+    server: Option<ServerKey>,
+    /// Sampled packets.
+    pub packets: Vec<Sample>,
+    /// Names in sampled queries.
+    names: Names,
+    /// Sampled queries by client.
+    pub clients: Counts<ServerKey>,
+    /// Sampled queries of programs of this host, by their cgroup.
+    cgroups: Counts<u64>,
+    /// Names of those.
+    pub units: BTreeMap<u64, String>,
+    /// Sampled ICMP errors by sender and kind.
+    senders: BTreeMap<(ServerKey, ErrorKind), u64>,
+}
+
+impl Samples {
+    /// Begins with what is known from before, of a server or of the whole network.
+    #[must_use]
+    pub fn new(server: Option<ServerKey>, recent: &Recent) -> Self {
+        let known: Vec<_> = recent.of(server).collect();
+        let mut samples = Self {
+            server,
+            packets: Vec::new(),
+            names: Names::default(),
+            clients: Counts::new(),
+            cgroups: Counts::new(),
+            units: BTreeMap::new(),
+            senders: BTreeMap::new(),
+        };
+        for (sampled, sample) in known
+            .iter()
+            .skip(known.len().saturating_sub(PACKETS_BEFORE))
+        {
+            samples.add(sampled, sample);
+        }
+        samples
+    }
+
+    /// Adds a sampled packet, if it is of this server.
+    pub fn add(&mut self, sampled: &Sampled, sample: &Sample) {
+        if self.server.is_some_and(|server| sampled.server != server) {
+            return;
+        }
+        let mut room = MESSAGES;
+        match &sampled.kind {
+            Kind::Query { .. } => {
+                count(&mut self.clients, sampled.client);
+                if sampled.cgroup != 0 {
+                    count(&mut self.cgroups, sampled.cgroup);
+                }
+                self.names.add(sample);
+            }
+            Kind::Response { .. } => {}
+            Kind::Error {
+                kind,
+                sender,
+                about_answer,
+            } => {
+                if !about_answer {
+                    count(&mut self.senders, (*sender, *kind));
+                }
+                room = PACKETS;
+            }
+        }
+        if self.packets.len() < room {
+            self.packets.push(*sample);
+        }
+    }
+
+    /// The one that sent most ICMP errors of a kind, in the samples.
+    #[must_use]
+    pub fn sender_of(&self, kinds: &[ErrorKind]) -> Option<ServerKey> {
+        let senders = self.senders.iter();
+        senders
+            .filter(|((_, kind), _)| kinds.contains(kind))
+            .max_by_key(|(_, count)| **count)
+            .map(|((sender, _), _)| *sender)
+    }
+
+    /// The heaviest clients in the samples.
+    #[must_use]
+    pub fn heaviest_clients(&self) -> Vec<Party> {
+        let clients = self.clients.iter();
+        top(clients.map(|(client, count)| Party {
+            who: ip(client).to_string(),
+            count: *count,
+            what: None,
+        }))
+    }
+
+    /// Takes the names of the cgroups that asked.
+    pub fn name_cgroups(&mut self, log: &HostLog) {
+        for id in self.cgroups.keys() {
+            if let Some(name) = log.cgroup(*id) {
+                self.units.insert(*id, name.into());
+            }
+        }
+    }
+
+    /// The units of this host that asked most, in the samples.
+    #[must_use]
+    pub fn heaviest_units(&self) -> Vec<Party> {
+        let mut units = Counts::new();
+        for (id, queries) in &self.cgroups {
+            let name = self.units.get(id);
+            let name = name.map_or_else(|| format!("cgroup {id}"), Clone::clone);
+            *units.entry(name).or_default() += queries;
+        }
+        top(units.into_iter().map(|(who, count)| Party {
+            who,
+            count,
+            what: None,
+        }))
+    }
+
+    /// Who sent ICMP errors.
+    #[must_use]
+    pub fn icmp_senders(&self) -> Vec<Party> {
+        let senders = self.senders.iter();
+        top(senders.map(|((sender, kind), count)| Party {
+            who: ip(sender).to_string(),
+            count: *count,
+            what: Some(kind.name().into()),
+        }))
+    }
+
+    /// Names that were asked for.
+    #[must_use]
+    pub fn top_names(&self) -> Vec<Party> {
+        let names = self.names.names.top(TOP).into_iter();
+        names
+            .map(|(name, count)| Party {
+                who: if name == "." || name.is_empty() {
+                    "(root)"
+                } else {
+                    name
+                }
+                .into(),
+                count: count.at_most,
+                what: None,
+            })
+            .collect()
+    }
+}
+
+/// Counts of things of which only the first so many are told apart.
+fn count<K: Ord>(counts: &mut Counts<K>, key: K) {
+    if counts.len() < PARTIES || counts.contains_key(&key) {
+        *counts.entry(key).or_default() += 1;
+    }
+}
+
+fn top(parties: impl Iterator<Item = Party>) -> Vec<Party> {
+    let mut parties: Vec<Party> = parties.collect();
+    parties.sort_by(|a, b| (b.count, &a.who).cmp(&(a.count, &b.who)));
+    parties.truncate(TOP);
+    parties
+}

@@ -1,0 +1,57 @@
+//! When a failure or a flood began, which is before it was noticed.
+
+use std::time::Duration;
+
+use super::super::chronology::MOMENT;
+use crate::detect::history::Span;
+use crate::detect::{Detector, Reading, Subject};
+
+/// How far back a flood's beginning is looked for.
+const LOOK_BACK: Duration = Duration::from_secs(10);
+/// Times the usual rate that a flood has at least.
+pub const RISE: f64 = 2.0;
+
+/// When it began, as far as is known: with the first failed query of those that made the rule fire, or
+/// with the readings themselves.
+pub fn onset(
+    subject: Subject,
+    readings: &[Reading],
+    detector: &Detector,
+    now: Duration,
+) -> Duration {
+    let failure = readings
+        .iter()
+        .any(|reading| reading.level().is_some() && reading.rule.is_failure());
+    let sudden = now.saturating_sub(2 * MOMENT);
+    let Subject::Server(key) = subject else {
+        return sudden;
+    };
+    let since = detector.server(&key).and_then(|state| state.failing_since);
+    since.filter(|_| failure).unwrap_or(sudden).min(now)
+}
+
+/// When a flood began, as far as its server's rate tells: from then on it was at least this one, or twice
+/// the usual one.
+pub fn risen_since(
+    subject: Subject,
+    least: Option<f64>,
+    detector: &Detector,
+    now: Duration,
+) -> Duration {
+    let sudden = now.saturating_sub(2 * MOMENT);
+    let Subject::Server(key) = subject else {
+        return sudden;
+    };
+    let Some(state) = detector.server(&key) else {
+        return sudden;
+    };
+    let least = least.unwrap_or(RISE * state.usual.rate.mean());
+    let spans: Vec<Span> = state.history.spans(LOOK_BACK).collect();
+    let risen = spans
+        .iter()
+        .rev()
+        .take_while(|span| span.rate(span.counters.queries) >= least);
+    risen
+        .last()
+        .map_or(sudden, |span| span.end.saturating_sub(span.elapsed))
+}
