@@ -23,6 +23,7 @@ use super::reading::{Reading, Subject};
 use super::rule::Rule;
 use super::rules;
 use super::server::{self, ServerState};
+use super::standing::Standing;
 use super::thresholds::Thresholds;
 
 /// Servers that are followed in detail.
@@ -221,6 +222,7 @@ impl Detector {
             let facts = Facts::new(&around, *key, state, recent, vantage);
             let readings = rules::of_server(&facts);
             let (clock, failing) = (facts.clock, facts.failing);
+            state.was_minor |= facts.standing == Standing::Minor && !state.has_answered;
             let failing_now = readings
                 .iter()
                 .any(|reading| reading.rule.is_failure() && reading.level().is_some());

@@ -26,6 +26,7 @@ pub mod server;
 pub mod spoof;
 pub mod standing;
 pub mod thresholds;
+pub mod told;
 pub mod usual;
 pub mod visibility;
 

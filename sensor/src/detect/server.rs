@@ -18,6 +18,7 @@ use super::rcode::{NOERROR, REFUSED};
 use super::reading::Reading;
 use super::rule::Rule;
 use super::thresholds::Thresholds;
+use super::told::Told;
 use super::usual::Usual;
 use super::visibility::ByNetwork;
 use crate::measure::dossier::Dossier;
@@ -82,10 +83,14 @@ pub struct ServerState {
     pub visibility: ByNetwork,
     /// Questions that it has answered.
     pub names: Names,
+    /// What its clients are usually told.
+    pub told: Told,
     /// Clients that it has answered, and when first.
     pub known: BTreeMap<ServerKey, Duration>,
     /// Whether a query of it was ever seen to be answered.
     pub has_answered: bool,
+    /// Whether its failure was nobody's once, while it had never answered.
+    pub was_minor: bool,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
     /// ICMP errors about its queries since it was last well.
@@ -122,8 +127,10 @@ impl ServerState {
             usual: Usual::default(),
             visibility: ByNetwork::default(),
             names: Names::default(),
+            told: Told::default(),
             known: BTreeMap::new(),
             has_answered: false,
+            was_minor: false,
             asked_from_here: false,
             errors: Errors::default(),
             failing_since: None,
@@ -263,7 +270,8 @@ impl ServerState {
         if to <= self.learnt_to {
             return;
         }
-        self.learn_between(self.learnt_to, to, adapts, recent);
+        let slow = limits.slow_from(self.usual.latency.quantile(0.95));
+        self.learn_between(self.learnt_to, to, adapts, recent, slow);
         self.learnt_to = to;
     }
 
@@ -303,7 +311,14 @@ impl ServerState {
         self.alarms = self.alarms << 1 | u8::from(alarm);
     }
 
-    fn learn_between(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
+    fn learn_between(
+        &mut self,
+        from: Duration,
+        to: Duration,
+        adapts: bool,
+        recent: &[&Dossier],
+        slow: f64,
+    ) {
         if to.saturating_sub(from) >= LONG_TICK {
             // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
             let spans: Vec<Span> = self.history.between(from, to).collect();
@@ -323,9 +338,9 @@ impl ServerState {
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
             let begun = to.saturating_sub(MOST_LAG);
             if self.dossiers_learnt_to < begun {
-                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[]);
+                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[], slow);
             }
-            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent);
+            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent, slow);
             self.dossiers_learnt_to = to;
         }
     }
@@ -402,7 +417,14 @@ impl ServerState {
         self.usual.failed.learn(asked.failed(), asked.decided());
     }
 
-    fn learn_dossiers(&mut self, from: Duration, to: Duration, adapts: bool, recent: &[&Dossier]) {
+    fn learn_dossiers(
+        &mut self,
+        from: Duration,
+        to: Duration,
+        adapts: bool,
+        recent: &[&Dossier],
+        slow: f64,
+    ) {
         let elapsed = to.saturating_sub(from);
         let now = self.history.now();
         let usual = &mut self.usual;
@@ -417,6 +439,7 @@ impl ServerState {
                 usual.latency.learn(latency);
                 let denied = self.names.is_denied(dossier);
                 usual.denied.learn(u64::from(denied), 1);
+                self.told.learn(dossier, latency.as_secs_f64() > slow);
             }
             if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
                 usual.asked_again.learn(u64::from(again), 1);
