@@ -219,6 +219,7 @@ impl Detector {
             let none = Vec::new();
             let recent = by_server.get(key).unwrap_or(&none);
             let vantage = vantage(&self.place, key, state);
+            state.look_for_pause(recent, now, self.timeout);
             let facts = Facts::new(&around, *key, state, recent, vantage);
             let readings = rules::of_server(&facts);
             let (clock, failing) = (facts.clock, facts.failing);

@@ -17,6 +17,7 @@ mod level;
 pub mod names;
 mod network;
 mod observation;
+mod pause;
 mod place;
 pub mod rcode;
 mod reading;

@@ -14,6 +14,7 @@ use super::crowd;
 use super::history::{History, Span};
 use super::interval;
 use super::names::Names;
+use super::pause;
 use super::rcode::{NOERROR, REFUSED};
 use super::reading::Reading;
 use super::rule::Rule;
@@ -36,6 +37,10 @@ const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
 const LONG_TICK: Duration = Duration::from_millis(500);
 /// Labels of a zone, at most.
 pub const ZONE_DEPTH: usize = 4;
+/// Cohorts are of half so long.
+const MOMENT: Duration = Duration::from_millis(500);
+/// Pauses that come again within so long are a failure of their own.
+const RECURS: Duration = Duration::from_secs(30);
 /// Clients that were answered are remembered, so many of them.
 pub const KNOWN: usize = 1_024;
 /// Healthy queries after which ICMP errors of before tell nothing any more.
@@ -99,6 +104,8 @@ pub struct ServerState {
     pub failing_since: Option<Duration>,
     /// Queries that were asked up to then mostly failed.
     pub mostly_failed_to: Duration,
+    /// When the newest pause ended that was over before it could be noticed, and whether there was one before it.
+    pause: Option<(Duration, bool)>,
     /// When its queries last failed unusually often.
     pub failed_at: Option<Duration>,
     /// Ticks in which the CUSUM of the rate was above its alarm, the last one in the lowest bit.
@@ -135,6 +142,7 @@ impl ServerState {
             errors: Errors::default(),
             failing_since: None,
             mostly_failed_to: Duration::ZERO,
+            pause: None,
             failed_at: None,
             alarms: 0,
             cusum: Cusum::default(),
@@ -205,6 +213,25 @@ impl ServerState {
         {
             self.known.entry(dossier.client).or_insert(now);
         }
+    }
+
+    /// Notes a pause that is over. One that comes again is none.
+    pub(super) fn look_for_pause(&mut self, recent: &[&Dossier], now: Duration, timeout: Duration) {
+        let slowest = self.usual.latency.quantile(0.95).unwrap_or(0.1);
+        let slowest = Duration::from_secs_f64(slowest).min(timeout);
+        let Some((from, to)) = pause::ended(recent, now, slowest, timeout) else {
+            return;
+        };
+        let recurs = match self.pause {
+            // More of it is known.
+            Some((until, recurs)) if from <= until + MOMENT => recurs,
+            Some((until, _)) => from <= until + RECURS,
+            None => false,
+        };
+        if !recurs {
+            self.mostly_failed_to = self.mostly_failed_to.max(to + MOMENT);
+        }
+        self.pause = Some((to, recurs));
     }
 
     /// ICMP errors of before tell nothing where the server is well again.

@@ -41,7 +41,6 @@ impl Copies {
     pub fn of(dossiers: &[&Dossier], slowest: f64, now: Duration, timeout: Duration) -> Self {
         let patience = patience(slowest, timeout);
         let mut copies = Self::default();
-        let goes_on = goes_on(dossiers, slowest, now, timeout);
         let told = |dossier: &&&Dossier| dossier.errors.iter().all(|error| error.about_answer);
         for dossier in dossiers.iter().filter(told) {
             let answer = dossier.answer().map(|answer| answer.at);
@@ -62,7 +61,6 @@ impl Copies {
             };
             copies.first.add(failed);
             if let (Some(&second), true) = (second, failed)
-                && second <= goes_on
                 && let Some(failed) = ends(second, dossier.copies.get(2))
             {
                 copies.second.add(failed);

@@ -1,6 +1,7 @@
 //! Far more answers with an rcode that says no than usual.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -34,6 +35,8 @@ const CLIENTS: usize = 5;
 const OFTEN: u64 = 3;
 /// Of the refused those who were never served, and of the others those who are.
 const STRANGE: f64 = 0.8;
+/// What an update required is not so: YXDOMAIN, YXRRSET and NXRRSET (RFC 2136, 2.2), which a DHCP server asks for.
+const PREREQUISITES: RangeInclusive<usize> = 6..=8;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -74,7 +77,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
         let all = answers(span);
-        for rcode in NOERROR + 1..16 {
+        for rcode in (NOERROR + 1..16).filter(|rcode| !PREREQUISITES.contains(rcode)) {
             let some = span.counters.answers_by_rcode[rcode];
             let usual = &facts.state.usual.rcodes[rcode];
             let least = if rcode == NXDOMAIN {
