@@ -238,9 +238,9 @@ impl Askers {
             return false;
         };
         // One that answers others asks in their stead.
-        let mut served = self.served_by.values().filter(|by| !by.is_empty());
-        let answers = |client| served.clone().any(|by| by.contains(client));
-        !answers(client) && served.nth(STRAY).is_some()
+        let mut well = self.served_by.values().filter(|by| !by.is_empty());
+        let answers = |client| well.clone().any(|by| by.contains(client));
+        !answers(client) && well.nth(STRAY).is_some()
     }
 
     /// The share of some clients that another server answers.

@@ -222,13 +222,13 @@ impl<'a> Facts<'a> {
         let goes_on =
             closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
         // Where nothing is usual yet: a large part, the clients of which miss their answers.
-        let is_new =
+        let nothing_known =
             usual.count() < KNOWN && ask_again(self.recent, self.clock.now, self.clock.timeout);
         let unusual = closed.iter().find(|closed| {
             let (failed, all) = without(closed);
             let lower = interval::lower(failed, all);
             closed.decided() >= limits.partial_queries
-                && (lower > above && part((failed, all)) >= rise || is_new && lower > SURELY)
+                && (lower > above && part((failed, all)) >= rise || nothing_known && lower > SURELY)
         });
         let unusual = unusual.filter(|_| goes_on && !self.is_about_to_fail());
         let is_unusual = is_most || unusual.is_some();

@@ -57,18 +57,18 @@ pub fn ended(
         return None;
     }
     first.sort_by_key(|(asked, _)| *asked);
-    let last = first.iter().rposition(is_lost)?;
+    let end = first.iter().rposition(is_lost)?;
     // What is open right behind the last one that is lost is of the pause as well; what follows is not.
     let is_open = |(_, what): &&(Duration, First)| *what == First::Open;
-    let tail = first[last + 1..].iter().take_while(is_open).count();
-    let last = last + tail;
-    let behind = &first[last + 1..];
+    let tail = first[end + 1..].iter().take_while(is_open).count();
+    let end = end + tail;
+    let behind = &first[end + 1..];
     let open = behind.iter().filter(is_open).count();
     if behind.len() < FINE || open * 10 > behind.len() {
         return None;
     }
-    let (mut begun, mut lost, mut in_a_row) = (first[last].0, 0, 0);
-    for (asked, what) in first[..=last].iter().rev() {
+    let (mut begun, mut lost, mut in_a_row) = (first[end].0, 0, 0);
+    for (asked, what) in first[..=end].iter().rev() {
         if matches!(what, First::Lost | First::Open) {
             in_a_row = 0;
             lost += 1;
@@ -80,7 +80,7 @@ pub fn ended(
             }
         }
     }
-    let to = first[last].0;
+    let to = first[end].0;
     let of = first
         .iter()
         .filter(|(asked, _)| (begun..=to).contains(asked));

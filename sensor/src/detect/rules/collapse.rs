@@ -96,6 +96,7 @@ fn is_sudden(facts: &Facts<'_>, warning: f64) -> bool {
     let mut steps = (0..=STEPS).map(|n| facts.now().saturating_sub(lasting + n * STEP));
     steps.any(|then| {
         rate(then.saturating_sub(lasting), then) >= usual / 2.0
+            && rate(then.saturating_sub(lasting / 2), then) >= usual / 3.0
             && rate(then, then + lasting) < warning
     })
 }
