@@ -19,6 +19,8 @@ use crate::measure::sketch::Prefix;
 const LONG: Duration = Duration::from_mins(1);
 /// Whether all fail is looked up over so long.
 const SHORT: Duration = Duration::from_secs(5);
+/// Clients that are served, beside which one that is not matters little.
+const STRAY: usize = 10;
 /// Whoever asks fewer servers is not told apart.
 const FEW: usize = 8;
 /// Askers whose usual share of failures is known.
@@ -97,6 +99,8 @@ pub struct Askers {
     answered: BTreeSet<Prefix>,
     /// Servers that answer each client, also where it asks one alone.
     served_by: BTreeMap<ServerKey, Vec<ServerKey>>,
+    /// A client that asks each server, and how many do.
+    asked_by: BTreeMap<ServerKey, (ServerKey, usize)>,
     counted_at: Option<Duration>,
     learnt_to: Duration,
 }
@@ -159,6 +163,12 @@ impl Askers {
                 self.answered.insert(Prefix::network(*client));
             }
         }
+        self.asked_by.clear();
+        for (client, asker) in &found {
+            for server in asker.servers.keys() {
+                self.asked_by.entry(*server).or_insert((*client, 0)).1 += 1;
+            }
+        }
         let answering = |(client, asker): (&ServerKey, &Asker)| {
             let servers = asker.servers.iter();
             let answering = servers.filter(|(_, tally)| tally.answered != 0);
@@ -218,6 +228,19 @@ impl Askers {
                 .filter(|(_, tally)| tally.answered != 0);
             answering.filter(|(other, _)| *other != server).count()
         })
+    }
+
+    /// Whether one client alone asks a server, whereas many others are served by other servers: it is set up wrongly, or
+    /// brought the server's address from elsewhere.
+    #[must_use]
+    pub fn is_a_stray_ones(&self, server: &ServerKey) -> bool {
+        let Some((client, 1)) = self.asked_by.get(server) else {
+            return false;
+        };
+        // One that answers others asks in their stead.
+        let mut well = self.served_by.values().filter(|by| !by.is_empty());
+        let answers = |client| well.clone().any(|by| by.contains(client));
+        !answers(client) && well.nth(STRAY).is_some()
     }
 
     /// The share of some clients that another server answers.

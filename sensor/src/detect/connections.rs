@@ -15,6 +15,8 @@ pub const SYNS: [u64; 3] = [5, 15, 30];
 const LEAST: Duration = Duration::from_secs(10);
 /// And none that is older: a server of zone transfers gets one in many seconds.
 const MOST: Duration = Duration::from_mins(1);
+/// A service that is restarted refuses connections for so long at most.
+const RESTART: Duration = Duration::from_secs(6);
 /// A SYN of the last second may be accepted yet.
 const ACCEPTED: Duration = Duration::from_secs(1);
 /// More than this share of them fails.
@@ -26,6 +28,14 @@ pub fn newest(history: &History, enough: u64) -> Span {
     let to = history.now().saturating_sub(ACCEPTED);
     let syns = |counters: &ServerCounters| counters.tcp[TcpEvent::Syn.index()];
     history.newest(to, [LEAST, MOST], enough, syns)
+}
+
+/// The same of as long as a restart may take, or so many more.
+#[must_use]
+pub fn of_a_restart(history: &History, enough: u64) -> Span {
+    let to = history.now().saturating_sub(ACCEPTED);
+    let syns = |counters: &ServerCounters| counters.tcp[TcpEvent::Syn.index()];
+    history.newest(to, [RESTART, MOST], enough, syns)
 }
 
 /// SYNs that were not accepted.

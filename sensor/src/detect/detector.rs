@@ -23,6 +23,7 @@ use super::reading::{Reading, Subject};
 use super::rule::Rule;
 use super::rules;
 use super::server::{self, ServerState};
+use super::standing::Standing;
 use super::thresholds::Thresholds;
 
 /// Servers that are followed in detail.
@@ -218,9 +219,11 @@ impl Detector {
             let none = Vec::new();
             let recent = by_server.get(key).unwrap_or(&none);
             let vantage = vantage(&self.place, key, state);
+            state.look_for_pause(recent, now, self.timeout);
             let facts = Facts::new(&around, *key, state, recent, vantage);
             let readings = rules::of_server(&facts);
             let (clock, failing) = (facts.clock, facts.failing);
+            state.was_minor |= facts.standing == Standing::Minor && !state.has_answered;
             let failing_now = readings
                 .iter()
                 .any(|reading| reading.rule.is_failure() && reading.level().is_some());

@@ -221,11 +221,14 @@ impl<'a> Facts<'a> {
         let rise = self.risen(usual.mean().unwrap_or(0.0));
         let goes_on =
             closed.first().is_some_and(|newest| newest.failed() != 0) && self.failed_just_now();
+        // Where nothing is usual yet: a large part, the clients of which miss their answers.
+        let nothing_known =
+            usual.count() < KNOWN && ask_again(self.recent, self.clock.now, self.clock.timeout);
         let unusual = closed.iter().find(|closed| {
             let (failed, all) = without(closed);
+            let lower = interval::lower(failed, all);
             closed.decided() >= limits.partial_queries
-                && interval::lower(failed, all) > above
-                && part((failed, all)) >= rise
+                && (lower > above && part((failed, all)) >= rise || nothing_known && lower > SURELY)
         });
         let unusual = unusual.filter(|_| goes_on && !self.is_about_to_fail());
         let is_unusual = is_most || unusual.is_some();
@@ -403,14 +406,25 @@ impl<'a> Facts<'a> {
         (self.limits.usual_rise * share).min(share + 0.5 * (1.0 - share))
     }
 
+    /// Why its failure is nobody's, if so.
+    #[must_use]
+    pub fn is_minor(&self) -> Option<&'static str> {
+        match self.standing {
+            Standing::Scanned => Some("only a source that looks for servers asks it"),
+            Standing::Minor => Some("hardly anybody asks it, or one of many that a resolver asks"),
+            Standing::Lesser | Standing::Full => None,
+        }
+    }
+
     /// Why nothing can be said of failures, if so.
     #[must_use]
     pub fn blind(&self) -> Option<&'static str> {
-        match (self.visibility, self.standing) {
-            (_, Standing::Scanned) => Some("only a source that looks for servers asks it"),
-            (_, Standing::Minor) => Some("one of many servers that a resolver asks, and rarely"),
-            (Visibility::AnswersOnly, _) => Some("only its answers pass here"),
-            (Visibility::Both, _) => None,
+        if let Some(why) = self.is_minor() {
+            return Some(why);
+        }
+        match self.visibility {
+            Visibility::AnswersOnly => Some("only its answers pass here"),
+            Visibility::Both => None,
             _ if ask_again(self.recent, self.clock.now, self.clock.timeout)
                 || (!self.place.partly_blind && self.clients_are_answered()) =>
             {

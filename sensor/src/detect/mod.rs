@@ -17,6 +17,7 @@ mod level;
 pub mod names;
 mod network;
 mod observation;
+mod pause;
 mod place;
 pub mod rcode;
 mod reading;
@@ -26,6 +27,7 @@ pub mod server;
 pub mod spoof;
 pub mod standing;
 pub mod thresholds;
+pub mod told;
 pub mod usual;
 pub mod visibility;
 

@@ -22,6 +22,7 @@ const LARGE: u32 = 1_232;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Answered {
+    first: Duration,
     last: Duration,
     is_large: bool,
 }
@@ -54,7 +55,11 @@ impl Names {
                         return;
                     }
                 }
-                let known = self.answered.entry(key).or_default();
+                let new = Answered {
+                    first: answer.at,
+                    ..Answered::default()
+                };
+                let known = self.answered.entry(key).or_insert(new);
                 known.last = now;
                 // A truncated answer is as large as fits.
                 known.is_large |= answer.bytes > LARGE || answer.fragmented || answer.truncated;
@@ -77,11 +82,12 @@ impl Names {
         let denied = |answer: &crate::measure::dossier::Answer| {
             usize::from(answer.rcode) == NXDOMAIN && dossier.begun <= answer.at
         };
-        dossier.answer().is_some_and(denied)
-            && dossier
-                .question
-                .as_ref()
-                .is_some_and(|question| self.is_known(question))
+        // What is denied and then answered is a name that has come, and none that has gone.
+        let before = |question| {
+            let known = self.answered.get(&key(question));
+            known.is_some_and(|known| known.first <= dossier.begun)
+        };
+        dossier.answer().is_some_and(denied) && dossier.question.as_ref().is_some_and(before)
     }
 
     /// Whether a question was answered before.

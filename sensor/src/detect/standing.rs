@@ -54,6 +54,10 @@ impl Standing {
         // One that never answered, of several: their clients live without it, and always have.
         let usual = &state.usual.failed;
         if !state.has_answered {
+            // Whoever once could do without it still can, however little else is asked now.
+            if state.was_minor || askers.is_a_stray_ones(server) && share_of_all < LITTLE {
+                return Self::Minor;
+            }
             let is_minor = askers
                 .asks_most(server)
                 .is_none_or(|part| part < limits.minor_share);

@@ -222,6 +222,13 @@ pub enum Unusable {
 const SHARES: [&str; 1] = ["crowd_answered"];
 
 impl Thresholds {
+    /// Above which time an answer is slow, in seconds, where 95 % usually take no longer than `usual`.
+    #[must_use]
+    pub fn slow_from(&self, usual: Option<f64>) -> f64 {
+        let rise = usual.map_or(self.slow.critical, |usual| self.usual_rise * usual);
+        self.slow.warning.max(rise)
+    }
+
     /// Whether rules can compare with them.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub struct Copies {
 impl Copies {
     /// Of these dossiers; nearly all answers take less than `slowest` seconds.
     pub fn of(dossiers: &[&Dossier], slowest: f64, now: Duration, timeout: Duration) -> Self {
-        let patience = Duration::from_secs_f64((PATIENCE * slowest).max(LEAST)).min(timeout);
+        let patience = patience(slowest, timeout);
         let mut copies = Self::default();
         let told = |dossier: &&&Dossier| dossier.errors.iter().all(|error| error.about_answer);
         for dossier in dossiers.iter().filter(told) {
@@ -86,6 +86,25 @@ impl Copies {
         let surely = interval::lower_likely(self.second.failed, self.second.all);
         surely > first.midpoint(1.0)
     }
+}
+
+/// For how long an answer is waited for.
+fn patience(slowest: f64, timeout: Duration) -> Duration {
+    Duration::from_secs_f64((PATIENCE * slowest).max(LEAST)).min(timeout)
+}
+
+/// When a first copy was last sent that failed. Second copies that are sent later tell of a failure that is over: they
+/// are answered, whatever it was.
+#[must_use]
+pub fn goes_on(dossiers: &[&Dossier], slowest: f64, now: Duration, timeout: Duration) -> Duration {
+    let patience = patience(slowest, timeout);
+    let lost = dossiers.iter().filter_map(|dossier| {
+        let first = *dossier.copies.first()?;
+        let answer = dossier.answer().map(|answer| answer.at);
+        let failed = answer.map_or(now, |at| at) > first + patience;
+        failed.then_some(first)
+    });
+    lost.max().unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]

@@ -194,6 +194,8 @@ impl FromStr for Rcode {
             ("nxdomain", 3),
             ("notimp", 4),
             ("refused", 5),
+            ("yxdomain", 6),
+            ("nxrrset", 8),
             ("notauth", 9),
         ];
         let found = names.iter().find(|(name, _)| *name == text);
@@ -236,6 +238,7 @@ fn qtype(name: &str) -> Result<u16, String> {
         ("IXFR", 251),
         ("AXFR", 252),
         ("ANY", 255),
+        ("CAA", 257),
     ];
     let found = names.iter().find(|(known, _)| *known == name);
     found

@@ -1,6 +1,7 @@
 //! Hardly a query comes any more: so an outage on the way looks from the server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, share};
@@ -12,6 +13,10 @@ use crate::detect::rule::Rule;
 
 /// One client that asks more than this share of all may have stopped, and nothing has collapsed.
 const HEAVY: f64 = 0.5;
+
+/// Moments at which it may have fallen.
+const STEP: Duration = Duration::from_millis(250);
+const STEPS: u32 = 20;
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -50,7 +55,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let clients = usual.clients.mean();
     reading.state = if reference < limits.collapse_rate || clients < limits.collapse_clients {
         State::Unknown("too little traffic, or too few clients, to miss it")
-    } else if rate < warning && !(is_sudden(facts) && is_quieter(facts)) {
+    } else if rate < warning && !(is_sudden(facts, warning) && is_quieter(facts)) {
         // An office goes home, or a test has ended: one that is open already goes on.
         State::Holds
     } else if rate < warning {
@@ -74,19 +79,26 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     })
 }
 
-/// Whether there was about as much as usual a moment before.
-fn is_sudden(facts: &Facts<'_>) -> bool {
+/// Whether there was about as much as usual a moment before, and hardly anything from then on: an office goes home less
+/// suddenly.
+fn is_sudden(facts: &Facts<'_>, warning: f64) -> bool {
     let lasting = facts.limits.collapse_lasting;
-    let (from, to) = (
-        facts.now().saturating_sub(3 * lasting),
-        facts.now().saturating_sub(lasting),
-    );
-    let mut before = Span::empty(to);
-    for span in facts.state.history.between(from, to) {
-        before.add(&span);
-    }
-    before.elapsed = to.saturating_sub(from);
-    before.rate(before.counters.queries) >= facts.state.usual.rate.mean() / 3.0
+    let rate = |from: Duration, to: Duration| {
+        let mut sum = Span::empty(to);
+        for span in facts.state.history.between(from, to) {
+            sum.add(&span);
+        }
+        sum.elapsed = to.saturating_sub(from);
+        sum.rate(sum.counters.queries)
+    };
+    let usual = facts.state.usual.rate.mean();
+    // The moment at which it fell: as long ago as it takes to notice it, or a little more.
+    let mut steps = (0..=STEPS).map(|n| facts.now().saturating_sub(lasting + n * STEP));
+    steps.any(|then| {
+        rate(then.saturating_sub(lasting), then) >= usual / 2.0
+            && rate(then.saturating_sub(lasting / 2), then) >= usual / 3.0
+            && rate(then, then + lasting) < warning
+    })
 }
 
 /// Whether it was never so quiet before, and chance alone does not explain it.

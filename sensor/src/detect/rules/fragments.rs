@@ -1,5 +1,7 @@
 //! Answers are too large for the way: ICMP says so about them, or their later fragments do not come.
 
+use std::collections::BTreeSet;
+
 use sensor_common::class::ErrorKind;
 
 use crate::detect::again::{self, Again};
@@ -11,6 +13,7 @@ use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
 use crate::measure::counted::{counted, were};
 use crate::measure::dossier::{Dossier, IcmpSeen};
+use crate::measure::sketch::Prefix;
 
 /// ICMP errors about answers that it takes.
 const ERRORS: u64 = 5;
@@ -20,6 +23,8 @@ const LEAST: f64 = 0.01;
 const MOSTLY: f64 = 0.3;
 /// And no more than this one of the small ones.
 const FEW: f64 = 0.1;
+/// Networks that are looked at one by one.
+const NETWORKS: usize = 16;
 /// First fragments that it takes.
 const FIRST: u64 = 10;
 /// Later fragments for each first one, below which they are lost; one is the least that there can be.
@@ -78,10 +83,28 @@ fn are_of_answers(facts: &Facts<'_>) -> bool {
 /// Large answers that are asked for again, while small ones arrive: whatever ICMP says of it, and however rarely.
 #[must_use]
 pub fn large_lost(facts: &Facts<'_>) -> Option<Again> {
+    // A path of its own leads to each network, and may be too small alone.
+    let again =
+        |dossier: &&&Dossier| again::is_large(dossier) && again::is_again(dossier) == Some(true);
+    let networks = facts.recent.iter().filter(again);
+    let networks: BTreeSet<_> = networks.map(|lost| Prefix::network(lost.client)).collect();
+    let mut networks = networks.iter().take(NETWORKS);
+    lost_of(facts, &|_| true).or_else(|| {
+        networks.find_map(|network| {
+            lost_of(facts, &|dossier| {
+                Prefix::network(dossier.client) == *network
+            })
+        })
+    })
+}
+
+/// The same of a part of the clients.
+fn lost_of(facts: &Facts<'_>, is_of: &dyn Fn(&Dossier) -> bool) -> Option<Again> {
     let warning = facts.alarm_share(MOSTLY, &facts.state.usual.large_asked_again);
-    let small = |dossier: &Dossier| !again::is_large(dossier);
-    let mut large = again::looks(facts.recent, facts.now(), &again::is_large);
-    let mut small = again::looks(facts.recent, facts.now(), &small);
+    let is_small = |dossier: &Dossier| !again::is_large(dossier) && is_of(dossier);
+    let is_large = |dossier: &Dossier| again::is_large(dossier) && is_of(dossier);
+    let mut large = again::looks(facts.recent, facts.now(), &is_large);
+    let mut small = again::looks(facts.recent, facts.now(), &is_small);
     let arrive = small.all(|small| small.answered != 0 && small.share() <= FEW);
     large.find(|large| arrive && large.is_above(warning))
 }

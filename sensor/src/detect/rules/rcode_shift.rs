@@ -1,7 +1,10 @@
 //! Far more answers with an rcode that says no than usual.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use sensor_common::server::ServerKey;
 
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, float, share};
@@ -10,7 +13,9 @@ use crate::detect::level::Level;
 use crate::detect::rcode::{NOERROR, NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
+use crate::detect::told::What;
 use crate::measure::counted::counted;
+use crate::measure::dossier::Dossier;
 
 /// Spans that are looked at, the shortest that has enough answers first.
 const SPANS: [Duration; 5] = [
@@ -31,6 +36,8 @@ const CLIENTS: usize = 5;
 const OFTEN: u64 = 3;
 /// Of the refused those who were never served, and of the others those who are.
 const STRANGE: f64 = 0.8;
+/// What an update required is not so: YXDOMAIN, YXRRSET and NXRRSET (RFC 2136, 2.2), which a DHCP server asks for.
+const PREREQUISITES: RangeInclusive<usize> = 6..=8;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -71,7 +78,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     // A small share shows in a longer time only.
     for span in &spans[enough..] {
         let all = answers(span);
-        for rcode in NOERROR + 1..16 {
+        for rcode in (NOERROR + 1..16).filter(|rcode| !PREREQUISITES.contains(rcode)) {
             let some = span.counters.answers_by_rcode[rcode];
             let usual = &facts.state.usual.rcodes[rcode];
             let least = if rcode == NXDOMAIN {
@@ -89,7 +96,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
                 continue;
             }
             let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
-            let fires = enough && instead && (lower > warning || absolute);
+            let unusual = lower > warning && !is_as_ever(facts, rcode);
+            let fires = enough && instead && (unusual || absolute);
             let shift = Shift {
                 rcode,
                 share: share(some, all),
@@ -117,6 +125,19 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
         .or(worst)
 }
 
+/// Whether those who are told so are those who always are: the others have gone, or ask less.
+fn is_as_ever(facts: &Facts<'_>, rcode: usize) -> bool {
+    let is = |dossier: &Dossier| {
+        let answer = dossier.answer();
+        answer.is_some_and(|answer| usize::from(answer.rcode) == rcode)
+    };
+    let answered = facts.asked_in(LONG);
+    let answered = answered.filter(|dossier| dossier.answer().is_some());
+    let state = facts.state;
+    let what = What::Rcode(rcode);
+    state.told.explains(answered, what, &state.usual, &is)
+}
+
 /// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.
 fn nobody_is_served(facts: &Facts<'_>) -> bool {
     let mut clients: BTreeMap<_, u64> = BTreeMap::new();
@@ -127,21 +148,26 @@ fn nobody_is_served(facts: &Facts<'_>) -> bool {
     facts.state.known.is_empty() && insist >= CLIENTS && insist * 2 >= clients.len()
 }
 
-/// Whether nearly all who are refused were never served, and who was is served still.
-fn only_strangers_are_refused(facts: &Facts<'_>) -> bool {
+/// Whether nearly all who are told so were never served, and who was is served still.
+fn only_strangers_are_told(facts: &Facts<'_>, rcode: usize) -> bool {
+    let state = facts.state;
+    let is_known = |client: &ServerKey| match rcode {
+        REFUSED => state.known.contains_key(client),
+        _ => state.told.is_served(client),
+    };
     let (mut strange, mut refused, mut served, mut known) = (0, 0, 0, 0);
     for dossier in facts.asked_in(LONG) {
         let Some(answer) = dossier.answer() else {
             continue;
         };
-        let is_refused = usize::from(answer.rcode) == REFUSED;
-        let is_known = facts.state.known.contains_key(&dossier.client);
+        let is_refused = usize::from(answer.rcode) == rcode;
+        let is_known = is_known(&dossier.client);
         refused += u64::from(is_refused);
         strange += u64::from(is_refused && !is_known);
         known += u64::from(is_known);
         served += u64::from(is_known && !is_refused);
     }
-    !facts.state.known.is_empty()
+    !state.known.is_empty()
         && share(strange, refused) >= STRANGE
         && (known == 0 || share(served, known) >= STRANGE)
 }
@@ -203,11 +229,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading.unknown("too few answers");
     }
     // Nobody who is served is hurt.
-    let most = if shift.rcode == REFUSED && only_strangers_are_refused(facts) {
+    let most = if only_strangers_are_told(facts, shift.rcode) {
         Level::Warning
     } else {
-        Level::Critical
+        facts.worst_failure()
     };
+    if let Some(why) = facts.is_minor() {
+        return reading.unknown(why);
+    }
     let reading = reading.graded().at_most(most);
     reading.only_if(shift.fires).saying(|| {
         let usual = shift

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use crate::detect::facts::Facts;
+use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::float;
 use crate::detect::interval;
 use crate::detect::level::Level;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::server::Errors;
+use crate::detect::told::What;
 use crate::measure::counted::counted;
+use crate::measure::dossier::Dossier;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -26,8 +28,7 @@ const MOST: f64 = 0.5;
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let usual = facts.state.usual.latency.quantile(0.95);
-    let rise = usual.map_or(limits.slow.critical, |usual| limits.usual_rise * usual);
-    let warning = limits.slow.warning.max(rise);
+    let warning = limits.slow_from(usual);
     let mut times: Vec<f64> = Vec::new();
     for length in SPANS {
         times = facts
@@ -69,7 +70,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     reading
         .graded()
         .at_most(most)
-        .only_if(interval::lower(slow, all) > SLOW && lasts())
+        .only_if(interval::lower(slow, all) > SLOW && lasts() && !is_as_ever(facts, warning))
         .saying(|| {
             let usual = usual.map_or_else(String::new, |usual| {
                 format!("; usually 95 % take at most {:.0} ms", usual * 1e3)
@@ -115,6 +116,16 @@ fn lasts(facts: &Facts<'_>, warning: f64) -> bool {
         }
     }
     until.saturating_sub(begun) >= LASTS
+}
+
+/// Whether those who wait are those who always do: the others have gone.
+fn is_as_ever(facts: &Facts<'_>, warning: f64) -> bool {
+    let latency = |dossier: &Dossier| Some(dossier.latency()?.as_secs_f64());
+    let answered = facts.asked_in(LONG + facts.clock.timeout);
+    let answered = answered.filter(|dossier| latency(dossier).is_some());
+    let is = |dossier: &Dossier| latency(dossier).is_some_and(|time| time > warning);
+    let state = facts.state;
+    state.told.explains(answered, What::Slow, &state.usual, &is)
 }
 
 /// Whether it may be a cache that fills again behind a failure that is over.

@@ -2,7 +2,7 @@
 
 use crate::detect::connections::{self, FAILS, SYNS};
 use crate::detect::facts::Facts;
-use crate::detect::history::share;
+use crate::detect::history::{float, share};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::visibility::Visibility;
@@ -10,6 +10,8 @@ use crate::measure::counted::{counted, were};
 
 /// So many tell for sure, where all of them fail and chance can be no reason.
 const MANY: u64 = 10;
+/// Of what goes on for ever this much looks like something else.
+const CHANCE: f64 = 0.001;
 /// Most are accepted.
 const MOSTLY: f64 = 0.5;
 
@@ -40,9 +42,13 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let sent_there =
         span.counters.answers_truncated * 2 >= syns || span.counters.truncated * 2 >= syns;
     let none = accepted == 0 && syns >= MANY && sent_there && usual.count() < 5.0;
-    let [_, accepted_of_many, refused_of_many] = newest(MANY).connections();
-    // Nor is it chance that each is answered with RST, where most used to be accepted.
-    let closed = accepted_of_many == 0 && refused_of_many >= MANY && usual.upper() < MOSTLY;
+    // Nor is it chance that each is answered with RST for longer than a restart takes, where most used to be accepted.
+    let lately = connections::of_a_restart(&facts.state.history, SYNS[0]);
+    let [_, accepted_lately, refused_lately] = lately.connections();
+    let closed = accepted_lately == 0
+        && refused_lately >= SYNS[0]
+        && usual.upper() < MOSTLY
+        && usual.upper().powf(float(refused_lately)) < CHANCE;
     let flood = super::syn_flood::is_on(facts);
     reading
         .graded()

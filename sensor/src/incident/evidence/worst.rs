@@ -5,7 +5,7 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::super::chronology::MOMENT;
-use super::super::copies::Copies;
+use super::super::copies::{self, Copies};
 use crate::detect::again::Again;
 use crate::detect::history::float;
 use crate::detect::rules::one_source::{self, Source};
@@ -86,17 +86,27 @@ impl Worst {
             self.elsewhere = (many, from);
         }
         let usual = facts.state.usual.latency.quantile(0.95).unwrap_or(0.1);
+        let slowest = self.latency[1].map_or(0.0, |(_, p95)| p95);
+        let (now, timeout) = (facts.now(), facts.clock.timeout);
+        let goes_on = copies::goes_on(&since, slowest, now, timeout);
         let copies = since.iter().filter(|dossier| {
             let own = dossier
                 .latency()
                 .map_or(f64::MAX, |time| time.as_secs_f64());
             let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
-            dossier.copies.len() > 1 && own <= 3.0 * usual.max(0.02) && wait >= own + 0.5
+            let is_during = || {
+                let answer = dossier.answer();
+                let latency = dossier.latency().unwrap_or_default();
+                answer.is_some_and(|answer| answer.at.saturating_sub(latency) <= goes_on)
+            };
+            dossier.copies.len() > 1
+                && own <= 3.0 * usual.max(0.02)
+                && wait >= own + 0.5
+                && is_during()
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);
-        let slowest = self.latency[1].map_or(0.0, |(_, p95)| p95);
-        let copies = Copies::of(&since, slowest, facts.now(), facts.clock.timeout);
+        let copies = Copies::of(&since, slowest, now, timeout);
         if copies.decided() >= self.copies.decided() {
             self.copies = copies;
         }

@@ -77,11 +77,18 @@ pub fn failing_upstreams(server: &ServerKey, detector: &Detector, now: Duration)
             _ => *failed += 1,
         }
     }
-    let bad = |(failed, slow, fine): &(u64, u64, u64)| failed + slow >= 2 && failed + slow > *fine;
+    // One that fails in a part is bad as well, where its own rules say so.
+    let is_failing = |key: &ServerKey| {
+        let state = detector.server(key);
+        state.is_some_and(|state| state.failing_since.is_some())
+    };
+    let bad = |key: &ServerKey, (failed, slow, fine): &(u64, u64, u64)| {
+        failed + slow >= 2 && (failed + slow > *fine || is_failing(key))
+    };
     let all = upstreams.len();
     let failing: Vec<ServerKey> = upstreams
         .iter()
-        .filter(|(_, counts)| bad(counts))
+        .filter(|(key, counts)| bad(key, counts))
         .map(|(key, _)| *key)
         .collect();
     // A resolver always asks some that are dead: one of many tells something where it used to answer, and where enough

@@ -1,0 +1,268 @@
+//! What is usual of a server is learnt from what was judged healthy, some time later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sensor_common::class::{ErrorKind, TcpEvent};
+
+use super::{SETTLED, ServerState, ZONE_DEPTH};
+use crate::detect::baseline::{ADAPTS, Baseline, SLOW};
+use crate::detect::cohort::{Asked, Clock};
+use crate::detect::history::{self, Span};
+use crate::detect::rcode::NOERROR;
+use crate::detect::reading::Reading;
+use crate::detect::rule::Rule;
+use crate::detect::thresholds::Thresholds;
+use crate::detect::{again, connections, crowd, interval};
+use crate::measure::dossier::Dossier;
+use crate::measure::sketch::Prefix;
+
+/// Queries after which a small part of failures has been noticed, and how long that may take at most.
+const NOTICED: u64 = 150;
+const MOST_LAG: Duration = Duration::from_secs(20);
+/// Dossiers are learnt so often.
+const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// A tick of so long stands for several in which nothing happened.
+const LONG_TICK: Duration = Duration::from_millis(500);
+
+impl ServerState {
+    /// Notes a tick's verdict, and learns what happened some time before if all was well since.
+    pub(in crate::detect) fn learn(
+        &mut self,
+        now: Duration,
+        elapsed: Duration,
+        readings: &[Reading],
+        recent: &[&Dossier],
+        clock: &Clock,
+        limits: &Thresholds,
+    ) {
+        self.follow_rate(elapsed, limits);
+        let fires = |reading: &&Reading| reading.level().is_some();
+        let failing = readings.iter().any(|reading| {
+            reading.rule.is_failure() && reading.rule != Rule::Collapse && fires(&reading)
+        });
+        if readings.iter().any(|reading| fires(&reading)) {
+            let since = match self.noticed {
+                Some((since, until)) if now.saturating_sub(until) <= SETTLED => since,
+                _ => now,
+            };
+            self.noticed = Some((since, now));
+        }
+        let adapts = !failing && self.adapts(now);
+        let to = now.saturating_sub(SETTLED);
+        let unhealthy = self
+            .noticed
+            .is_some_and(|(_, until)| until + Duration::from_secs(1) >= to)
+            && !adapts;
+        if unhealthy || (self.is_low(limits) && !adapts) {
+            self.learnt_to = self.learnt_to.max(to);
+            self.failures_learnt_to = self.failures_learnt_to.max(to);
+            self.dossiers_learnt_to = self.dossiers_learnt_to.max(to);
+            return;
+        }
+        self.learn_failures(now, clock, limits);
+        if to <= self.learnt_to {
+            return;
+        }
+        let slow = limits.slow_from(self.usual.latency.quantile(0.95));
+        self.learn_between(self.learnt_to, to, adapts, recent, slow);
+        self.learnt_to = to;
+    }
+
+    /// A symptom has gone on for so long that it counts as usual, unless queries fail.
+    #[must_use]
+    pub fn adapts(&self, now: Duration) -> bool {
+        self.noticed
+            .is_some_and(|(since, _)| now.saturating_sub(since) >= ADAPTS)
+    }
+
+    /// A rate that may become a collapse must not be learnt as usual before that.
+    pub(super) fn is_low(&self, limits: &Thresholds) -> bool {
+        let usual = self.usual.rate_fast.mean();
+        let lately = self.history.over(Duration::from_secs(1));
+        usual >= limits.collapse_rate
+            && lately.rate(lately.counters.queries) < limits.collapse_share * usual
+    }
+
+    pub(super) fn follow_rate(&mut self, elapsed: Duration, limits: &Thresholds) {
+        let tick = self.history.over(elapsed);
+        let rate = tick.rate(tick.counters.queries);
+        // Ticks that were left out because nothing happened in them.
+        let ticks = elapsed.as_nanos() / LONG_TICK.as_nanos();
+        let elapsed = elapsed / (2 * ticks as u32).max(1);
+        for _ in 0..(2 * ticks).clamp(1, 64) {
+            self.add_rate(rate, elapsed, limits);
+        }
+    }
+
+    fn add_rate(&mut self, rate: f64, elapsed: Duration, limits: &Thresholds) {
+        // The Poisson spread of a tick's count, where the rate has been steadier than that.
+        let mean = self.usual.rate.mean();
+        let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
+        let spread = self.usual.rate.spread().max(least);
+        let known = self.usual_rate(limits).is_some();
+        let alarm = known && self.cusum.add(rate, mean, spread);
+        self.alarms = self.alarms << 1 | u8::from(alarm);
+    }
+
+    fn learn_between(
+        &mut self,
+        from: Duration,
+        to: Duration,
+        adapts: bool,
+        recent: &[&Dossier],
+        slow: f64,
+    ) {
+        if to.saturating_sub(from) >= LONG_TICK {
+            // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
+            let spans: Vec<Span> = self.history.between(from, to).collect();
+            let mut at = from;
+            for span in spans {
+                let begun = span.end.saturating_sub(span.elapsed);
+                self.learn_span(at, begun, adapts, &[]);
+                at = at.max(begun);
+                self.learn_span(at, span.end, adapts, &[span]);
+                at = at.max(span.end);
+            }
+            self.learn_span(at, to, adapts, &[]);
+        } else {
+            let spans: Vec<Span> = self.history.between(from, to).collect();
+            self.learn_span(from, to, adapts, &spans);
+        }
+        if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            let begun = to.saturating_sub(MOST_LAG);
+            if self.dossiers_learnt_to < begun {
+                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[], slow);
+            }
+            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent, slow);
+            self.dossiers_learnt_to = to;
+        }
+    }
+
+    fn learn_span(&mut self, from: Duration, to: Duration, adapts: bool, spans: &[Span]) {
+        let elapsed = to.saturating_sub(from);
+        if elapsed.is_zero() {
+            return;
+        }
+        let mut sum = Span::empty(to);
+        for span in spans {
+            sum.add(span);
+        }
+        sum.elapsed = elapsed;
+        let usual = &mut self.usual;
+        usual.learnt += elapsed;
+        let counters = &sum.counters;
+        usual.learn_rate(sum.rate(counters.queries), elapsed, false);
+        let answers: u64 = counters.answers_by_rcode.iter().sum();
+        for (usual, count) in usual.rcodes.iter_mut().zip(counters.answers_by_rcode) {
+            usual.learn(count, answers);
+        }
+        let rate = |count| sum.rate(count);
+        let learn = |usual: &mut Baseline, count| {
+            usual.learn(rate(count), elapsed, SLOW, false);
+        };
+        learn(&mut usual.noerror, counters.answers_by_rcode[NOERROR]);
+        learn(&mut usual.unmatched, counters.transactions.unmatched);
+        learn(&mut usual.garbage, counters.garbage);
+        let syns = counters.tcp[TcpEvent::Syn.index()];
+        learn(&mut usual.syns, syns);
+        let accepted = counters.tcp[TcpEvent::SynAck.index()];
+        usual.truncated.learn(counters.answers_truncated, answers);
+        // A server of few connections may have lost TCP without anybody having noticed it yet.
+        if adapts || !connections::may_rise(&self.history, &usual.syns_failed) {
+            usual.syns_failed.learn(syns.saturating_sub(accepted), syns);
+        }
+        let about_answers = |kind: ErrorKind| counters.backscatter[kind.index()];
+        usual.answers_lost.learn(
+            about_answers(ErrorKind::TooBig) + about_answers(ErrorKind::TimeExceeded),
+            counters.responses,
+        );
+        usual
+            .answers_unwanted
+            .learn(about_answers(ErrorKind::Port), counters.responses);
+    }
+
+    fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {
+        let lately = self.history.over(SETTLED);
+        let rate = lately.rate(lately.counters.queries).max(0.1);
+        let lag = Duration::from_secs_f64(history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
+        let (from, to) = (self.failures_learnt_to, now.saturating_sub(lag));
+        if to <= from {
+            return;
+        }
+        self.failures_learnt_to = to;
+        // A small part of few queries may be on its way to be noticed.
+        let lately = self.cohorts.enough(
+            NOTICED,
+            Duration::from_secs(1),
+            Duration::from_mins(1),
+            clock,
+        );
+        let (failed, decided) = (lately.failed(), lately.decided());
+        let suspicious = (limits.partial_share.warning / 2.0).max(self.usual.failed.upper());
+        if interval::lower_likely(failed, decided) > suspicious {
+            return;
+        }
+        let mut asked = Asked::default();
+        for cohort in self.cohorts.between(from, to) {
+            asked.add(&cohort.as_of(clock.now, clock.timeout, clock.overdue));
+        }
+        self.usual.failed.learn(asked.failed(), asked.decided());
+    }
+
+    fn learn_dossiers(
+        &mut self,
+        from: Duration,
+        to: Duration,
+        adapts: bool,
+        recent: &[&Dossier],
+        slow: f64,
+    ) {
+        let elapsed = to.saturating_sub(from);
+        let now = self.history.now();
+        let usual = &mut self.usual;
+        let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
+        let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
+        let mut zones: BTreeMap<String, u64> =
+            usual.zones.keys().map(|key| (key.clone(), 0)).collect();
+        let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
+        let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
+        for dossier in recent.iter().filter(is_of) {
+            if let Some(latency) = dossier.latency() {
+                usual.latency.learn(latency);
+                let denied = self.names.is_denied(dossier);
+                usual.denied.learn(u64::from(denied), 1);
+                self.told.learn(dossier, latency.as_secs_f64() > slow);
+            }
+            if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
+                usual.asked_again.learn(u64::from(again), 1);
+                if again::is_large(dossier) {
+                    usual.large_asked_again.learn(u64::from(again), 1);
+                }
+            }
+            let weight = u64::from(dossier.weight);
+            let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
+            *bytes.entry(Prefix::network(dossier.client)).or_default() += weight * answered;
+            if let Some(question) = &dossier.question {
+                for labels in 1..=ZONE_DEPTH {
+                    if let Some(zone) = question.zone(labels) {
+                        *zones.entry(zone.into()).or_default() += weight;
+                    }
+                }
+            }
+        }
+        let seconds = elapsed.as_secs_f64().max(0.001);
+        let rate = |count: u64| history::float(count) / seconds;
+        for (network, count) in bytes {
+            usual.learn_bytes(network, rate(count), elapsed);
+        }
+        for (zone, count) in zones {
+            usual.learn_zone(&zone, rate(count), elapsed);
+        }
+        if let Some(each) = crowd::each(recent, to) {
+            usual.each.learn(each, elapsed, SLOW, false);
+        }
+        let clients = history::float(clients.len() as u64);
+        usual.clients.learn(clients, elapsed, SLOW, false);
+    }
+}
