@@ -46,6 +46,7 @@ pub trait Packet: Copy {
     /// The same bytes, to be read once more: what was compared with a constant the verifier would otherwise know, and
     /// follow all that comes after once for each outcome.
     #[inline(always)]
+    #[must_use]
     fn anew<const N: usize>(bytes: &[u8; N]) -> &[u8; N] {
         bytes
     }

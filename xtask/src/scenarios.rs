@@ -34,9 +34,9 @@ pub fn run(options: &Options) -> Result<()> {
     command.current_dir(&root).args(build);
     command.args(["--bin", "sensor", "--example", "scenarios"]);
     process::run(&mut command)?;
-    let built = root.join("target/debug");
-    let mut command = Command::new(built.join("examples/scenarios"));
-    command.arg("--sensor").arg(built.join("sensor"));
+    let folder = root.join("target/debug");
+    let mut command = Command::new(folder.join("examples/scenarios"));
+    command.arg("--sensor").arg(folder.join("sensor"));
     command.args(&options.options);
     process::run(&mut command)
 }

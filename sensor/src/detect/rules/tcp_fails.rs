@@ -119,14 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn ten_syns_refused_with_rst_are_no_chance_where_most_used_to_be_accepted() {
+    fn refused_for_longer_than_a_restart_takes_is_no_chance_where_most_used_to_be_accepted() {
         let refused = Some(TcpEvent::Refused);
-        assert!(fires(&[refused; 10], 40));
-        assert!(!fires(&[refused; 9], 40), "too few");
+        let behind = |well: usize, ill: &[Option<TcpEvent>]| {
+            let mut all = vec![Some(TcpEvent::SynAck); well];
+            all.extend(ill);
+            all
+        };
+        // Too few of ten seconds to be above what alarms by their share.
+        assert!(fires(&behind(20, &[refused; 15]), 40));
+        assert!(!fires(&behind(20, &[refused; 9]), 40), "a restart");
         assert!(!fires(&[None; 10], 40), "dropped, as ever so many were");
         assert!(!fires(&[refused; 10], 100), "half of them always failed");
-        let mut one_accepted = [refused; 11];
-        one_accepted[5] = Some(TcpEvent::SynAck);
-        assert!(!fires(&one_accepted, 40));
     }
 }
