@@ -30,7 +30,13 @@ fn directory(name: &str) -> PathBuf {
 /// Where the program is, for a user who may not look into the directories of the build.
 fn program(directory: &Path) -> PathBuf {
     let path = directory.join("sensor");
-    fs::copy(env!("CARGO_BIN_EXE_sensor"), &path).expect("copied");
+    // By another process: a test beside this one that starts a program at this moment would else hold the copy open for
+    // writing, and it could not be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_sensor"))
+        .arg(&path)
+        .status();
+    assert!(copied.expect("cp runs").success());
     fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("its owner");
     path
 }

@@ -121,7 +121,10 @@ fn ignored_in(path: &Path) -> Result<Vec<(String, String)>> {
             module = rest.trim_end_matches([' ', '{', ';']);
         } else if let Some(rest) = line.strip_prefix("#[ignore = \"") {
             reason = rest.strip_suffix("\"]");
-        } else if let Some(rest) = line.strip_prefix("fn ")
+        } else if let Some(rest) = line
+            .strip_prefix("async ")
+            .unwrap_or(line)
+            .strip_prefix("fn ")
             && let Some(reason) = reason.take()
         {
             let name = rest.split('(').next().context("a function has a name")?;
