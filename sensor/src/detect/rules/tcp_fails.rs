@@ -12,6 +12,9 @@ use crate::measure::counted::{counted, were};
 const MANY: u64 = 10;
 /// Of what goes on for ever this much looks like something else.
 const CHANCE: f64 = 0.001;
+/// A client that is not answered sends its SYN so often before it gives up: after 1, 3, 7 and 15 s again (RFC 6298
+/// section 2).
+const SYNS_EACH: u64 = 5;
 /// Most are accepted.
 const MOSTLY: f64 = 0.5;
 
@@ -38,10 +41,10 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     // Without a failure among the newest it is over.
     let goes_on = connections::failed(&spans[0]) != 0;
-    // None of all is more than chance, where truncated answers send clients to TCP.
+    // None of all is more than chance, where truncated answers send clients to TCP: they have no other way, now or ever.
     let sent_there =
-        span.counters.answers_truncated * 2 >= syns || span.counters.truncated * 2 >= syns;
-    let none = accepted == 0 && syns >= MANY && sent_there && usual.count() < 5.0;
+        span.counters.answers_truncated.max(span.counters.truncated) * SYNS_EACH >= syns;
+    let none = accepted == 0 && syns >= MANY && sent_there;
     // Nor is it chance that each is answered with RST for longer than a restart takes, where most used to be accepted.
     let lately = connections::of_a_restart(&facts.state.history, SYNS[0]);
     let [_, accepted_lately, refused_lately] = lately.connections();
