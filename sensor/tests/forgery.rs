@@ -169,6 +169,8 @@ fn what_the_host_sends_is_genuine() {
             .expect(program)
             .try_into()
             .expect("a classifier");
+        // The engine of test runs loads XDP alone.
+        loaded.load().expect("accepted");
         let options = TestRunOptions {
             data_in: Some(&exchange.response()),
             ..TestRunOptions::default()

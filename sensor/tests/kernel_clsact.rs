@@ -15,7 +15,7 @@ use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{AttachError, HookChoice};
 use sensor::engine::kernel::interface::Interface;
 use sensor::engine::kernel::leftover::Leftover;
-use sensor::engine::kernel::load::{LoadOptions, Loaded, load};
+use sensor::engine::kernel::load::{LoadOptions, Loaded, Programs, load};
 use sensor::engine::settings::for_ports;
 use sensor::engine::status::LinkState;
 use sensor::stage::namespace::Namespace;
@@ -239,6 +239,10 @@ fn loaded() -> Loaded {
     let settings = for_ports(&[]).expect("port 53");
     let log_level = None;
     load(LoadOptions {
+        programs: Programs {
+            ingress: true,
+            ..Programs::default()
+        },
         settings,
         log_level,
     })

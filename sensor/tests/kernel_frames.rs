@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
+use sensor::engine::kernel::load::{LoadOptions, Programs, load};
 use sensor::engine::kernel::test_run::{TestRunEngine, XDP_PASS};
 use sensor::engine::replay::counting::Counting;
 use sensor::engine::replay::host_engine::HostEngine;
@@ -129,6 +130,8 @@ fn tc_counts_as_the_host_does() {
         (PROGRAM_EGRESS, Direction::Egress),
     ] {
         let (mut kernel, mut host_engine) = (engine(), host_engine());
+        // The engine of test runs loads XDP alone.
+        classifier(&mut kernel, program).load().expect("accepted");
         let taken = corpus().into_iter().filter(|n| is_taken_by_tc(&n.frame));
         for (named, time) in taken.zip(times()) {
             kernel.set_time(time);
@@ -223,15 +226,20 @@ fn evicted_servers_are_counted_and_nothing_is_lost() {
 #[test]
 #[ignore = "needs a kernel"]
 fn the_loader_loads_nothing_but_observers() {
-    let mut kernel = engine();
-    let ebpf = &kernel.loaded().ebpf;
-    let mut loaded: Vec<&str> = ebpf
+    let loaded = load(LoadOptions {
+        programs: Programs::ALL,
+        settings: for_ports(&[]).expect("port 53"),
+        log_level: None,
+    });
+    let loaded = loaded.expect("a kernel");
+    let mut names: Vec<&str> = loaded
+        .ebpf
         .programs()
         .filter(|(_, program)| program.fd().is_ok())
         .map(|(name, _)| name)
         .collect();
-    loaded.sort_unstable();
-    assert_eq!(loaded, [PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP]);
+    names.sort_unstable();
+    assert_eq!(names, [PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP]);
 }
 
 /// Two addresses that an earlier hash took for one, whatever the secret.
@@ -275,15 +283,13 @@ fn is_taken_by_tc(frame: &[u8]) -> bool {
     frame.len() >= 14 + header
 }
 
+fn classifier<'e>(engine: &'e mut TestRunEngine, name: &str) -> &'e mut SchedClassifier {
+    let program = engine.loaded().ebpf.program_mut(name).expect(name);
+    program.try_into().expect("a classifier")
+}
+
 fn run_tc(engine: &mut TestRunEngine, name: &str, frame: &[u8]) -> i32 {
-    let program: &mut SchedClassifier = engine
-        .loaded()
-        .ebpf
-        .program_mut(name)
-        .expect(name)
-        .try_into()
-        .expect("a classifier");
-    program
+    classifier(engine, name)
         .test_run(TestRunOptions {
             data_in: Some(frame),
             ..TestRunOptions::default()

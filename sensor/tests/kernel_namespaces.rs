@@ -11,7 +11,7 @@ use sensor::engine::kernel::attach::attach;
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour};
 use sensor::engine::kernel::interface::{Interface, InterfaceError, Kind};
-use sensor::engine::kernel::load::{LoadOptions, load};
+use sensor::engine::kernel::load::{LoadOptions, Programs, load};
 use sensor::engine::settings::for_ports;
 use sensor::measure::interval::Interval;
 use sensor::measure::reading::Lane;
@@ -627,6 +627,7 @@ fn auto_falls_back_to_tc_where_the_driver_refuses() {
         ..found.expect("loopback")[0].clone()
     };
     let mut loaded = load(LoadOptions {
+        programs: Programs::ALL,
         settings: for_ports(&[]).expect("port 53"),
         log_level: None,
     })

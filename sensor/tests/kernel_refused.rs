@@ -4,7 +4,7 @@ use object::{Object, ObjectSection, ObjectSymbol};
 use sensor::engine::kernel::attach::plan;
 use sensor::engine::kernel::hook::HookChoice;
 use sensor::engine::kernel::interface::{Interface, Kind};
-use sensor::engine::kernel::load::{LoadError, LoadOptions, Loaded, OBJECT, load_object};
+use sensor::engine::kernel::load::{LoadError, LoadOptions, Loaded, OBJECT, Programs, load_object};
 use sensor::engine::settings::for_ports;
 use sensor::engine::status::LinkState;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_XDP};
@@ -32,6 +32,7 @@ fn load(object: &[u8]) -> Result<Loaded, LoadError> {
     load_object(
         object,
         LoadOptions {
+            programs: Programs::ALL,
             settings,
             log_level,
         },

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sensor::engine::kernel::load::{LoadOptions, load};
+use sensor::engine::kernel::load::{LoadOptions, Programs, load};
 use sensor::engine::kernel::preflight::Host;
 use sensor::engine::settings::for_ports;
 use sensor_common::names::{PROGRAM_EGRESS, PROGRAM_INGRESS, PROGRAM_XDP};
@@ -51,6 +51,7 @@ fn every_setting() -> Vec<LoadOptions> {
                         ..*ports
                     });
                     all.push(LoadOptions {
+                        programs: Programs::ALL,
                         settings,
                         log_level,
                     });

@@ -13,7 +13,7 @@ use crate::engine::kernel::hook::{HookChoice, TcFlavour};
 use crate::engine::kernel::interface::{Interface, Kind};
 use crate::engine::kernel::leftover::Leftover;
 use crate::engine::kernel::load::{
-    LoadError, LoadOptions, Loaded, OBJECT_SHA256, load, map_bytes, tells_cgroups,
+    LoadError, LoadOptions, Loaded, OBJECT_SHA256, Programs, load, map_bytes, tells_cgroups,
 };
 use crate::engine::kernel::preflight::{Host, NEEDED, tried_kernels};
 use crate::engine::status::LinkState;
@@ -62,6 +62,7 @@ pub async fn run(arguments: &DoctorArguments) -> Result<Outcome> {
     }
     // The verdict that counts is the verifier's: load it, attach nothing.
     let loaded = load(LoadOptions {
+        programs: Programs::ALL,
         settings: Box::new(Settings::DEFAULT),
         log_level: None,
     });

@@ -8,7 +8,7 @@ use super::clsact::Clsact;
 use super::held::{HeldHook, Hold};
 use super::hook::{AttachError, AttachOptions, Hook, HookChoice, TcFlavour};
 use super::interface::{Interface, Kind};
-use super::load::Loaded;
+use super::load::{Loaded, Programs};
 use super::{tc, xdp};
 use crate::engine::status::LinkState;
 
@@ -108,7 +108,26 @@ pub fn plan(interface: &Interface, hook: HookChoice, no_xdp: Option<&str>) -> (H
     }
 }
 
-/// Attaches to an interface of this thread's network namespace.
+/// What of the object may be attached to these interfaces.
+#[must_use]
+pub fn programs(interfaces: &[Interface], options: &AttachOptions) -> Programs {
+    let mut programs = Programs::default();
+    for interface in interfaces {
+        let (choice, _) = plan(interface, options.hook, None);
+        programs.xdp |= choice != HookChoice::Tc;
+        // Where the driver refuses XDP that nobody asked for, it is TC.
+        programs.ingress |= choice == HookChoice::Tc || options.hook == HookChoice::Auto;
+        programs.egress |= has_egress(interface, *options);
+    }
+    programs
+}
+
+/// Loopback has both directions on ingress.
+fn has_egress(interface: &Interface, options: AttachOptions) -> bool {
+    !options.ingress_only && interface.kind != Kind::Loopback
+}
+
+/// Attaches to an interface of this thread's network namespace. What [`programs`] tells is loaded.
 ///
 /// # Errors
 /// Nothing is attached then.
@@ -118,7 +137,7 @@ pub fn attach(
     options: &AttachOptions,
 ) -> Result<Attached, AttachError> {
     let (choice, mut reason) = plan(&interface, options.hook, loaded.no_xdp.as_deref());
-    let egress = !options.ingress_only && interface.kind != Kind::Loopback;
+    let egress = has_egress(&interface, *options);
     if choice != HookChoice::Tc {
         xdp::may_attach(loaded, &interface)?;
     }
@@ -204,6 +223,35 @@ mod tests {
         assert_eq!(
             plan(&interface(Kind::Loopback), HookChoice::Auto, None).0,
             HookChoice::Tc
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_attached_is_not_verified() {
+        let options = |hook, ingress_only| AttachOptions {
+            hook,
+            ingress_only,
+            tc: TcFlavour::Tcx,
+            take_over: false,
+        };
+        let of = |kind, hook| programs(&[interface(kind)], &options(hook, false));
+        let each = |programs: Programs| (programs.ingress, programs.egress, programs.xdp);
+        let veth = || Kind::Software("veth".into());
+        assert_eq!(each(of(veth(), HookChoice::Auto)), (true, true, false));
+        assert_eq!(each(of(veth(), HookChoice::Xdp)), (false, true, true));
+        assert_eq!(
+            each(of(Kind::Loopback, HookChoice::Auto)),
+            (true, false, false)
+        );
+        assert_eq!(
+            each(of(Kind::Hardware, HookChoice::Auto)),
+            (true, true, true),
+            "the driver may refuse XDP"
+        );
+        let both = [interface(Kind::Hardware), interface(Kind::Loopback)];
+        assert_eq!(
+            each(programs(&both, &options(HookChoice::Tc, true))),
+            (true, false, false)
         );
     }
 

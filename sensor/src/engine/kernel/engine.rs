@@ -9,7 +9,7 @@ use sensor_common::server::{SETS, WAYS};
 use sensor_common::settings::{DIRECTIONS, Direction, MAX_INGRESS, MAX_INTERFACES, Settings};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::attach::{Attached, attach};
+use super::attach::{Attached, attach, programs};
 use super::clsact::name;
 use super::counts::{Counts, monotonic};
 use super::hook::{AttachError, AttachOptions, HookChoice, TcFlavour};
@@ -92,7 +92,18 @@ impl KernelEngine {
         let all = Interface::all().await?;
         let ingress = Interface::with_uppers(&interfaces, &all)?;
         let settings = with_interfaces(&options.settings, &interfaces, &ingress)?;
+        let attach_options = AttachOptions {
+            hook: options.hook,
+            ingress_only: options.ingress_only,
+            // Where the kernel may not be asked, it refuses to attach too, and says why.
+            tc: options
+                .tc
+                .or_else(TcFlavour::probe)
+                .unwrap_or(TcFlavour::Tcx),
+            take_over: options.take_over,
+        };
         let mut loaded = load(LoadOptions {
+            programs: programs(&interfaces, &attach_options),
             settings,
             log_level: options.log_level,
         })?;
@@ -105,16 +116,6 @@ impl KernelEngine {
         let addresses = Interface::addresses();
         counts.set_own_addresses(&addresses);
         Leftover::remove_all(&all);
-        let attach_options = AttachOptions {
-            hook: options.hook,
-            ingress_only: options.ingress_only,
-            // Where the kernel may not be asked, it refuses to attach too, and says why.
-            tc: options
-                .tc
-                .or_else(TcFlavour::probe)
-                .unwrap_or(TcFlavour::Tcx),
-            take_over: options.take_over,
-        };
         let started = Instant::now();
         let attached = interfaces
             .into_iter()

@@ -73,9 +73,31 @@ pub fn map_bytes(cpus: u32, lanes: u32) -> usize {
     of_a_cpu * cpus as usize + shared
 }
 
+/// Which programs are loaded: the verifier takes long for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// For packets that come in, where there is no XDP.
+    pub ingress: bool,
+    /// For packets that go out.
+    pub egress: bool,
+    /// For packets that come in.
+    pub xdp: bool,
+}
+
+impl Programs {
+    /// All of them.
+    pub const ALL: Self = Self {
+        ingress: true,
+        egress: true,
+        xdp: true,
+    };
+}
+
 /// Options of a load.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
+    /// Those that will be attached, or may be.
+    pub programs: Programs,
     /// For the packet program.
     pub settings: Box<Settings>,
     /// Log lines of the kernel half that are kept; the verifier removes the others.
@@ -94,7 +116,7 @@ pub struct Loaded {
     pub no_xdp: Option<String>,
 }
 
-/// Loads every program that this kernel can run.
+/// Loads the programs that are wanted and that this kernel can run.
 ///
 /// # Errors
 /// Why not, and what to do.
@@ -127,14 +149,29 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
         .map_err(|error| LoadError::Other(chain(&error)))?;
     check_size(&mut ebpf, names::TOTALS, size_of::<Totals>())?;
     check_size(&mut ebpf, names::SHARDS, size_of::<Shard>())?;
+    let Programs {
+        ingress,
+        egress,
+        xdp,
+    } = options.programs;
     // First those without which nothing works.
-    for name in [names::PROGRAM_INGRESS, names::PROGRAM_EGRESS] {
+    for (name, wanted) in [
+        (names::PROGRAM_INGRESS, ingress),
+        (names::PROGRAM_EGRESS, egress),
+    ] {
+        if !wanted {
+            continue;
+        }
         let program: &mut SchedClassifier = program(&mut ebpf, name)?;
         program
             .load()
             .map_err(|error| refused(name, error, &host))?;
     }
-    let no_xdp = load_xdp(&mut ebpf, &host)?;
+    let no_xdp = if xdp {
+        load_xdp(&mut ebpf, &host)?
+    } else {
+        None
+    };
     log::info!("loaded BPF object {OBJECT_SHA256} for {cpus} CPUs");
     Ok(Loaded {
         ebpf,

@@ -11,7 +11,7 @@ use sensor_common::settings::{Direction, Settings};
 use sensor_ebpf::parse::Link;
 
 use super::counts::Counts;
-use super::load::{LoadError, LoadOptions, Loaded, chain, load, program};
+use super::load::{LoadError, LoadOptions, Loaded, Programs, chain, load, program};
 use crate::engine::ledger::Ledger;
 use crate::engine::replay::clock::{PacketClock, nanoseconds};
 use crate::engine::replay::counting::Counting;
@@ -43,6 +43,10 @@ impl TestRunEngine {
     pub fn new(name: impl Into<String>, settings: Box<Settings>) -> Result<Self, LoadError> {
         let name = name.into();
         let mut loaded = load(LoadOptions {
+            programs: Programs {
+                xdp: true,
+                ..Programs::default()
+            },
             settings: settings.clone(),
             log_level: None,
         })?;
