@@ -18,8 +18,11 @@ use crate::measure::sketch::Prefix;
 struct Fate {
     rejected: u64,
     answered: u64,
-    /// Answers to others since its first rejection.
+    /// Answers to others between its first rejection and its last: without both it would be one network's turn in
+    /// an outage that began or ended for all.
     others: u64,
+    /// Answers to others since its last rejection.
+    behind: u64,
 }
 
 /// Networks that were rejected, with nothing answered since, while others were answered; and how many those are.
@@ -33,10 +36,11 @@ pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
                 let fate = fates.entry(network).or_default();
                 fate.rejected += 1;
                 fate.answered = 0;
+                fate.others += std::mem::take(&mut fate.behind);
             }
             End::Answered(_) => {
                 for (other, fate) in &mut fates {
-                    fate.others += u64::from(*other != network && fate.rejected != 0);
+                    fate.behind += u64::from(*other != network && fate.rejected != 0);
                 }
                 fates.entry(network).or_default().answered += 1;
             }
