@@ -1,5 +1,6 @@
 //! What is usual: exponentially weighted means and spreads, and a one-sided CUSUM.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A fast baseline follows within seconds.
@@ -71,6 +72,45 @@ impl Baseline {
     }
 }
 
+/// A baseline whose readings wait: by the time that one is learnt, it is known whether anything was wrong then.
+#[derive(Clone, Debug, Default)]
+pub struct Settling {
+    baseline: Baseline,
+    /// When, what, and for how long it stands.
+    waiting: VecDeque<(Duration, f64, Duration)>,
+}
+
+impl Settling {
+    /// As [`Baseline::learn`], `lag` later; what waits while its rule fires is not learnt.
+    pub fn learn(
+        &mut self,
+        now: Duration,
+        reading: f64,
+        elapsed: Duration,
+        lag: Duration,
+        fires: bool,
+    ) {
+        if fires {
+            self.waiting.clear();
+            self.baseline.learn(reading, elapsed, SLOW, true);
+            return;
+        }
+        self.waiting.push_back((now, reading, elapsed));
+        while let Some((_, reading, elapsed)) = self
+            .waiting
+            .pop_front_if(|(at, _, _)| *at + lag <= now)
+        {
+            self.baseline.learn(reading, elapsed, SLOW, false);
+        }
+    }
+
+    /// As [`Baseline::after`].
+    #[must_use]
+    pub fn after(&self, learning: Duration) -> Option<f64> {
+        self.baseline.after(learning)
+    }
+}
+
 /// Page's cumulative sum: how far, and for how long, readings were above what is usual.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cusum {
@@ -139,6 +179,29 @@ mod tests {
         assert!((baseline.mean() - 10.0).abs() < 1e-9 && !baseline.adapts());
         baseline.learn(1_000.0, minute, SLOW, true);
         assert!(baseline.mean() > 100.0 && baseline.adapts());
+    }
+
+    #[test]
+    fn what_came_shortly_before_a_sign_is_not_learnt() {
+        let mut settling = Settling::default();
+        let second = Duration::from_secs(1);
+        let lag = 6 * second;
+        let mut now = Duration::ZERO;
+        let mut learn = |settling: &mut Settling, seconds: u32, reading, fires| {
+            for _ in 0..seconds {
+                now += second;
+                settling.learn(now, reading, second, lag, fires);
+            }
+        };
+        learn(&mut settling, 16, 20.0, false);
+        // What it is a sign of began a while ago.
+        learn(&mut settling, 5, 400.0, false);
+        learn(&mut settling, 1, 400.0, true);
+        learn(&mut settling, 6, 20.0, false);
+        let known = settling.after(10 * second).expect("known");
+        assert!((known - 20.0).abs() < 1e-9, "{known}");
+        learn(&mut settling, 13, 400.0, false);
+        assert!(settling.after(10 * second).expect("known") > 20.0);
     }
 
     #[test]

@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// So large a part fails at least, surely.
 const SURELY: f64 = 0.3;
 const SURELY_AMONG_ANSWERS: f64 = 0.4;
+/// More than this share is most of all.
+const MOST_FAIL: f64 = 0.5;
 /// Nearly all of the newest queries fail, and how many those are at least.
 const NEARLY_ALL: f64 = 0.8;
 const FEW: u64 = 3;
@@ -398,6 +400,12 @@ impl<'a> Facts<'a> {
     pub fn alarm_share(&self, least: f64, usual: &Share) -> f64 {
         let upper = usual.upper();
         least.max(self.risen(upper))
+    }
+
+    /// The same of what fails: where most does, that needs no comparison.
+    #[must_use]
+    pub fn failing_share(&self, least: f64, usual: &Share) -> f64 {
+        self.alarm_share(least, usual).min(MOST_FAIL.max(least))
     }
 
     /// So many times a share, but never so near to all that nothing can be above it.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use sensor_common::class::Class;
 use sensor_common::server::ServerKey;
 
-use super::baseline::{Baseline, SLOW};
+use super::baseline::{Baseline, SLOW, Settling};
 use super::history::{History, Span, float, share};
 use super::observation::Observation;
 use super::reading::{Reading, Subject};
 use super::rule::Rule;
+use super::server::SETTLED;
 use super::thresholds::Thresholds;
 use crate::measure::counters::Counters;
 use crate::measure::sketch::Heavy;
@@ -34,9 +35,9 @@ pub struct Network {
     /// Different names a second, likewise.
     pub distinct_names: f64,
     /// What is usual of those.
-    pub usual_sources: Baseline,
+    pub usual_sources: Settling,
     /// See `usual_sources`.
-    pub usual_names: Baseline,
+    pub usual_names: Settling,
     known: BTreeMap<ServerKey, (Baseline, Duration)>,
     /// For how long, and when last, the heaviest sources were read.
     known_for: Duration,
@@ -58,8 +59,8 @@ impl Default for Network {
             distinct_sources: 0.0,
             queries_a_source: 0.0,
             distinct_names: 0.0,
-            usual_sources: Baseline::default(),
-            usual_names: Baseline::default(),
+            usual_sources: Settling::default(),
+            usual_names: Settling::default(),
             known: BTreeMap::new(),
             known_for: Duration::ZERO,
             known_at: None,
@@ -106,10 +107,11 @@ impl Network {
             let flood = rises || fires(&[Rule::QueryFlood, Rule::Spoofed, Rule::OneSource]);
             let names = flood || fires(&[Rule::RandomNames]);
             let passed = self.passed;
+            let (now, lag) = (seen.now, SETTLED);
             self.usual_sources
-                .learn(self.distinct_sources, passed, SLOW, flood);
+                .learn(now, self.distinct_sources, passed, lag, flood);
             self.usual_names
-                .learn(self.distinct_names, passed, SLOW, names);
+                .learn(now, self.distinct_names, passed, lag, names);
             (self.queries, self.passed) = (0, Duration::ZERO);
         }
         if let Some((sources, elapsed)) = seen.sources {

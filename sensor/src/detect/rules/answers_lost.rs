@@ -26,7 +26,7 @@ fn worst(facts: &Facts<'_>, warning: f64) -> (Again, bool) {
 pub fn lost(facts: &Facts<'_>) -> Option<Again> {
     let (lost, is_above) = worst(
         facts,
-        facts.alarm_share(LOST, &facts.state.usual.asked_again),
+        facts.failing_share(LOST, &facts.state.usual.asked_again),
     );
     is_above.then_some(lost)
 }
@@ -35,7 +35,7 @@ pub fn lost(facts: &Facts<'_>) -> Option<Again> {
 #[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
     let usual = &facts.state.usual.asked_again;
-    let warning = facts.alarm_share(LOST, usual);
+    let warning = facts.failing_share(LOST, usual);
     let (lost, is_above) = worst(facts, warning);
     let part = lost.share();
     let reading =

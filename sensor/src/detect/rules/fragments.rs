@@ -100,7 +100,7 @@ pub fn large_lost(facts: &Facts<'_>) -> Option<Again> {
 
 /// The same of a part of the clients.
 fn lost_of(facts: &Facts<'_>, is_of: &dyn Fn(&Dossier) -> bool) -> Option<Again> {
-    let warning = facts.alarm_share(MOSTLY, &facts.state.usual.large_asked_again);
+    let warning = facts.failing_share(MOSTLY, &facts.state.usual.large_asked_again);
     let is_small = |dossier: &Dossier| !again::is_large(dossier) && is_of(dossier);
     let is_large = |dossier: &Dossier| again::is_large(dossier) && is_of(dossier);
     let mut large = again::looks(facts.recent, facts.now(), &is_large);
@@ -142,7 +142,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         && let Some(lost) = large_lost(facts)
     {
         let usual = &facts.state.usual.large_asked_again;
-        let warning = facts.alarm_share(MOSTLY, usual);
+        let warning = facts.failing_share(MOSTLY, usual);
         return Reading::new(Rule::Fragments, Unit::Share, lost.share(), warning, None)
             .against(usual.mean())
             .graded()

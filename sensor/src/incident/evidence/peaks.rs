@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::record::{Party, Range};
-use crate::detect::baseline::Baseline;
+use crate::detect::baseline::Settling;
 use crate::detect::{Detector, ServerState};
 use crate::measure::address::prefix;
 
@@ -28,7 +28,7 @@ impl Peaks {
     pub fn note(&mut self, server: Option<&ServerState>, detector: &Detector) {
         let network = detector.network();
         let learning = detector.thresholds().learning;
-        let usual = |baseline: &Baseline| baseline.after(learning);
+        let usual = |settling: &Settling| settling.after(learning);
         self.distinct_sources
             .note(usual(&network.usual_sources), network.distinct_sources);
         self.distinct_names
@@ -53,6 +53,6 @@ impl Peaks {
                 })
                 .collect();
         }
-        self.rate.note(usual(&state.usual.rate), rate);
+        self.rate.note(state.usual.rate.after(learning), rate);
     }
 }
