@@ -126,9 +126,8 @@ pub fn looks<'a>(
 /// Whether the share may be rising: it must not be learnt as usual before it is noticed.
 #[must_use]
 pub fn may_rise(recent: &[&Dossier], now: Duration, usual: &Share) -> bool {
-    let suspicious = (LOST / 2.0).max(usual.upper());
     looks(recent, now, &|_| true)
-        .any(|look| interval::lower_likely(look.again, look.answered) > suspicious)
+        .any(|look| usual.may_rise(look.again, look.answered, LOST / 2.0))
 }
 
 #[cfg(test)]

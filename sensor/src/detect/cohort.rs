@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::history::float;
 use crate::measure::window::{ServerWindow, Window};
 
 /// Cohorts are kept one by one for so long.
@@ -225,6 +226,20 @@ pub struct Clock {
 }
 
 impl Cohorts {
+    /// Since when failures up to `to` have been nearer to this share than to none (Page's change point).
+    #[must_use]
+    pub fn rose(&self, to: Duration, share: f64, clock: &Clock) -> Duration {
+        let (mut sum, mut most, mut begun) = (0.0, 0.0, to);
+        for cohort in self.back().filter(|cohort| cohort.to <= to) {
+            let asked = cohort.as_of(clock.now, clock.timeout, clock.timeout);
+            sum += float(asked.failed()) - float(asked.decided()) * share / 2.0;
+            if sum > most {
+                (most, begun) = (sum, cohort.from);
+            }
+        }
+        begun
+    }
+
     /// The sum of the queries that were asked in the last `length`. Of those that are too young only the ends that
     /// are known already, good or bad, count as asked.
     #[must_use]

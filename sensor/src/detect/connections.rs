@@ -49,8 +49,7 @@ pub fn failed(span: &Span) -> u64 {
 #[must_use]
 pub fn may_rise(history: &History, usual: &Share) -> bool {
     let newest = newest(history, SYNS[1]);
-    let suspicious = (FAILS / 2.0).max(usual.upper());
-    interval::lower_likely(failed(&newest), newest.connections()[0]) > suspicious
+    usual.may_rise(failed(&newest), newest.connections()[0], FAILS / 2.0)
 }
 
 /// Whether a SYN fails more often than `share`, which is more than chance.

@@ -335,23 +335,9 @@ impl<'a> Facts<'a> {
         begun.map_or(Duration::ZERO, |begun| asked.to.saturating_sub(begun))
     }
 
-    /// The same of a part of them: since when failures have been nearer to this share than to none (Page's change
-    /// point).
+    /// The same of a part of them: since when this share fails.
     fn lasted_in_part(&self, asked: &Asked, share: f64) -> Duration {
-        let timeout = self.clock.timeout;
-        let (mut sum, mut most, mut begun) = (0.0, 0.0, asked.to);
-        for cohort in self
-            .state
-            .cohorts
-            .back()
-            .filter(|cohort| cohort.to <= asked.to)
-        {
-            let asked = cohort.as_of(self.clock.now, timeout, timeout);
-            sum += float(asked.failed()) - float(asked.decided()) * share / 2.0;
-            if sum > most {
-                (most, begun) = (sum, cohort.from);
-            }
-        }
+        let begun = self.state.cohorts.rose(asked.to, share, &self.clock);
         asked.to.saturating_sub(begun)
     }
 

@@ -25,6 +25,19 @@ pub fn lower_likely(some: u64, all: u64) -> f64 {
     .0
 }
 
+/// Whether the true share of the one is above that of the other with 95 %, both `[some, all]`: Newcombe's interval of the
+/// difference, by those of both (Statistics in Medicine 17, 1998, 873). Not where either is of nothing.
+#[must_use]
+pub fn is_likely_more([some, all]: [f64; 2], [other_some, other_all]: [f64; 2]) -> bool {
+    if all <= 0.0 || other_all <= 0.0 {
+        return false;
+    }
+    let (share, other) = (some / all, other_some / other_all);
+    let below = share - ends(some, all, LIKELY).0;
+    let above = ends(other_some, other_all, LIKELY).1 - other;
+    share - other > below.hypot(above)
+}
+
 /// The true share is below this with 99.9 %. 1 of nothing.
 #[must_use]
 pub fn upper(some: f64, all: f64) -> f64 {
@@ -62,6 +75,15 @@ mod tests {
     fn a_count_of_none_may_be_a_few() {
         assert!(upper_count(0) > 6.9 && upper_count(0) < 10.0);
         assert!(upper_count(100) > 130.0 && upper_count(100) < 140.0);
+    }
+
+    #[test]
+    fn a_rise_is_likely_where_both_are_known_well_enough() {
+        assert!(is_likely_more([12.0, 100.0], [0.0, 50.0]));
+        assert!(!is_likely_more([12.0, 100.0], [0.0, 10.0]), "hardly known");
+        assert!(!is_likely_more([12.0, 100.0], [0.0, 0.0]), "not known");
+        assert!(!is_likely_more([12.0, 100.0], [4.0, 50.0]), "as usual");
+        assert!(!is_likely_more([0.0, 100.0], [4.0, 50.0]));
     }
 
     #[test]

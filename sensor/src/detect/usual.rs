@@ -54,6 +54,14 @@ impl Share {
         interval::upper(self.some, self.all)
     }
 
+    /// Whether so many of so many may be a rise, from `least` on: it must not be learnt before it is noticed. Where
+    /// nothing is known yet, nothing rises.
+    #[must_use]
+    pub fn may_rise(&self, some: u64, all: u64, least: f64) -> bool {
+        interval::lower_likely(some, all) > least
+            && interval::is_likely_more([float(some), float(all)], [self.some, self.all])
+    }
+
     /// How many things it is of.
     #[must_use]
     pub fn count(&self) -> f64 {

@@ -13,7 +13,7 @@ use crate::detect::rcode::NOERROR;
 use crate::detect::reading::Reading;
 use crate::detect::rule::Rule;
 use crate::detect::thresholds::Thresholds;
-use crate::detect::{again, connections, crowd, interval};
+use crate::detect::{again, connections, crowd};
 use crate::measure::dossier::Dossier;
 use crate::measure::sketch::Prefix;
 
@@ -186,11 +186,11 @@ impl ServerState {
         let lately = self.history.over(SETTLED);
         let rate = lately.rate(lately.counters.queries).max(0.1);
         let lag = Duration::from_secs_f64(history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
-        let (from, to) = (self.failures_learnt_to, now.saturating_sub(lag));
+        let from = self.failures_learnt_to;
+        let mut to = now.saturating_sub(lag);
         if to <= from {
             return;
         }
-        self.failures_learnt_to = to;
         // A small part of few queries may be on its way to be noticed.
         let lately = self.cohorts.enough(
             NOTICED,
@@ -199,8 +199,14 @@ impl ServerState {
             clock,
         );
         let (failed, decided) = (lately.failed(), lately.decided());
-        let suspicious = (limits.partial_share.warning / 2.0).max(self.usual.failed.upper());
-        if interval::lower_likely(failed, decided) > suspicious {
+        let least = limits.partial_share.warning / 2.0;
+        if self.usual.failed.may_rise(failed, decided, least) {
+            // What was before is known to be usual, all the sooner.
+            let part = history::share(failed, decided);
+            to = self.cohorts.rose(lately.to, part, clock);
+        }
+        self.failures_learnt_to = to.max(from);
+        if to <= from {
             return;
         }
         let mut asked = Asked::default();

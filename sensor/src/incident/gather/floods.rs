@@ -100,12 +100,11 @@ pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
 fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
     const BEFORE: Duration = Duration::from_secs(2);
     let from = case.onset.saturating_sub(BEFORE);
-    let queries: u64 = facts
-        .state
-        .history
-        .between(from, case.onset)
-        .map(|span| span.counters.queries)
-        .sum();
+    let spans = facts.state.history.between(from, case.onset);
+    // Old spans are long ones: their first may have begun earlier.
+    let (queries, elapsed) = spans.fold((0, Duration::ZERO), |(queries, elapsed), span| {
+        (queries + span.counters.queries, elapsed + span.elapsed)
+    });
     let usual = case
         .evidence
         .peaks
@@ -113,5 +112,5 @@ fn rise_before(case: &Case<'_>, facts: &Facts<'_>) -> f64 {
         .usual
         .unwrap_or(f64::INFINITY)
         .max(1.0);
-    float(queries) / BEFORE.as_secs_f64() / usual
+    float(queries) / elapsed.max(BEFORE).as_secs_f64() / usual
 }

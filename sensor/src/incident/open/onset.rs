@@ -4,24 +4,32 @@ use std::time::Duration;
 
 use super::super::chronology::MOMENT;
 use crate::detect::history::Span;
-use crate::detect::{Detector, Reading, Subject};
+use crate::detect::{Detector, Reading, Rule, Subject};
 
 /// How far back a flood's beginning is looked for.
 const LOOK_BACK: Duration = Duration::from_secs(10);
 /// Times the usual rate that a flood has at least.
 pub const RISE: f64 = 2.0;
 
-/// When it began, as far as is known: with the first failed query of those that made the rule fire, or
-/// with the readings themselves.
+/// When it began, as far as is known: with the first failed query of those that made the rule fire, with the rise of the
+/// rate where that is all, or with the readings themselves.
 pub fn onset(
     subject: Subject,
     readings: &[Reading],
     detector: &Detector,
     now: Duration,
 ) -> Duration {
+    let fire = |reading: &&Reading| reading.level().is_some();
     let failure = readings
         .iter()
-        .any(|reading| reading.level().is_some() && reading.rule.is_failure());
+        .filter(fire)
+        .any(|reading| reading.rule.is_failure());
+    let flood = |reading: &&Reading| reading.rule == Rule::QueryFlood;
+    if let Some(flood) = readings.iter().filter(fire).find(flood)
+        && !failure
+    {
+        return risen_since(subject, Some(flood.warning), detector, now);
+    }
     let sudden = now.saturating_sub(2 * MOMENT);
     let Subject::Server(key) = subject else {
         return sudden;
