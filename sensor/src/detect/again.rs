@@ -126,8 +126,7 @@ pub fn looks<'a>(
 /// Whether the share may be rising: it must not be learnt as usual before it is noticed.
 #[must_use]
 pub fn may_rise(recent: &[&Dossier], now: Duration, usual: &Share) -> bool {
-    looks(recent, now, &|_| true)
-        .any(|look| usual.may_rise(look.again, look.answered, LOST / 2.0))
+    looks(recent, now, &|_| true).any(|look| usual.may_rise(look.again, look.answered, LOST / 2.0))
 }
 
 #[cfg(test)]

@@ -96,9 +96,8 @@ impl Settling {
             return;
         }
         self.waiting.push_back((now, reading, elapsed));
-        while let Some((_, reading, elapsed)) = self
-            .waiting
-            .pop_front_if(|(at, _, _)| *at + lag <= now)
+        while let Some((_, reading, elapsed)) =
+            self.waiting.pop_front_if(|(at, _, _)| *at + lag <= now)
         {
             self.baseline.learn(reading, elapsed, SLOW, false);
         }

@@ -14,6 +14,7 @@ mod facts;
 pub mod history;
 pub mod interval;
 mod level;
+pub mod lost;
 pub mod names;
 mod network;
 mod observation;

@@ -199,6 +199,8 @@ pub struct Usual {
     pub syns_failed: Share,
     /// Answers about which an ICMP error "too big" or "reassembly" came.
     pub answers_lost: Share,
+    /// Answered queries whose first copy was lost.
+    pub copies_lost: Share,
     /// Answered queries that are asked again.
     pub asked_again: Share,
     /// Those of them with a large answer.

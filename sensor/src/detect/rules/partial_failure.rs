@@ -3,12 +3,41 @@
 
 use crate::detect::facts::Facts;
 use crate::detect::level::Level;
+use crate::detect::lost::{self, LOST};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::measure::counted::counted;
 
 /// More than this share of the failures was answered in the end: it is slow.
 const LATE: f64 = 0.5;
+
+/// First copies are lost more often than usual, and second ones are answered at once: those who ask again wait.
+fn first_copies(facts: &Facts<'_>) -> Option<Reading> {
+    let usual = &facts.state.usual.copies_lost;
+    let slowest = lost::slowest(&facts.state.usual);
+    let lost = lost::look(facts.recent, slowest, facts.now(), facts.clock.timeout);
+    let warning = LOST.max(facts.risen(usual.mean().unwrap_or(0.0)));
+    let is_unusual = lost.is_unusual(LOST, usual, facts.now()) && lost.share() >= warning;
+    is_unusual.then(|| {
+        Reading::new(
+            Rule::PartialFailure,
+            Unit::Share,
+            lost.share(),
+            warning,
+            None,
+        )
+        .against(usual.mean())
+        .graded()
+        .saying(|| {
+            format!(
+                "{} of {} ({}) were answered when they were asked again only",
+                lost.lost,
+                counted(lost.answered, "answered query"),
+                percent(lost.share())
+            )
+        })
+    })
+}
 
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -33,6 +62,11 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     if failing.late > LATE {
         return reading.quiet();
+    }
+    if !failing.is_unusual
+        && let Some(reading) = first_copies(facts)
+    {
+        return reading;
     }
     // Where most fail, the rules about that say more.
     let is_part = failing.is_unusual && !failing.is_most;

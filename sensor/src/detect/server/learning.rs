@@ -9,6 +9,7 @@ use super::{SETTLED, ServerState, ZONE_DEPTH};
 use crate::detect::baseline::{ADAPTS, Baseline, SLOW};
 use crate::detect::cohort::{Asked, Clock};
 use crate::detect::history::{self, Span};
+use crate::detect::lost::{self, LOST};
 use crate::detect::rcode::NOERROR;
 use crate::detect::reading::Reading;
 use crate::detect::rule::Rule;
@@ -65,7 +66,7 @@ impl ServerState {
             return;
         }
         let slow = limits.slow_from(self.usual.latency.quantile(0.95));
-        self.learn_between(self.learnt_to, to, adapts, recent, slow);
+        self.learn_between(self.learnt_to, to, adapts, recent, slow, clock.timeout);
         self.learnt_to = to;
     }
 
@@ -112,6 +113,7 @@ impl ServerState {
         adapts: bool,
         recent: &[&Dossier],
         slow: f64,
+        timeout: Duration,
     ) {
         if to.saturating_sub(from) >= LONG_TICK {
             // Ticks were left out because nothing happened in them: a tick in which something did is one of many.
@@ -132,9 +134,16 @@ impl ServerState {
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
             let begun = to.saturating_sub(MOST_LAG);
             if self.dossiers_learnt_to < begun {
-                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[], slow);
+                self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[], slow, timeout);
             }
-            self.learn_dossiers(self.dossiers_learnt_to.max(begun), to, adapts, recent, slow);
+            self.learn_dossiers(
+                self.dossiers_learnt_to.max(begun),
+                to,
+                adapts,
+                recent,
+                slow,
+                timeout,
+            );
             self.dossiers_learnt_to = to;
         }
     }
@@ -223,10 +232,17 @@ impl ServerState {
         adapts: bool,
         recent: &[&Dossier],
         slow: f64,
+        timeout: Duration,
     ) {
         let elapsed = to.saturating_sub(from);
         let now = self.history.now();
         let usual = &mut self.usual;
+        let slowest = lost::slowest(usual);
+        let lately = lost::look(recent, slowest, now, timeout);
+        let learns_lost = adapts
+            || !usual
+                .copies_lost
+                .may_rise(lately.lost, lately.answered, LOST / 2.0);
         let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
         let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
         let mut zones: BTreeMap<String, u64> =
@@ -239,6 +255,11 @@ impl ServerState {
                 let denied = self.names.is_denied(dossier);
                 usual.denied.learn(u64::from(denied), 1);
                 self.told.learn(dossier, latency.as_secs_f64() > slow);
+            }
+            if let Some(lost) =
+                lost::is_lost(dossier, slowest, now, timeout).filter(|_| learns_lost)
+            {
+                usual.copies_lost.learn(u64::from(lost), 1);
             }
             if let Some(again) = again::is_again(dossier).filter(|_| learns_again) {
                 usual.asked_again.learn(u64::from(again), 1);

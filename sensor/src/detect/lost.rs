@@ -1,0 +1,122 @@
+//! First copies that are lost while later ones are answered at once: the client gets its answer, a second or more late.
+//!
+//! By the time-outs such a query is answered, so that it is no failure. That a server is slow, and not a packet lost,
+//! shows by its own time for the copy that it answers, and by the answers to all copies that come in the end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sensor_common::server::ServerKey;
+
+use super::history::{float, share};
+use super::interval;
+use super::usual::{Share, Usual};
+use crate::measure::dossier::{Dossier, End};
+
+/// Sooner than this, nobody asks again because an answer does not come: it is a second query, or a copy on the wire.
+const AGAIN: Duration = Duration::from_millis(300);
+/// A program that uses one port and id for everything does not stop.
+const COPIES: usize = 8;
+/// Answers as fast as this are fast, in seconds.
+const LEAST: f64 = 0.02;
+/// So many are more than a few stray ones, and of more than one client that is unwell.
+const ENOUGH: u64 = 8;
+const CLIENTS: usize = 3;
+/// More than this share: each costs its client a second, and networks that are well lose less than one in a hundred.
+pub const LOST: f64 = 0.03;
+/// Without one that was sent so lately it is over.
+const LATELY: Duration = Duration::from_secs(5);
+
+/// Answered queries, and those whose first copy was lost.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Whose first copy was lost.
+    pub lost: u64,
+    /// All that were answered in time.
+    pub answered: u64,
+    /// When the newest lost one was sent.
+    newest: Duration,
+    losing: BTreeSet<ServerKey>,
+    clients: BTreeSet<ServerKey>,
+}
+
+impl Lost {
+    /// The share that was lost.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        share(self.lost, self.answered)
+    }
+
+    /// It is above `least` and above what is usual by more than chance, goes on, and is not of a client or two of many.
+    #[must_use]
+    pub fn is_unusual(&self, least: f64, usual: &Share, now: Duration) -> bool {
+        self.lost >= ENOUGH
+            && self.losing.len() >= CLIENTS.min(self.clients.len())
+            && self.newest + LATELY >= now
+            && interval::lower(float(self.lost), float(self.answered)) > least.max(usual.upper())
+    }
+}
+
+/// A server's usual time for nearly all answers, as far as it is known.
+#[must_use]
+pub fn slowest(usual: &Usual) -> Duration {
+    const UNKNOWN: f64 = 0.1;
+    let usual = usual.latency.quantile(0.95).unwrap_or(UNKNOWN);
+    Duration::from_secs_f64(usual.max(LEAST))
+}
+
+/// Whether the first copy of a query that was answered in time was lost; `slowest` is the server's usual time for nearly
+/// all answers. `None` while it is not known.
+#[must_use]
+pub fn is_lost(
+    dossier: &Dossier,
+    slowest: Duration,
+    now: Duration,
+    timeout: Duration,
+) -> Option<bool> {
+    let End::Answered(answer) = dossier.end(now, timeout) else {
+        return None;
+    };
+    let (first, last) = (*dossier.copies.first()?, *dossier.copies.last()?);
+    if dossier.copies.len() >= COPIES {
+        return None;
+    }
+    let before = dossier
+        .copies
+        .iter()
+        .rev()
+        .find(|copy| **copy <= answer.at)?;
+    if *before < first + AGAIN {
+        return Some(false);
+    }
+    // By then a slow server would have answered each copy.
+    if now < last + answer.at.saturating_sub(first) + AGAIN {
+        return None;
+    }
+    let by_server = dossier.answers.iter().filter(|a| a.from == dossier.server);
+    let fast = answer.at.saturating_sub(*before) <= slowest;
+    Some(fast && by_server.count() < dossier.copies.len())
+}
+
+/// Of these dossiers.
+#[must_use]
+pub fn look(recent: &[&Dossier], slowest: Duration, now: Duration, timeout: Duration) -> Lost {
+    let mut sum = Lost::default();
+    // Mostly nobody asks twice, and there is nothing to look at.
+    if recent.iter().all(|dossier| dossier.copies.len() < 2) {
+        return sum;
+    }
+    for dossier in recent {
+        let Some(lost) = is_lost(dossier, slowest, now, timeout) else {
+            continue;
+        };
+        sum.answered += 1;
+        sum.clients.insert(dossier.client);
+        if lost {
+            sum.lost += 1;
+            sum.losing.insert(dossier.client);
+            sum.newest = sum.newest.max(dossier.begun);
+        }
+    }
+    sum
+}
