@@ -3,7 +3,7 @@
 //! By the time-outs such a query is answered, so that it is no failure. That a server is slow, and not a packet lost,
 //! shows by its own time for the copy that it answers, and by the answers to all copies that come in the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -26,6 +26,8 @@ const CLIENTS: usize = 3;
 pub const LOST: f64 = 0.03;
 /// Without one that was sent so lately it is over.
 const LATELY: Duration = Duration::from_secs(5);
+/// What is lost within so many seconds may be one pause, and is left out.
+const PAUSE: usize = 3;
 
 /// Answered queries, and those whose first copy was lost.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,8 @@ pub struct Lost {
     pub lost: u64,
     /// All that were answered in time.
     pub answered: u64,
+    /// The same of each second in which one was asked.
+    seconds: BTreeMap<u64, [u64; 2]>,
     /// When the newest lost one was sent.
     newest: Duration,
     losing: BTreeSet<ServerKey>,
@@ -53,7 +57,20 @@ impl Lost {
         self.lost >= ENOUGH
             && self.losing.len() >= CLIENTS.min(self.clients.len())
             && self.newest + LATELY >= now
-            && interval::lower(float(self.lost), float(self.answered)) > least.max(usual.upper())
+            && self.is_above(least.max(usual.upper()))
+    }
+
+    /// Whether the share is above this by more than chance, without the worst seconds too.
+    fn is_above(&self, share: f64) -> bool {
+        let worst = self.seconds.keys().map(|&from| {
+            let within = self.seconds.range(from..from + PAUSE as u64);
+            within.fold([0; 2], |sum: [u64; 2], (_, of)| {
+                [sum[0] + of[0], sum[1] + of[1]]
+            })
+        });
+        let [lost, answered] = worst.max().unwrap_or_default();
+        let (lost, answered) = (self.lost - lost, self.answered - answered);
+        interval::lower(float(lost), float(answered)) > share
     }
 }
 
@@ -112,6 +129,9 @@ pub fn look(recent: &[&Dossier], slowest: Duration, now: Duration, timeout: Dura
         };
         sum.answered += 1;
         sum.clients.insert(dossier.client);
+        let second = sum.seconds.entry(dossier.begun.as_secs()).or_default();
+        second[0] += u64::from(lost);
+        second[1] += 1;
         if lost {
             sum.lost += 1;
             sum.losing.insert(dossier.client);

@@ -4,7 +4,7 @@
 //! learnt as usual when it is noticed. A share carries its own uncertainty, so it may be compared with
 //! from the beginning; a rate may be believed after [`super::Thresholds::learning`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::baseline::{Baseline, FAST, SLOW};
@@ -19,8 +19,8 @@ const MOST: f64 = 50_000.0;
 const BUCKETS: usize = 104;
 /// Client networks whose usual number of bytes is known.
 const NETWORKS: usize = 64;
-/// The quietest time is looked for over so long.
-const QUIET: Duration = Duration::from_secs(5);
+/// The quietest time is looked for over so long: as long as a collapse has to last.
+const QUIET: Duration = Duration::from_secs(4);
 /// Zones of which is known how many names below them are asked for.
 const ZONES: usize = 512;
 
@@ -127,36 +127,44 @@ impl Distribution {
     }
 }
 
-/// The lowest that a rate has been, over a few seconds; it is forgotten as slowly as what is usual is learnt.
-#[derive(Clone, Copy, Debug, Default)]
+/// The lowest that a rate has been over any few seconds; it is forgotten as slowly as what is usual is learnt.
+#[derive(Clone, Debug, Default)]
 pub struct Lowest {
     rate: Option<f64>,
-    count: f64,
+    /// The ticks of the last [`QUIET`] and a little more, the oldest first: rate and length.
+    lately: VecDeque<(f64, Duration)>,
     elapsed: Duration,
+    count: f64,
 }
 
 impl Lowest {
-    fn learn(&mut self, rate: f64, mut elapsed: Duration) {
-        // A span that ends a quiet time and goes on behind it is of both.
-        let missing = QUIET.saturating_sub(self.elapsed);
-        if !self.elapsed.is_zero() && elapsed > missing {
-            self.learn(rate, missing);
-            elapsed -= missing;
-        }
-        self.count += rate * elapsed.as_secs_f64();
+    fn learn(&mut self, rate: f64, elapsed: Duration) {
+        self.lately.push_back((rate, elapsed));
         self.elapsed += elapsed;
+        self.count += rate * elapsed.as_secs_f64();
+        while let Some((rate, length)) = self
+            .lately
+            .pop_front_if(|(_, length)| self.elapsed.saturating_sub(*length) >= QUIET)
+        {
+            self.elapsed -= length;
+            self.count -= rate * length.as_secs_f64();
+        }
+        let Some((oldest, _)) = self.lately.front() else {
+            return;
+        };
         if self.elapsed < QUIET {
             return;
         }
-        let seconds = self.elapsed.as_secs_f64();
-        let rate = self.count / seconds;
-        let fades = seconds / SLOW.as_secs_f64();
+        // Only the end of the oldest is within.
+        let outside = (self.elapsed - QUIET).as_secs_f64() * oldest;
+        let seconds = QUIET.as_secs_f64();
+        let rate = (self.count - outside).max(0.0) / seconds;
+        let fades = elapsed.as_secs_f64() / SLOW.as_secs_f64();
         self.rate = Some(self.rate.map_or(rate, |lowest| {
             // By its logarithm: a night's rate must not be gone with a minute of the day.
             let least = lowest.max(1.0 / seconds);
             rate.min(least * (fades * (rate / least).max(1.0).ln()).exp())
         }));
-        (self.count, self.elapsed) = (0.0, Duration::ZERO);
     }
 
     /// A second; `None` before that is known.

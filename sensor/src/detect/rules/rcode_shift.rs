@@ -31,6 +31,9 @@ const FEW: u64 = 5;
 const MOST: f64 = 0.5;
 /// Different names that are denied and used to be answered: one may have been removed on purpose.
 const NAMES: usize = 5;
+/// A few that are asked for by many, and what part of all that is at least: one zone of several.
+const FEW_NAMES: usize = 3;
+const ZONE_SHARE: f64 = 0.05;
 /// Clients that keep asking where nobody is served, and how often each asks at least.
 const CLIENTS: usize = 5;
 const OFTEN: u64 = 3;
@@ -115,7 +118,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     // It looks at every dossier, where there is a reason to.
     let counters = &facts.long.counters;
     let part = share(counters.answers_by_rcode[NXDOMAIN], answers(&facts.long));
-    let denied = if part > limits.rcode_share.warning {
+    let denied = if part > ZONE_SHARE {
         denied(facts).filter(|denied| denied.fires)
     } else {
         None
@@ -175,7 +178,7 @@ fn only_strangers_are_told(facts: &Facts<'_>, rcode: usize) -> bool {
 /// Names that are denied and used to be answered: a zone is gone.
 fn denied(facts: &Facts<'_>) -> Option<Shift> {
     let (mut all, mut some, mut counted) = (0, 0, 0_u64);
-    let mut names = BTreeSet::new();
+    let (mut names, mut clients) = (BTreeSet::new(), BTreeSet::new());
     for dossier in facts.asked_in(LONG) {
         if dossier.answer().is_none() {
             continue;
@@ -186,11 +189,18 @@ fn denied(facts: &Facts<'_>) -> Option<Shift> {
         if facts.state.names.is_denied(dossier) {
             some += 1;
             names.extend(dossier.question.as_ref().map(|question| &question.name));
+            clients.insert(dossier.client);
         }
     }
     let usual = &facts.state.usual.denied;
-    let warning = facts.alarm_share(facts.limits.rcode_share.warning, usual);
-    let enough = counted >= facts.limits.rcode_answers && names.len() >= NAMES;
+    let of_many = names.len() >= FEW_NAMES && clients.len() >= CLIENTS;
+    let least = if of_many {
+        ZONE_SHARE
+    } else {
+        facts.limits.rcode_share.warning
+    };
+    let warning = facts.alarm_share(least, usual);
+    let enough = counted >= facts.limits.rcode_answers && (of_many || names.len() >= NAMES);
     (counted != 0).then(|| Shift {
         rcode: NXDOMAIN,
         share: share(some, counted),

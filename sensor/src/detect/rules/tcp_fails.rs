@@ -33,7 +33,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let part = share(failed, syns);
     let reading =
         Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
-    if facts.visibility != Visibility::Both {
+    // Of a server that is asked over TCP alone, only its connections tell.
+    let accepts = usual.mean().is_some_and(|failed| failed < 1.0);
+    if facts.visibility != Visibility::Both && !accepts {
         return reading.unknown("only one direction of its traffic is seen");
     }
     if syns < SYNS[0] {
