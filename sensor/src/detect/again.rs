@@ -161,6 +161,7 @@ mod tests {
             id: 1,
             weight: 1,
             begun,
+            opcode: 0,
             question: None,
             edns: None,
             query_bytes: 40,

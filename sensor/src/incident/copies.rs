@@ -160,6 +160,7 @@ mod tests {
             weight: 1,
             cgroup: 0,
             kind: Kind::Query {
+                opcode: 0,
                 question: None::<Question>,
                 edns: None,
                 bytes: 40,

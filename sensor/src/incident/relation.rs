@@ -186,6 +186,7 @@ mod tests {
                     weight: 1,
                     cgroup: 0,
                     kind: Kind::Query {
+                        opcode: 0,
                         question: None,
                         edns: None,
                         bytes: 40,

@@ -69,6 +69,8 @@ pub struct Dossier {
     pub weight: u32,
     /// When its first packet passed.
     pub begun: Duration,
+    /// OPCODE of the query: 0 asks, others keep zones (IANA, DNS OpCodes).
+    pub opcode: u8,
     /// What was asked; `None` where no query was seen, or its question cannot be read.
     pub question: Option<Question>,
     /// The query's OPT record.
@@ -124,6 +126,7 @@ impl Dossier {
             id,
             weight: packet.weight,
             begun: packet.at,
+            opcode: 0,
             question: None,
             edns: None,
             query_bytes: 0,
@@ -137,11 +140,13 @@ impl Dossier {
     fn add(&mut self, packet: &Sampled) {
         match &packet.kind {
             Kind::Query {
+                opcode,
                 question,
                 edns,
                 bytes,
             } => {
                 if self.copies.is_empty() {
+                    self.opcode = *opcode;
                     self.server = packet.server;
                     self.question.clone_from(question);
                     self.edns = *edns;

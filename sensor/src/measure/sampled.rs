@@ -45,6 +45,8 @@ pub struct Sampled {
 pub enum Kind {
     /// A query.
     Query {
+        /// OPCODE.
+        opcode: u8,
         /// What it asks, where it can be read.
         question: Option<Question>,
         /// Its OPT record, where it has one that can be read.
@@ -115,6 +117,7 @@ impl Sink for Collector<'_> {
         let message = self.bytes.get(self.dns_offset..).unwrap_or_default();
         let (question, edns) = question::read(message);
         let kind = Kind::Query {
+            opcode: query.message.flags.opcode() as u8,
             question,
             edns,
             bytes: query.message.length,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::detect::facts::Facts;
+use crate::detect::place::Vantage;
 use crate::detect::reading::{Reading, Unit};
 use crate::detect::rule::Rule;
 
@@ -18,14 +19,20 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let warning = limits
         .garbage_rate
         .max(limits.garbage_rise * usual.unwrap_or(0.0));
-    Reading::new(
+    let reading = Reading::new(
         Rule::Garbage,
         Unit::PerSecond,
         rate,
         warning,
         Some(10.0 * warning),
     )
-    .against(usual)
-    .graded()
-    .saying(|| format!("{rate:.0} messages a second that are no DNS"))
+    .against(usual);
+    // Another protocol may use the port. This host is told of whatever comes.
+    let nobody_asks = facts.state.known.is_empty();
+    if facts.vantage != Vantage::Server && nobody_asks {
+        return reading.unknown("it is no name server: it has answered nobody");
+    }
+    reading
+        .graded()
+        .saying(|| format!("{rate:.0} messages a second that are no DNS"))
 }

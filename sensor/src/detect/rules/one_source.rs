@@ -8,14 +8,20 @@ use sensor_common::server::ServerKey;
 use super::{query_flood, slow};
 use crate::detect::facts::Facts;
 use crate::detect::history::share;
+use crate::detect::rcode::NOERROR;
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::measure::address::ip;
+use crate::measure::dossier::End;
 
 /// The source's share is of the dossiers of so long.
 const SPAN: Duration = Duration::from_secs(3);
 /// And of so many at least.
 const ENOUGH: u64 = 20;
+/// Of what a secondary asks, the serials of its zones.
+const NEARLY_ALL: f64 = 0.9;
+/// The type of those (RFC 1035, 3.2.2).
+const SOA: u16 = 6;
 /// Queries that a resolver sends one server for each that it answers, at worst.
 const EACH: f64 = 3.0;
 /// The same where that server does not answer, or slowly.
@@ -62,6 +68,30 @@ pub fn heaviest(facts: &Facts<'_>) -> Option<Source> {
     })
 }
 
+/// Whether a source is a secondary that asks for the serials of its zones, and is told (RFC 1996, RFC 1034 4.3.5): after a
+/// restart for all of them at once.
+fn keeps_zones(facts: &Facts<'_>, source: &ServerKey) -> bool {
+    let (mut soa, mut all) = (0, 0);
+    let asked = facts
+        .asked_in(SPAN)
+        .filter(|dossier| dossier.client == *source);
+    for dossier in asked {
+        let is_soa = dossier
+            .question
+            .as_ref()
+            .is_some_and(|question| question.qtype == SOA);
+        let end = dossier.end(facts.now(), facts.clock.timeout);
+        let is_told = match end {
+            End::Answered(answer) => usize::from(answer.rcode) == NOERROR,
+            End::Waiting => true,
+            _ => false,
+        };
+        soa += u64::from(is_soa && is_told);
+        all += 1;
+    }
+    share(soa, all) >= NEARLY_ALL
+}
+
 /// See the module.
 #[must_use]
 pub fn read(facts: &Facts<'_>) -> Reading {
@@ -94,6 +124,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let most = if harmed { AGAIN } else { EACH };
     if source.rate <= most * facts.network.answers_of(&source.address) {
         return reading.unknown("the heaviest source is a server that answers as much");
+    }
+    if keeps_zones(facts, &source.address) {
+        return reading.unknown("the heaviest source asks whether its zones are current");
     }
     let known = facts.network.usual_of(&source.address, limits);
     let usual = known.unwrap_or(0.0);

@@ -1,13 +1,22 @@
 //! Some queries get no answer, or an ICMP error: loss, a server at its limit, or one of several behind an
 //! address.
 
-use crate::detect::facts::Facts;
+use std::collections::BTreeSet;
+
+use sensor_common::class::ErrorKind;
+
+use crate::detect::facts::{Facts, LONG};
+use crate::detect::history::share;
 use crate::detect::level::Level;
 use crate::detect::lost::{self, LOST};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::measure::counted::counted;
+use crate::measure::dossier::End;
 
+/// Routers that tell of one client's queries where it traces the way, and what part of all failures that is.
+const HOPS: usize = 3;
+const NEARLY_ALL: f64 = 0.9;
 /// More than this share of the failures was answered in the end: it is slow.
 const LATE: f64 = 0.5;
 
@@ -39,6 +48,25 @@ fn first_copies(facts: &Facts<'_>) -> Option<Reading> {
     })
 }
 
+/// Whether what fails is one client's, which traces the way: its queries live for fewer hops than it takes, and one router
+/// after the other says so. In a loop two do.
+fn is_trace(facts: &Facts<'_>) -> bool {
+    let (mut traced, mut failed) = (0, 0);
+    let (mut clients, mut routers) = (BTreeSet::new(), BTreeSet::new());
+    for dossier in facts.asked_in(LONG) {
+        let end = facts.end(dossier);
+        if let End::Rejected(error) = end
+            && error.kind == ErrorKind::TimeExceeded
+        {
+            traced += 1;
+            clients.insert(dossier.client);
+            routers.insert(error.sender);
+        }
+        failed += u64::from(end.is_failure());
+    }
+    clients.len() == 1 && routers.len() >= HOPS && share(traced, failed) >= NEARLY_ALL
+}
+
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
@@ -60,7 +88,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if failing.asked.decided() < limits.partial_queries {
         return reading.unknown("too few queries");
     }
-    if failing.late > LATE {
+    if failing.late > LATE || is_trace(facts) {
         return reading.quiet();
     }
     if !failing.is_unusual

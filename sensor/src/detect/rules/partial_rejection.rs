@@ -1,6 +1,6 @@
 //! Some client networks are rejected with ICMP errors while others are served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sensor_common::class::ErrorKind;
 
@@ -48,12 +48,20 @@ pub fn networks(facts: &Facts<'_>) -> (Vec<Prefix>, usize) {
         }
     }
     let limits = facts.limits;
-    let is_rejected = |fate: &Fate| {
-        fate.rejected >= limits.rejected_errors
+    // One that was never served is no news: guests are kept out until they log in.
+    let known: BTreeSet<Prefix> = facts
+        .state
+        .known
+        .keys()
+        .map(|client| Prefix::network(*client))
+        .collect();
+    let is_rejected = |(network, fate): &(&Prefix, &Fate)| {
+        (known.is_empty() || known.contains(network))
+            && fate.rejected >= limits.rejected_errors
             && fate.answered == 0
             && fate.others >= limits.served_answers
     };
-    let rejected = fates.iter().filter(|(_, fate)| is_rejected(fate));
+    let rejected = fates.iter().filter(is_rejected);
     let rejected: Vec<Prefix> = rejected.map(|(network, _)| *network).collect();
     let served = fates.values().filter(|fate| fate.answered != 0).count();
     (rejected, served)

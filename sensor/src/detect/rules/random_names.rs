@@ -51,8 +51,6 @@ pub struct Zone {
     pub failing: f64,
     /// Their share.
     pub fails: f64,
-    /// Share of those that failed which were denied, in time.
-    pub denied: f64,
     /// Share of different names among them.
     pub different: f64,
     /// What is usual of those; `None` where that is not known.
@@ -69,8 +67,7 @@ pub struct Zone {
 
 impl Zone {
     /// It is asked for more than usual, and most of what is more fails. Where nothing is known of before: nearly all
-    /// that is asked below it fails, of many clients, and it is most of what is asked; but a name server of a popular zone
-    /// denies most of what it is asked every day, at once.
+    /// that is asked below it fails, of many clients, and it is most of what is asked.
     #[must_use]
     pub fn is_unusual(&self) -> bool {
         !self.is_tried && self.is_more()
@@ -89,7 +86,6 @@ impl Zone {
                     && self.dossiers >= MANY
                     && self.fails >= FAILS
                     && self.different >= SURELY_DIFFERENT
-                    && self.denied < MOSTLY
             }
         }
     }
@@ -240,7 +236,6 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
         name: (*name).into(),
         failing: float(below.fails) / seconds,
         fails: share(below.fails, below.decided),
-        denied: share(below.denied, below.failing),
         different: share(below.names.len() as u64, below.failing),
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),

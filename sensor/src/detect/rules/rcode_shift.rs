@@ -37,6 +37,8 @@ const ZONE_SHARE: f64 = 0.05;
 /// Clients that keep asking where nobody is served, and how often each asks at least.
 const CLIENTS: usize = 5;
 const OFTEN: u64 = 3;
+/// Of what is told so, what asks for nothing.
+const NEARLY_ALL: f64 = 0.9;
 /// Of the refused those who were never served, and of the others those who are.
 const STRANGE: f64 = 0.8;
 /// What an update required is not so: YXDOMAIN, YXRRSET and NXRRSET (RFC 2136, 2.2), which a DHCP server asks for.
@@ -100,7 +102,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             }
             let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let unusual = lower > warning && !is_as_ever(facts, rcode);
-            let fires = enough && instead && (unusual || absolute);
+            let fires =
+                enough && instead && (unusual || absolute) && !only_keepers_are_told(facts, rcode);
             let shift = Shift {
                 rcode,
                 share: share(some, all),
@@ -139,6 +142,20 @@ fn is_as_ever(facts: &Facts<'_>, rcode: usize) -> bool {
     let state = facts.state;
     let what = What::Rcode(rcode);
     state.told.explains(answered, what, &state.usual, &is)
+}
+
+/// Whether nearly all that is told so asks for nothing: updates and the like, of which the first may be refused so that a
+/// signed one follows (RFC 3645, 3.1).
+fn only_keepers_are_told(facts: &Facts<'_>, rcode: usize) -> bool {
+    let (mut keepers, mut told) = (0, 0);
+    for dossier in facts.asked_in(LONG) {
+        let answer = dossier.answer();
+        if answer.is_some_and(|answer| usize::from(answer.rcode) == rcode) {
+            told += 1;
+            keepers += u64::from(dossier.opcode != 0);
+        }
+    }
+    share(keepers, told) >= NEARLY_ALL
 }
 
 /// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.

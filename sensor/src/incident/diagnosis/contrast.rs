@@ -223,6 +223,7 @@ mod tests {
                 weight: 1,
                 cgroup: 1 + u64::from(port % 2),
                 kind: Kind::Query {
+                    opcode: 0,
                     question: None,
                     edns: None,
                     bytes: 40,

@@ -10,15 +10,15 @@ use Cause as C;
 /// One row a kind of fact. What a row does not name it leaves as it was.
 #[rustfmt::skip]
 pub const WEIGHTS: &[Row] = &[
-    // ICMP errors about queries. A REJECT rule sends port unreachable by default, so that speaks for both.
-    (Kind::PortUnreachable, &[(C::ServiceDown, 26), (C::FirewallRejects, 14), (C::HostDown, -30), (C::NetworkPathDown, -20)]),
-    (Kind::PortUnreachableElsewhere, &[(C::FirewallRejects, 26), (C::ServiceDown, 10)]),
-    (Kind::Prohibited, &[(C::FirewallRejects, 34), (C::ServiceDown, -10)]),
-    (Kind::HostUnreachableAtOnce, &[(C::NetworkPathDown, 26), (C::HostDown, 12), (C::FirewallRejects, 8)]),
-    (Kind::HostUnreachableLate, &[(C::HostDown, 30), (C::NetworkPathDown, 10)]),
-    (Kind::NetworkUnreachable, &[(C::NetworkPathDown, 32), (C::HostDown, -5)]),
-    (Kind::TimeExceeded, &[(C::NetworkPathDown, 34)]),
-    (Kind::OtherUnreachable, &[(C::FirewallRejects, 14), (C::ServiceDown, 8)]),
+    // ICMP errors about queries, which no zone brings about. A REJECT rule sends port unreachable by default, so that speaks for both.
+    (Kind::PortUnreachable, &[(C::ServiceDown, 26), (C::FirewallRejects, 14), (C::HostDown, -30), (C::NetworkPathDown, -20), (C::ZoneFailure, -30)]),
+    (Kind::PortUnreachableElsewhere, &[(C::FirewallRejects, 26), (C::ServiceDown, 10), (C::ZoneFailure, -30)]),
+    (Kind::Prohibited, &[(C::FirewallRejects, 34), (C::ServiceDown, -10), (C::ZoneFailure, -30)]),
+    (Kind::HostUnreachableAtOnce, &[(C::NetworkPathDown, 26), (C::HostDown, 12), (C::FirewallRejects, 8), (C::ZoneFailure, -30)]),
+    (Kind::HostUnreachableLate, &[(C::HostDown, 30), (C::NetworkPathDown, 10), (C::ZoneFailure, -30)]),
+    (Kind::NetworkUnreachable, &[(C::NetworkPathDown, 32), (C::HostDown, -5), (C::ZoneFailure, -30)]),
+    (Kind::TimeExceeded, &[(C::NetworkPathDown, 34), (C::ZoneFailure, -30)]),
+    (Kind::OtherUnreachable, &[(C::FirewallRejects, 14), (C::ServiceDown, 8), (C::ZoneFailure, -30)]),
     // Silence: a filter that rejects says so.
     (Kind::Silence, &[(C::FirewallRejects, -30), (C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
     (Kind::SilenceHere, &[(C::FirewallRejects, -30), (C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sensor_common::class::ErrorKind;
+use sensor_common::class::{ERROR_KINDS, ErrorKind};
 use sensor_common::server::ServerKey;
 
 use super::super::diagnosis::Finding;
@@ -106,26 +106,41 @@ pub fn path_errors(
     found: &mut Vec<Finding>,
 ) {
     let since = case.onset.max(case.now.saturating_sub(CONTRAST));
-    let (mut failed, mut errors, mut sender) = (0, 0, None);
+    let mut failed = 0;
+    // Of each kind: how many, and who sent the newest.
+    let mut kinds = [(0_u64, None::<ServerKey>); ERROR_KINDS];
     for dossier in detector.dossiers().since(since) {
         if dossier.client != *asker {
             continue;
         }
-        match dossier.end(case.now, detector.timeout()) {
-            End::Rejected(error) => {
-                failed += 1;
-                if matches!(error.kind, ErrorKind::Network | ErrorKind::Host) {
-                    errors += 1;
-                    sender = Some(error.sender);
-                }
-            }
-            end => failed += u64::from(end.is_failure()),
+        let end = dossier.end(case.now, detector.timeout());
+        failed += u64::from(end.is_failure());
+        if let End::Rejected(error) = end {
+            let kind = match error.kind {
+                ErrorKind::Host => ErrorKind::Network,
+                kind => kind,
+            };
+            let (errors, sender) = &mut kinds[kind.index()];
+            *errors += 1;
+            *sender = Some(error.sender);
         }
     }
-    if errors >= 2 && float(errors) >= MUCH * float(failed) {
-        found.push(Finding::NetworkUnreachable {
-            errors,
-            from: sender.map(|key| ip(&key).to_string()),
-        });
+    let of = |kind: ErrorKind| (kind, kinds[kind.index()]);
+    let (kind, (errors, sender)) = [
+        of(ErrorKind::Network),
+        of(ErrorKind::Prohibited),
+        of(ErrorKind::TimeExceeded),
+    ]
+    .into_iter()
+    .max_by_key(|(_, (errors, _))| *errors)
+    .unwrap_or(of(ErrorKind::Network));
+    if errors < 2 || float(errors) < MUCH * float(failed) {
+        return;
     }
+    let from = sender.map(|key| ip(&key).to_string());
+    found.push(match kind {
+        ErrorKind::Prohibited => Finding::Prohibited { errors, from },
+        ErrorKind::TimeExceeded => Finding::TimeExceeded { errors, from },
+        _ => Finding::NetworkUnreachable { errors, from },
+    });
 }
