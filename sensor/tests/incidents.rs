@@ -79,6 +79,7 @@ impl Town {
             about: About {
                 ports: vec![53],
                 watched: vec!["test".into()],
+                ..About::default()
             },
             shadow,
         };

@@ -197,6 +197,7 @@ fn changes_without(options: &WatchOptions, take_away: fn(&Pair)) -> Vec<String> 
             about: About {
                 ports: vec![53],
                 watched: vec![SERVER_DEVICE.into()],
+                ..About::default()
             },
             shadow: BTreeSet::new(),
         };

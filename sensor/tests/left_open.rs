@@ -63,6 +63,7 @@ async fn watch(frames: &Frames, state: &Path, is_killed: bool) {
         about: About {
             ports: vec![53],
             watched: eth0(),
+            ..About::default()
         },
         shadow: BTreeSet::new(),
     };

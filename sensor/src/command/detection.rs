@@ -11,6 +11,7 @@ use crate::detect::RULES;
 use crate::detect::{Place, Rule, Thresholds};
 use crate::engine::Engine;
 use crate::engine::kernel::engine::KernelEngine;
+use crate::incident::record::Placed;
 use crate::incident::store::Store;
 use crate::incident::{About, Past};
 use crate::monitor::MonitorOptions;
@@ -23,6 +24,19 @@ pub fn about(ports: &[u16], watched: Vec<String>) -> About {
     About {
         ports: ports.to_vec(),
         watched,
+        placed: Placed::Live,
+    }
+}
+
+/// The same of a capture; `given` says whether addresses of the capturing host are known.
+pub fn about_capture(ports: &[u16], name: String, given: bool) -> About {
+    About {
+        placed: if given {
+            Placed::Given
+        } else {
+            Placed::Assumed
+        },
+        ..about(ports, vec![name])
     }
 }
 

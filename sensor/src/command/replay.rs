@@ -102,7 +102,8 @@ pub async fn run(arguments: &ReplayArguments) -> Result<Outcome> {
 }
 
 fn options(arguments: &ReplayArguments, name: &str) -> Result<MonitorOptions> {
-    let about = detection::about(&arguments.ports, vec![name.to_owned()]);
+    let given = !arguments.hosts.is_empty();
+    let about = detection::about_capture(&arguments.ports, name.to_owned(), given);
     detection::options(&arguments.detection, place(&arguments.hosts), about)
 }
 
@@ -227,7 +228,8 @@ async fn opened(path: &Path, stop: &mut Stop) -> Result<Option<Input<'static>>> 
 pub async fn monitor(path: &Path, arguments: &RulesArguments) -> Result<Monitor> {
     let settings = for_ports(&arguments.ports)?;
     let name = replay_notes::names(&[path.to_owned()]);
-    let about = detection::about(&arguments.ports, vec![name.clone()]);
+    let given = !arguments.hosts.is_empty();
+    let about = detection::about_capture(&arguments.ports, name.clone(), given);
     let options = detection::options(&arguments.detection, place(&arguments.hosts), about)?;
     let counting = HostEngine::new(&name, settings.clone());
     let engine = Replay::new(Input::open(path, &[])?, counting, &name, timeout(&settings));

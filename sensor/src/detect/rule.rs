@@ -148,7 +148,7 @@ pub const RULES: [RuleSpec; 24] = [
     spec(
         Rule::RcodeShift,
         "rcode_shift",
-        "answers say no far more often than usual",
+        "far more error answers than usual",
         Answers,
         "usual share of the rcode",
     ),

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::record::{
-    Clients, Party, Range, Record, Sampling, Stage, Summary, SymptomRecord, Unwatched,
+    Clients, Failing, Party, Range, Record, Sampling, SentAgain, Stage, Summary, SymptomRecord,
+    Unwatched,
 };
 
 /// What an earlier sensor left open is the same incident if it goes on within so long after it was last brought up to
@@ -111,6 +112,14 @@ impl Earlier {
             clients: clients(&earlier.clients, &now.clients),
             names: newest(&earlier.names, &now.names),
             icmp_senders: newest(&earlier.icmp_senders, &now.icmp_senders),
+            response_icmp_senders: newest(
+                &earlier.response_icmp_senders,
+                &now.response_icmp_senders,
+            ),
+            path_mtu: now.path_mtu.or(earlier.path_mtu),
+            servers: newest(&earlier.servers, &now.servers),
+            failing: failing(&earlier.failing, &now.failing),
+            sent_again: sent_again(&earlier.sent_again, &now.sent_again),
             slowest_icmp_ms: earlier.slowest_icmp_ms.max(now.slowest_icmp_ms),
             host: now.host.clone().or_else(|| earlier.host.clone()),
             verified: now.verified.clone().or_else(|| earlier.verified.clone()),
@@ -183,6 +192,28 @@ fn clients(earlier: &Clients, now: &Clients) -> Clients {
     }
 }
 
+fn failing(earlier: &Failing, now: &Failing) -> Failing {
+    let newest_of = if now.failed == 0 { earlier } else { now };
+    Failing {
+        queries: earlier.queries + now.queries,
+        failed: earlier.failed + now.failed,
+        // Which they were is not in a record: they may be the same.
+        addresses: earlier.addresses.max(now.addresses),
+        ..newest_of.clone()
+    }
+}
+
+fn sent_again(earlier: &SentAgain, now: &SentAgain) -> SentAgain {
+    SentAgain {
+        queries: earlier.queries + now.queries,
+        unanswered: earlier.unanswered + now.unanswered,
+        copy_answered: earlier.copy_answered + now.copy_answered,
+        answered: earlier.answered + now.answered,
+        after_answer: earlier.after_answer + now.after_answer,
+        interval_ms: now.interval_ms.or(earlier.interval_ms),
+    }
+}
+
 fn union(earlier: &[String], now: &[String]) -> Vec<String> {
     let new = now.iter().filter(|one| !earlier.contains(one));
     earlier.iter().chain(new).cloned().collect()
@@ -219,6 +250,7 @@ fn sum(earlier: &Summary, now: &Summary) -> Summary {
     for (counts, before) in [
         (&mut sum.rcodes, &earlier.rcodes),
         (&mut sum.icmp_errors, &earlier.icmp_errors),
+        (&mut sum.icmp_about_responses, &earlier.icmp_about_responses),
     ] {
         for (code, count) in before {
             *counts.entry(code.clone()).or_default() += count;

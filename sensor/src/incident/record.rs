@@ -55,6 +55,19 @@ impl Stage {
     }
 }
 
+/// How it is known where the sensor stood.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placed {
+    /// It ran there, and knows the addresses of its host.
+    #[default]
+    Live,
+    /// A capture, with addresses of the capturing host (`--host`).
+    Given,
+    /// A capture without them: that it was captured on the path is assumed.
+    Assumed,
+}
+
 /// One rule that fired.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SymptomRecord {
@@ -112,6 +125,9 @@ pub struct Summary {
     pub unmatched: u64,
     /// ICMP errors about its responses.
     pub backscatter: u64,
+    /// The same by what they say.
+    #[serde(default, skip_serializing_if = "Counts::is_empty")]
+    pub icmp_about_responses: Counts<String>,
     /// ICMP errors about queries to it, by what they say.
     pub icmp_errors: Counts<String>,
     /// Of those, sent by the server's own address.
@@ -190,6 +206,52 @@ impl Range {
     }
 }
 
+/// What fails, and for whom, over the sampled transactions from the onset to the last symptom. Counts are of queries, by
+/// what the samples stand for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Queries whose end is known.
+    pub queries: u64,
+    /// Of them those without an answer in time, with the error answer that the incident is about, or asked again after the
+    /// answer.
+    pub failed: u64,
+    /// Client addresses with a failed query.
+    pub addresses: usize,
+    /// The clients with most failed queries.
+    pub clients: Vec<Party>,
+    /// The questions that fail most: a name, and the number of its type in `what`.
+    pub questions: Vec<Party>,
+    /// The deepest zone that all names that fail are below, of at least two labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+/// Queries that clients sent more than once, over the same transactions as [`Failing`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentAgain {
+    /// Queries whose end is known.
+    pub queries: u64,
+    /// Sent again because no answer had come.
+    pub unanswered: u64,
+    /// Of those: a later copy was answered at once.
+    pub copy_answered: u64,
+    /// Queries with an answer that contents a client, if it arrives.
+    pub answered: u64,
+    /// Of those: sent again after the answer.
+    pub after_answer: u64,
+    /// Milliseconds from the first copy to the second, where nearly all took the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+}
+
+impl SentAgain {
+    /// All that were sent again.
+    #[must_use]
+    pub fn all(&self) -> u64 {
+        self.unanswered + self.after_answer
+    }
+}
+
 /// A time in which no sensor watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unwatched {
@@ -228,6 +290,9 @@ pub struct Record {
     pub ports: Vec<u16>,
     /// Where the sensor stood.
     pub vantage: Vantage,
+    /// How that is known.
+    #[serde(default)]
+    pub placed: Placed,
     /// Interfaces or capture.
     pub watched: Vec<String>,
     /// How far it is.
@@ -260,6 +325,21 @@ pub struct Record {
     pub names: Vec<Party>,
     /// Who sent ICMP errors, in the samples.
     pub icmp_senders: Vec<Party>,
+    /// Who sent ICMP errors about answers, in the samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub response_icmp_senders: Vec<Party>,
+    /// The smallest next-hop MTU that a sampled "packet too big" gave, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_mtu: Option<u32>,
+    /// Servers that were asked, in the samples, where the whole network is concerned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<Party>,
+    /// What fails, and for whom.
+    #[serde(default)]
+    pub failing: Failing,
+    /// What was sent more than once.
+    #[serde(default)]
+    pub sent_again: SentAgain,
     /// From the longest wait for an ICMP error, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slowest_icmp_ms: Option<u64>,
@@ -305,4 +385,6 @@ pub struct About {
     pub ports: Vec<u16>,
     /// Interfaces, or the capture.
     pub watched: Vec<String>,
+    /// How it is known where the sensor stands.
+    pub placed: Placed,
 }

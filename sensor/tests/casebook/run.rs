@@ -12,6 +12,7 @@ use sensor::engine::settings::for_ports;
 use sensor::host::probe::{Said, Verified};
 use sensor::incident::About;
 use sensor::incident::Record;
+use sensor::incident::record::Placed;
 use sensor::measure::address::key;
 use sensor::measure::clock::WallClock;
 use sensor::monitor::{Monitor, MonitorOptions};
@@ -191,6 +192,12 @@ fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
         about: About {
             ports: ports.to_vec(),
             watched: vec!["casebook".into()],
+            // As `replay` says it.
+            placed: if host.is_empty() {
+                Placed::Assumed
+            } else {
+                Placed::Given
+            },
         },
         shadow: std::collections::BTreeSet::default(),
     };

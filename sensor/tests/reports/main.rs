@@ -14,9 +14,11 @@ mod verdicts;
 #[path = "../support/report.rs"]
 mod report;
 
+use report::contradictions;
 use sensor::incident::Cause;
 use sensor::incident::diagnosis::Finding;
 use sensor::incident::kept::Kept;
+use sensor::incident::record::{Placed, Record};
 use sensor::present::causes;
 use sensor::present::incident::unfinished;
 use sensor::present::report::{html, markdown};
@@ -138,6 +140,7 @@ fn one_of_something_is_singular() {
 #[test]
 fn none_is_a_word() {
     let mut record = stories::of(Cause::TcpBlocked);
+    record.during.tcp = [250, 0, 0];
     record.findings = vec![Finding::TcpNotAccepted {
         syns: 250,
         accepted: 0,
@@ -165,7 +168,7 @@ fn what_the_kernel_names_is_not_looked_for_in_general_as_well() {
 
 #[test]
 fn a_refuted_line_is_found() {
-    let faults = |change: fn(&mut sensor::incident::Record)| {
+    let faults = |change: fn(&mut Record)| {
         let mut record = stories::of(Cause::ServiceDown);
         change(&mut record);
         report::faults(&record)
@@ -177,4 +180,51 @@ fn a_refuted_line_is_found() {
     assert!(!faults(|record| record.causes[0].weight += 1).is_empty());
     assert!(!faults(|record| record.symptoms[0].detail = "1 queries failed".into()).is_empty());
     assert!(!faults(|record| record.findings.push(record.findings[0].clone())).is_empty());
+}
+
+#[test]
+fn a_sentence_that_the_record_refutes_is_found() {
+    let found = |record: &Record, from: &str, to: &str| {
+        let text = markdown(record, None);
+        assert!(contradictions::of(&text, record).is_empty(), "{text}");
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        contradictions::of(&text.replace(from, to), record)
+    };
+    let upstream = stories::of(Cause::UpstreamFailure);
+    let useful = "got a useful answer";
+    assert!(!found(&upstream, useful, "answered").is_empty());
+    assert!(!found(&upstream, useful, &format!("{useful}, answered (100 %)")).is_empty());
+    let mut fails = upstream.clone();
+    (fails.failing.queries, fails.failing.failed) = (100, 80);
+    assert!(!found(&fails, "**Affects:** ", "**Affects:** hardly any client: ").is_empty());
+    let unwanted = stories::of(Cause::UnwantedQueries);
+    assert!(!found(&unwanted, "had not answered before", "serves").is_empty());
+    let mut strangers = unwanted.clone();
+    strangers.affects = None;
+    assert!(!found(&strangers, "Refused: ", "Refused: 10.1.0.17, ").is_empty());
+    let own = stories::of(Cause::OwnHost);
+    let rule = "1. `nft insert rule inet filter input ip saddr 10.1.0.17 udp dport 53 drop`\n1. ";
+    assert!(!found(&own, "1. ", rule).is_empty());
+    assert!(
+        !found(
+            &own,
+            "**Likely cause: ",
+            "**Likely cause: far more than all others, "
+        )
+        .is_empty()
+    );
+    assert!(!found(&own, "1. ", "1. ZONE ").is_empty());
+    assert!(!found(&own, "1. ", "1. SERVER ").is_empty());
+    assert!(!found(&own, "1. ", "1. SOURCE ").is_empty());
+    let mut denied = stories::of(Cause::Misconfiguration);
+    denied.findings = vec![Finding::NameError { share: 0.41 }];
+    assert!(!found(&denied, "1. ", "1. `delv example.org`: ").is_empty());
+    let mut capture = stories::of(Cause::PacketLoss);
+    capture.placed = Placed::Given;
+    assert!(!found(&capture, "the capturing host", "this host").is_empty());
+    assert!(!found(&capture, "captured ", "captured (assumed) ").is_empty());
+    let lost = lost::answers_lost();
+    assert!(!found(&lost, "602 of 2,500 answered", "60 of 240 answered").is_empty());
+    let on_the_way = stories::of(Cause::PacketLoss);
+    assert!(!found(&on_the_way, "284 retransmitted", "484 retransmitted").is_empty());
 }

@@ -4,7 +4,8 @@ use sensor::detect::{Level, Rule, Vantage};
 use sensor::incident::diagnosis::contrast::{Contrast, Property};
 use sensor::incident::diagnosis::{Finding, rank};
 use sensor::incident::record::{
-    Clients, Party, Range, Record, Sampling, Stage, Summary, SymptomRecord,
+    Clients, Failing, Party, Placed, Range, Record, Sampling, SentAgain, Stage, Summary,
+    SymptomRecord,
 };
 use sensor::incident::series::{Point, Series};
 
@@ -76,6 +77,7 @@ pub fn record(vantage: Vantage) -> Record {
         also: Vec::new(),
         ports: vec![53],
         vantage,
+        placed: Placed::Live,
         watched: vec!["eth0".into()],
         stage: Stage::Open,
         level: Level::Critical,
@@ -119,6 +121,11 @@ pub fn record(vantage: Vantage) -> Record {
             party("api.example.com", 41),
         ],
         icmp_senders: Vec::new(),
+        response_icmp_senders: Vec::new(),
+        path_mtu: None,
+        servers: Vec::new(),
+        failing: Failing::default(),
+        sent_again: SentAgain::default(),
         slowest_icmp_ms: None,
         host: None,
         verified: None,
@@ -134,7 +141,55 @@ pub fn record(vantage: Vantage) -> Record {
         series: Series::default(),
     };
     asked(&mut record, LASTS * USUAL, [LASTS * USUAL, 0, 0, 0]);
+    if vantage == Vantage::Client {
+        alone(&mut record);
+    }
     record
+}
+
+/// Its own host is the one client that a sensor on a client sees.
+fn alone(record: &mut Record) {
+    let clients = &mut record.clients;
+    clients.addresses = 1;
+    clients.networks = 1;
+    clients.heaviest = vec![party("10.1.0.17", 473)];
+    clients.distinct = Range {
+        usual: Some(1.0),
+        worst: 1.0,
+    };
+}
+
+/// What was sent more than once: queries whose end is known, those sent again without an answer, and those of which a later
+/// copy was answered at once.
+pub fn sent_again(record: &mut Record, unanswered: u64, copy_answered: u64) {
+    let during = &mut record.during;
+    during.queries += unanswered - during.retransmitted;
+    during.retransmitted = unanswered;
+    record.sent_again = SentAgain {
+        queries: during.decided(),
+        unanswered,
+        copy_answered,
+        answered: during.answered,
+        ..SentAgain::default()
+    };
+}
+
+/// What fails, in the samples, and for whom.
+pub fn failing(record: &mut Record, failed: u64, clients: &[(&str, u64)], question: (&str, u16)) {
+    record.failing = Failing {
+        queries: record.during.decided(),
+        failed,
+        addresses: clients.len(),
+        clients: clients
+            .iter()
+            .map(|(who, many)| party(who, *many))
+            .collect(),
+        questions: vec![Party {
+            what: Some(question.1.to_string()),
+            ..party(question.0, failed * 9 / 10)
+        }],
+        zone: question.0.split_once('.').map(|(_, zone)| zone.into()),
+    };
 }
 
 /// Queries that were asked: answered, ended by an ICMP error, unanswered, pending.
@@ -172,7 +227,7 @@ pub fn icmp(record: &mut Record, kind: &str, errors: u64, sender: &str) {
     }
     record.icmp_senders.push(Party {
         what: Some(kind.into()),
-        ..party(sender, errors.min(64))
+        ..party(sender, errors)
     });
 }
 

@@ -101,6 +101,7 @@ pub fn session<'f>(film: &'f [u8], shadow: &[Rule]) -> Session<Replay<'f, HostEn
         about: About {
             ports: vec![53],
             watched: vec!["film".into()],
+            ..About::default()
         },
         shadow: shadow.iter().copied().collect(),
     };

@@ -1,5 +1,8 @@
 //! Holds a report against its record and against itself: sums, shares, counts, and what must not stand beside what.
 
+#[path = "contradictions.rs"]
+pub mod contradictions;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -29,6 +32,9 @@ pub fn faults(record: &Record) -> Vec<String> {
     icmp(&text, record, &mut check);
     weights(record, &mut check);
     course(&text, &mut check);
+    for fault in contradictions::of(&text, record) {
+        check(false, fault);
+    }
     page(&text, record, &mut check);
     masked(record, &mut check);
     faults
@@ -165,12 +171,17 @@ fn shares(text: &str, record: &Record, check: Check<'_>) {
         some => grouped(some),
     };
     let queries = if decided == 1 { "query" } else { "queries" };
-    let said = format!(
-        "{answered} of {} completed {queries} answered",
-        grouped(decided)
-    );
+    let all = format!("of {} {queries}", grouped(decided));
+    let said = if status.contains("useful answer") {
+        format!("{all} got a useful answer")
+    } else if record.sampling.shift != 0 && ends[0] != 0 {
+        format!("{all} answered (estimated")
+    } else {
+        format!("{answered} {all} answered")
+    };
+    // Of strangers who are refused it says how known clients fare.
     check(
-        status.contains(&said),
+        status.contains(&said) || status.contains("refused that the server had not answered"),
         format!("{said}, by the table; the status line: {status}"),
     );
     check(
@@ -275,7 +286,8 @@ fn page(text: &str, record: &Record, check: Check<'_>) {
         .replace("&#39;", "'")
         .replace("&lt;", "<")
         .replace("&gt;", ">")
-        .replace("&amp;", "&");
+        .replace("&amp;", "&")
+        .replace('\u{a0}', " ");
     for line in text.lines().filter_map(|line| line.strip_prefix("- ")) {
         check(
             plain.contains(&format!("<li>{line}</li>")),

@@ -1,6 +1,8 @@
 //! What is kept of an incident while it goes on: as it was read, and bounded.
 
 pub mod asked;
+pub mod outcomes;
+mod path_mtu;
 pub mod peaks;
 pub mod recent;
 pub mod running_series;
@@ -17,6 +19,7 @@ use crate::detect::history::Span;
 use crate::host::facts::HostFacts;
 use crate::measure::clock::WallClock;
 use asked::AskedAround;
+use outcomes::Outcomes;
 use peaks::Peaks;
 use recent::Recent;
 use running_series::RunningSeries;
@@ -40,6 +43,8 @@ pub struct Evidence {
     pub peaks: Peaks,
     /// How queries failed.
     pub worst: Worst,
+    /// What became of sampled transactions.
+    pub outcomes: Outcomes,
     /// What the server's host says.
     pub host: Option<HostFacts>,
     /// The highest sampling shift.
@@ -60,6 +65,7 @@ impl Evidence {
             samples: Samples::new(server, recent),
             peaks: Peaks::default(),
             worst: Worst::default(),
+            outcomes: Outcomes::default(),
             host: None,
             shift: 0,
             lost: 0,

@@ -7,6 +7,7 @@ use sensor_common::sample::Sample;
 use sensor_common::server::ServerKey;
 
 use super::super::record::{Counts, Party};
+use super::path_mtu::next_hop_mtu;
 use super::recent::Recent;
 use crate::host::facts::HostLog;
 use crate::measure::address::ip;
@@ -39,6 +40,12 @@ pub struct Samples {
     pub units: BTreeMap<u64, String>,
     /// Sampled ICMP errors by sender and kind.
     senders: BTreeMap<(ServerKey, ErrorKind), u64>,
+    /// The same of errors about answers.
+    response_senders: BTreeMap<(ServerKey, ErrorKind), u64>,
+    /// The smallest next-hop MTU that one of those gave.
+    pub path_mtu: Option<u32>,
+    /// Sampled queries by server, of the whole network.
+    servers: Counts<ServerKey>,
 }
 
 impl Samples {
@@ -54,6 +61,9 @@ impl Samples {
             cgroups: Counts::new(),
             units: BTreeMap::new(),
             senders: BTreeMap::new(),
+            response_senders: BTreeMap::new(),
+            path_mtu: None,
+            servers: Counts::new(),
         };
         for (sampled, sample) in known
             .iter()
@@ -73,6 +83,9 @@ impl Samples {
         match &sampled.kind {
             Kind::Query { .. } => {
                 count(&mut self.clients, sampled.client);
+                if self.server.is_none() {
+                    count(&mut self.servers, sampled.server);
+                }
                 if sampled.cgroup != 0 {
                     count(&mut self.cgroups, sampled.cgroup);
                 }
@@ -84,7 +97,11 @@ impl Samples {
                 sender,
                 about_answer,
             } => {
-                if !about_answer {
+                if *about_answer {
+                    count(&mut self.response_senders, (*sender, *kind));
+                    let mtu = next_hop_mtu(sample);
+                    self.path_mtu = self.path_mtu.into_iter().chain(mtu).min();
+                } else {
                     count(&mut self.senders, (*sender, *kind));
                 }
                 room = PACKETS;
@@ -144,11 +161,22 @@ impl Samples {
     /// Who sent ICMP errors.
     #[must_use]
     pub fn icmp_senders(&self) -> Vec<Party> {
-        let senders = self.senders.iter();
-        top(senders.map(|((sender, kind), count)| Party {
-            who: ip(sender).to_string(),
+        senders(&self.senders)
+    }
+
+    /// Who sent ICMP errors about answers.
+    #[must_use]
+    pub fn response_icmp_senders(&self) -> Vec<Party> {
+        senders(&self.response_senders)
+    }
+
+    /// Servers that were asked, where they are of the whole network.
+    #[must_use]
+    pub fn top_servers(&self) -> Vec<Party> {
+        top(self.servers.iter().map(|(server, count)| Party {
+            who: ip(server).to_string(),
             count: *count,
-            what: Some(kind.name().into()),
+            what: None,
         }))
     }
 
@@ -173,12 +201,26 @@ impl Samples {
 
 /// Counts of things of which only the first so many are told apart.
 fn count<K: Ord>(counts: &mut Counts<K>, key: K) {
-    if counts.len() < PARTIES || counts.contains_key(&key) {
-        *counts.entry(key).or_default() += 1;
+    count_up_to(counts, key, 1, PARTIES);
+}
+
+/// The same of so many at once.
+pub(super) fn count_up_to<K: Ord>(counts: &mut Counts<K>, key: K, many: u64, most: usize) {
+    if counts.len() < most || counts.contains_key(&key) {
+        *counts.entry(key).or_default() += many;
     }
 }
 
-fn top(parties: impl Iterator<Item = Party>) -> Vec<Party> {
+fn senders(senders: &BTreeMap<(ServerKey, ErrorKind), u64>) -> Vec<Party> {
+    top(senders.iter().map(|((sender, kind), count)| Party {
+        who: ip(sender).to_string(),
+        count: *count,
+        what: Some(kind.name().into()),
+    }))
+}
+
+/// The first ten of them, by their counts.
+pub(super) fn top(parties: impl Iterator<Item = Party>) -> Vec<Party> {
     let mut parties: Vec<Party> = parties.collect();
     parties.sort_by(|a, b| (b.count, &a.who).cmp(&(a.count, &b.who)));
     parties.truncate(TOP);

@@ -11,10 +11,11 @@ use crate::detect::rules::rcode_shift;
 pub fn summary(span: &Span, asked: &Asked, latency: Option<(f64, f64)>) -> Summary {
     let counters = &span.counters;
     let transactions = &counters.transactions;
-    let kinds = ErrorKind::ALL.iter();
-    let icmp_errors = kinds
-        .map(|kind| (kind.name().to_string(), counters.errors[kind.index()]))
-        .filter(|(_, count)| *count != 0);
+    let by_kind = |counts: &[u64]| {
+        let kinds = ErrorKind::ALL.iter();
+        let counts = kinds.map(|kind| (kind.name().to_string(), counts[kind.index()]));
+        counts.filter(|(_, count)| *count != 0).collect()
+    };
     let rcodes = counters.answers_by_rcode.iter().enumerate();
     let rcodes = rcodes.filter(|(_, count)| **count != 0);
     Summary {
@@ -36,7 +37,8 @@ pub fn summary(span: &Span, asked: &Asked, latency: Option<(f64, f64)>) -> Summa
         response_bytes: counters.response_bytes,
         unmatched: transactions.unmatched,
         backscatter: counters.backscatter.iter().sum(),
-        icmp_errors: icmp_errors.collect(),
+        icmp_about_responses: by_kind(&counters.backscatter),
+        icmp_errors: by_kind(&counters.errors),
         icmp_from_server: counters.errors_from_server,
         tcp: span.connections(),
         p50_ms: latency.map(|(p50, _)| p50 * 1e3),

@@ -47,8 +47,10 @@ pub struct Worst {
     pub again: Option<Again>,
     /// The same of those with a large answer.
     pub large_again: Option<Again>,
-    /// Longest wait for an ICMP error.
+    /// Longest wait for an ICMP error, where that is seen or can be inferred.
     pub slowest_error: Option<Duration>,
+    /// The same of those that quote their query as it was sent.
+    pub slowest_matched: Option<Duration>,
     /// An ICMP error came.
     is_told: bool,
 }
@@ -142,7 +144,13 @@ impl Worst {
             let error = dossier.errors.iter().find(|error| !error.about_answer)?;
             Some(error.at.saturating_sub(dossier.asked()?))
         });
-        self.slowest_error = self.slowest_error.max(waits.max());
+        let slowest = waits.max();
+        self.slowest_error = self.slowest_error.max(slowest);
+        // Where none is matched, a NAT has changed what they quote, and they are laid beside any query.
+        let matched: u64 = facts.long.counters.errors_matched.iter().sum();
+        if matched != 0 {
+            self.slowest_matched = self.slowest_matched.max(slowest);
+        }
         // Where a NAT hides whose query an error is about, the first one tells, counted from the first failure.
         let counters = &facts.short.counters;
         let matched: u64 = counters.errors_matched.iter().sum();

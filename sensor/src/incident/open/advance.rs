@@ -4,6 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::super::change::Change;
+use super::super::evidence::outcomes::Known;
 use super::super::gather::case::Case;
 use super::super::gather::collect;
 use super::super::record::Stage;
@@ -61,6 +62,18 @@ impl Incident {
             self.evidence
                 .series
                 .note_asked(&state.cohorts, self.onset, &at, clock);
+            if let Subject::Server(server) = self.subject {
+                let rcode = self.evidence.worst.shift_of_rcodes.map(|shift| shift.rcode);
+                let known = Known {
+                    server,
+                    state,
+                    rcode,
+                    span: [self.onset, self.last_symptom],
+                    now: tick.now,
+                    timeout: detector.timeout(),
+                };
+                self.evidence.outcomes.count(detector.dossiers(), &known);
+            }
         }
     }
 

@@ -41,6 +41,7 @@ impl Incident {
             also: self.also.iter().map(|key| ip(key).to_string()).collect(),
             ports: about.ports.clone(),
             vantage: self.vantage,
+            placed: about.placed,
             watched: about.watched.clone(),
             stage: self.stage,
             level: self.level,
@@ -79,9 +80,14 @@ impl Incident {
             },
             names: evidence.samples.top_names(),
             icmp_senders: evidence.samples.icmp_senders(),
+            response_icmp_senders: evidence.samples.response_icmp_senders(),
+            path_mtu: evidence.samples.path_mtu,
+            servers: evidence.samples.top_servers(),
+            failing: evidence.outcomes.failing(),
+            sent_again: evidence.outcomes.sent_again(),
             slowest_icmp_ms: evidence
                 .worst
-                .slowest_error
+                .slowest_matched
                 .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
             host: evidence.host.clone(),
             verified: self.verified.clone(),

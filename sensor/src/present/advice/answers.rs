@@ -46,50 +46,103 @@ pub fn upstream(place: &Place<'_>) -> Vec<String> {
 
 /// Follow the delegation.
 pub fn zone(place: &Place<'_>) -> Vec<String> {
-    let zone = place.zone_in_a_shell().unwrap_or_else(|| "ZONE".into());
-    vec![
-        format!(
-            "`dig +trace {zone}` and `dig {zone} NS`: which of its name servers answers, and with what?"
-        ),
-        format!(
+    let Some(zone) = place.zone_in_a_shell() else {
+        return names(place);
+    };
+    let mut steps = vec![format!(
+        "`dig +trace {zone} SOA` and `dig {zone} NS`: which of its name servers answers, and with what?"
+    )];
+    // What does not validate is SERVFAIL, never NXDOMAIN or REFUSED.
+    if place.rcode().is_none_or(|rcode| rcode == "SERVFAIL") {
+        steps.push(format!(
             "`delv {zone} SOA` or `dig +cd {zone} SOA`: does the zone fail DNSSEC validation (expired signatures)?"
-        ),
-        if place.on_server() {
-            format!(
-                "If this server is authoritative for {zone} or forwards it: is the zone loaded and current (`rndc \
-                 zonestatus {zone}`, `unbound-control list_forwards`)?"
-            )
-        } else {
-            format!(
-                "`{}`: does it fail from another resolver too (`dig @9.9.9.9 {zone}`)?",
-                place.dig("")
-            )
-        },
+        ));
+    } else {
+        steps.push(authority(place));
+    }
+    steps.push(if place.on_server() {
         format!(
-            "If the fault lies with the operator of {zone}, tell them; other names are not affected."
+            "If this server is authoritative for {zone} or forwards it: is the zone loaded and current (`rndc zonestatus \
+             {zone}`, `unbound-control list_forwards`)?"
+        )
+    } else {
+        format!(
+            "`{}`: does it fail from another resolver too (`dig @9.9.9.9 {}`)?",
+            place.dig(""),
+            place.name()
+        )
+    });
+    steps.push(format!(
+        "If the fault lies with the operator of {zone}, tell them; other names are not affected."
+    ));
+    steps
+}
+
+/// Names fail, and nothing says that they are of one zone.
+fn names(place: &Place<'_>) -> Vec<String> {
+    let name = place.name();
+    vec![
+        format!("`dig +trace {name}`: which server on the way answers, and with what?"),
+        authority(place),
+        format!(
+            "`{}` and `dig @9.9.9.9 {name}`: does it fail from another resolver too?",
+            place.dig("")
         ),
     ]
 }
 
+/// Who made up the error answer.
+fn authority(place: &Place<'_>) -> String {
+    format!(
+        "`{}`: with flag `aa` the server itself holds the zone; without `aa` and without a SOA record a forwarder, a block \
+         list or a response policy made the answer up.",
+        place.dig("")
+    )
+}
+
 /// What changed in its configuration.
 pub fn misconfiguration(place: &Place<'_>) -> Vec<String> {
-    let clients = place.clients().unwrap_or("the clients");
-    let mut steps = vec![format!(
-        "`{}`: which rcode comes back, and for which names?",
-        place.dig("+norec")
-    )];
-    steps.push(format!(
-        "{}: do access lists admit {clients} (`allow-query`, `allow-recursion`, `access-control`), and is the zone \
-         configured and loaded?",
-        place.there()
-    ));
-    steps.push(format!(
-        "{}: what was changed or reloaded shortly before {} UTC? Check it (`named-checkconf -z`, `unbound-checkconf`) or \
-         roll it back.",
-        place.there(),
-        place.since()
-    ));
-    steps
+    let clients = place
+        .failing_clients()
+        .unwrap_or_else(|| "the clients".into());
+    let rcode = place.rcode().unwrap_or("an error");
+    let zone = place
+        .zone_in_a_shell()
+        .unwrap_or_else(|| "the zone of the names".into());
+    let (there, port) = (place.there(), place.port);
+    let why = match rcode {
+        "NXDOMAIN" => format!(
+            "{there}: is {zone} loaded or forwarded as before (`rndc zonestatus`, `unbound-control list_forwards`), and does a \
+             block list or response policy zone cover it (`unbound-control list_local_zones`, `rpz`)?"
+        ),
+        "FORMERR" | "NOTIMP" => format!(
+            "`{}`: does it answer without EDNS? {there}: was the service, or a proxy in front of port {port}, exchanged or \
+             upgraded?",
+            place.dig("+noedns")
+        ),
+        "SERVFAIL" => format!(
+            "{there}: is {zone} loaded (`rndc zonestatus`, `named-checkzone`), and are its forwarders reachable?"
+        ),
+        "REFUSED" => format!(
+            "{there}: do access lists admit {clients} (`allow-query`, `allow-recursion`, `access-control`), and is {zone} \
+             configured and loaded?"
+        ),
+        _ => format!("{there}: which change of its configuration explains it for {clients}?"),
+    };
+    vec![
+        // What is denied says in its own header who denies it.
+        if rcode == "NXDOMAIN" {
+            authority(place)
+        } else {
+            format!("`{}`: does {rcode} come back?", place.dig(""))
+        },
+        why,
+        format!(
+            "{there}: what was changed or reloaded shortly before {} UTC? Check it (`named-checkconf -z`, \
+             `unbound-checkconf`) or roll it back.",
+            place.since()
+        ),
+    ]
 }
 
 /// Which address it answers from, and why.
@@ -107,9 +160,10 @@ pub fn wrong_source(place: &Place<'_>) -> Vec<String> {
             place.dig("+tries=1")
         ),
         format!(
-            "{}: `ip route get CLIENT` and `ip addr`: the kernel picks {from} as source; bind the service to {server} \
+            "{}: `ip route get {}` and `ip addr`: the kernel picks {from} as source; bind the service to {server} \
              itself (`listen-on`, `interface`, `interface-automatic: yes`).",
-            place.there()
+            place.there(),
+            place.failing_client().unwrap_or("CLIENT")
         ),
         format!(
             "If {from} is a NAT or load balancer: does it translate the answers back to {server}? `conntrack -L -p udp \
@@ -121,11 +175,17 @@ pub fn wrong_source(place: &Place<'_>) -> Vec<String> {
 
 /// Nothing is broken.
 pub fn unwanted(place: &Place<'_>) -> Vec<String> {
-    let source = place.heaviest().unwrap_or("the strangers");
+    let sources = place
+        .failing_clients()
+        .unwrap_or_else(|| "the refused sources".into());
+    let question = place
+        .question()
+        .map_or_else(String::new, |question| format!(", for {question}"));
     vec![
         "No outage: own clients are served. It can wait for the morning.".into(),
         format!(
-            "Is {source} meant to use this server? If so, add it to the access list; if not, leave it refused."
+            "Refused: {sources}{question}. Are they meant to use this server? If so, add them to the access list; if not, \
+             leave them refused."
         ),
         format!(
             "If the load matters, drop the strangers before the server: `{}` shows them; limit the rate of REFUSED answers \

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use super::place::Place;
 use crate::incident::diagnosis::Finding;
 
-/// A rule that drops a source before the server.
-fn drop_rule(place: &Place<'_>, source: &str) -> String {
+/// The start of a rule about a source before the server.
+fn rule(place: &Place<'_>, source: &str) -> String {
     let address = source.split('/').next().unwrap_or(source);
     let family = match address.parse::<IpAddr>() {
         Ok(IpAddr::V6(_)) => "ip6",
         _ => "ip",
     };
     format!(
-        "`nft insert rule inet filter input {family} saddr {source} udp dport {} drop` (chain `forward` on a router)",
+        "nft insert rule inet filter input {family} saddr {source} udp dport {}",
         place.port
     )
 }
@@ -21,26 +21,60 @@ fn drop_rule(place: &Place<'_>, source: &str) -> String {
 /// Who it is, and how to stop it.
 pub fn one_source(place: &Place<'_>) -> Vec<String> {
     let source = place.heaviest().unwrap_or("SOURCE");
+    let program = format!(
+        "If {source} is a host of yours: find the program behind it (malware, a retry loop) and stop it."
+    );
+    if place.has_one_client() {
+        // Dropping it would be an outage of all that is served.
+        let mut steps = vec![
+            format!(
+                "{source} is the only client seen, or nearly: do not drop it. On {source}: `ss -unp 'dport = :{}'` or `{}`: \
+                 which program asks so much, and for what?",
+                place.port,
+                place.tcpdump()
+            ),
+            format!("{program} A local cache absorbs repeats."),
+        ];
+        steps.extend(limited(place));
+        if place.limit().is_none() {
+            steps.push(format!(
+                "If {source} is a resolver or NAT with many clients: look for the heavy one behind it."
+            ));
+        }
+        return steps;
+    }
     let block = if place.on_client() {
         format!(
-            "Ask the operator of {} to limit or drop {source} there: it cannot be done from here.",
+            "Ask the operator of {} to limit {source} there: it cannot be done from here.",
             place.server
         )
     } else {
         format!(
-            "Limit or drop it before the server: {}.",
-            drop_rule(place, source)
+            "Limit it before the server to what is usual: `{} limit rate over {}/second drop` (chain `forward` on a router).",
+            rule(place, source),
+            place.usual_rate()
         )
     };
-    vec![
+    let mut steps = vec![
         format!(
             "Who is {source} (`whois {source}`, `dig -x {source}`)? A resolver or NAT with many clients may be entitled to \
-             that rate: then limit, do not drop, and name it with `--trusted {source}`."
+             that rate: then name it with `--trusted {source}`."
         ),
         block,
-        "If it is a host of yours: find the program behind it (malware, a retry loop) and stop it."
-            .into(),
-    ]
+        program,
+    ];
+    steps.extend(limited(place));
+    steps
+}
+
+/// A server that answers as fast as ever, and no more than so much.
+pub fn limited(place: &Place<'_>) -> Option<String> {
+    let limit = place.limit()?;
+    Some(format!(
+        "{} answered about {limit}/s, as fast as ever: does a quota apply (packets per second to a cloud resolver, response \
+         rate limiting)? Ask less, or spread the queries over several addresses.",
+        place.server
+    ))
 }
 
 /// What the sources share.
@@ -115,7 +149,9 @@ pub fn reflection(place: &Place<'_>) -> Vec<String> {
         })
         .unwrap_or("the victim");
     vec![
-        format!("Is the link of {victim} full (`ip -s link`, `sar -n DEV 1`)? What else suffers?"),
+        format!(
+            "On {victim} and its router: is the link full (`ip -s link`, `sar -n DEV 1`)? What else suffers?"
+        ),
         format!(
             "Ask the upstream provider to drop UDP from source port 53 to {victim}, but for the resolvers that it uses."
         ),
@@ -134,8 +170,8 @@ pub fn garbage(place: &Place<'_>) -> Vec<String> {
         ),
         match source {
             Some(source) => format!(
-                "Drop the heaviest source, {source}, if it sends nothing valid: {}.",
-                drop_rule(place, source)
+                "Drop the heaviest source, {source}, if it sends nothing valid: `{} drop` (chain `forward` on a router).",
+                rule(place, source)
             ),
             None => "Drop the sources that send nothing valid.".into(),
         },
@@ -165,10 +201,15 @@ pub fn syn(place: &Place<'_>) -> Vec<String> {
 }
 
 /// Who looks.
-pub fn scan() -> Vec<String> {
+pub fn scan(place: &Place<'_>) -> Vec<String> {
+    let source = place.heaviest().unwrap_or("SOURCE");
     vec![
         "No outage: nobody is denied service by a scan. It can wait for the morning.".into(),
-        "Who is the source (in the timeline below)? `whois` and `dig -x`: research scanners usually have a PTR record and an opt-out page.".into(),
-        "Do hosts of yours answer that should not? `nmap -sU -p 53 --open NETWORK` from outside.".into(),
+        format!(
+            "Who is {source}? `whois {source}` and `dig -x {source}`: research scanners usually have a PTR record and an \
+             opt-out page."
+        ),
+        "Do hosts of yours answer that should not? `nmap -sU -p 53 --open NETWORK` from outside."
+            .into(),
     ]
 }

@@ -64,7 +64,7 @@ fn of(cause: Cause, place: &Place<'_>) -> Vec<String> {
         Cause::AttackReflection => attack::reflection(place),
         Cause::AttackGarbage => attack::garbage(place),
         Cause::AttackSyn => attack::syn(place),
-        Cause::Scan => attack::scan(),
+        Cause::Scan => attack::scan(place),
     }
 }
 

@@ -48,13 +48,28 @@ pub fn rejects(place: &Place<'_>) -> Vec<String> {
     steps
 }
 
+/// Where a resolver reaches nobody, steps are for its host.
+fn on_resolver(place: &Place<'_>) -> String {
+    place
+        .resolver()
+        .map_or_else(String::new, |resolver| format!("On {resolver}: "))
+}
+
 /// Where the queries, or the answers, end.
 pub fn drops(place: &Place<'_>) -> Vec<String> {
     let (server, port) = (place.server, place.port);
-    let tcp = format!(
-        "`{}`: an answer over TCP means that only UDP port {port} is dropped.",
-        place.dig("+tcp +tries=1 +time=2")
-    );
+    let tcp = if place.is_partial() {
+        format!(
+            "`{}`, and the same with +tcp: 0 lost over TCP means that only UDP port {port} is dropped.",
+            place.dig_often("")
+        )
+    } else {
+        format!(
+            "{}`{}`: an answer over TCP means that only UDP port {port} is dropped.",
+            on_resolver(place),
+            place.dig("+tcp +tries=1 +time=2")
+        )
+    };
     let changed = format!(
         "Which filter, security group or ACL was changed shortly before {} UTC? Roll it back.",
         place.since()
@@ -65,8 +80,20 @@ pub fn drops(place: &Place<'_>) -> Vec<String> {
             steps.push("`nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise with the queries?".into());
         }
         steps.extend([
-            format!("`dig @{server} {} +tries=1` on this host: an answer means that the service is fine and a filter drops the rest.", place.name()),
-            format!("`{}`: do answers leave this host? If so, they are dropped further out.", place.tcpdump()),
+            if place.is_partial() {
+                format!(
+                    "{}: `{}`: 0 means that the service is fine and packets are dropped before or behind it.",
+                    place.there(),
+                    place.dig_often("")
+                )
+            } else {
+                format!(
+                    "{}: `{}`: an answer means that the service is fine and a filter drops the rest.",
+                    place.there(),
+                    place.dig("+tries=1")
+                )
+            },
+            format!("`{}`: do answers leave the server's host? If so, they are dropped further out.", place.tcpdump()),
             changed,
         ]);
         return steps;
@@ -77,7 +104,7 @@ pub fn drops(place: &Place<'_>) -> Vec<String> {
             format!("`mtr -nu -P {port} {server}`: where do UDP probes to port {port} end?")
         } else {
             format!(
-                "Capture on both sides of this hop (`{}`): where do queries or answers end?",
+                "Capture before and behind each filter on the path (`{}`): where do queries or answers end?",
                 place.tcpdump()
             )
         },
@@ -105,56 +132,107 @@ pub fn host_down(place: &Place<'_>) -> Vec<String> {
 
 /// The broken link or route.
 pub fn path_down(place: &Place<'_>) -> Vec<String> {
+    if place.loses_answers() {
+        return answers_lost(place);
+    }
     let server = place.server;
-    let target = if server == "SERVER" {
-        "an address beyond the uplink"
-    } else {
-        server
-    };
-    let mut steps = vec![if place.on_server() {
-        "`ip -br link`, `ip route` and `ping` to the default gateway: is this host's own uplink up?"
-            .to_string()
-    } else if server == "SERVER" {
-        "`ip -br link`, `ip route` and `mtr -n 9.9.9.9`: is the uplink of the resolver up, and where does the path end?".into()
+    let mut steps = vec![if let Some(resolver) = place.resolver() {
+        format!(
+            "On {resolver}: `ip -br link`, `ip route` and `mtr -n {server}` (one of the servers that it asks): is its uplink \
+             up, and where does the path end?"
+        )
+    } else if place.on_server() {
+        format!(
+            "{}: `ip -br link`, `ip route` and `ping` to the default gateway: is its uplink up?",
+            place.there()
+        )
     } else {
         format!(
             "`mtr -n {server}` (or `traceroute -n {server}`): at which hop does it end, or between which does it loop?"
         )
     }];
     if let Some(router) = place.icmp_sender() {
-        steps.push(format!("On {router}, which sends the ICMP errors: `ip route get {target}` and the state of its links and routing protocol (BGP, OSPF)."));
+        steps.push(format!(
+            "On {router}, which sends the ICMP errors: `ip route get {server}` and the state of its links and routing \
+             protocol (BGP, OSPF)."
+        ));
     } else {
         steps.push("On the last router that answers: its route to the target, its links, its routing protocol (BGP, OSPF).".into());
     }
     steps.push(format!(
-        "Does anything else behind that hop answer? What was changed there shortly before {} UTC?",
+        "Does anything else behind that router answer? What was changed there shortly before {} UTC?",
         place.since()
     ));
     steps
 }
 
+/// The way back: the queries arrive, and the answers do not.
+fn answers_lost(place: &Place<'_>) -> Vec<String> {
+    let client = place.failing_client().unwrap_or("CLIENT");
+    let clients = place
+        .failing_clients()
+        .unwrap_or_else(|| "the clients".into());
+    let router = place.response_icmp_sender();
+    vec![
+        match router {
+            Some(router) => format!(
+                "On {router}, which rejects the answers: `ip route get {client}`: where is its route to {clients}?"
+            ),
+            None => format!(
+                "{}: `ip route get {client}` and `mtr -n {client}`: where do the answers to {clients} end?",
+                place.there()
+            ),
+        },
+        format!(
+            "{}: `tcpdump -ni any 'host {client} and (port {} or icmp or icmp6)'`: do the answers leave, and what comes back?",
+            place.there(),
+            place.port
+        ),
+        format!(
+            "Which route, link or filter towards {clients} was changed shortly before {} UTC? Roll it back.",
+            place.since()
+        ),
+    ]
+}
+
 /// Where packets are lost.
 pub fn loss(place: &Place<'_>) -> Vec<String> {
     let target = if place.on_server() {
-        place.heaviest().unwrap_or("a client that fails")
+        place.failing_client().unwrap_or("a client that fails")
     } else {
         place.server
     };
-    vec![
+    let mut steps: Vec<String> = place
+        .copies_after()
+        .map(|after| {
+            format!(
+                "Nearly all copies come {after} later, as one kind of stub resolver sends them: where its A and AAAA queries share a socket, \
+                 suspect connection tracking first. On the clients' hosts and the NAT: `conntrack -S`: does `insert_failed` \
+                 rise? `options single-request-reopen` in resolv.conf avoids the race."
+            )
+        })
+        .into_iter()
+        .collect();
+    steps.extend([
         format!("`mtr -nu -c 100 {target}`: at which hop does the loss begin and stay?"),
-        "`ip -s link` and `ethtool -S IFACE | grep -i -e err -e drop` on this host and on the hop where it begins: errors, duplex, full queues?".into(),
+        format!(
+            "`ip -s link` and `ethtool -S IFACE | grep -i -e err -e drop` on {} and on the hop where it begins: errors, duplex, \
+             full queues?",
+            place.this_host()
+        ),
         "Is a link on the path saturated (interface counters, `tc -s qdisc`)?".into(),
-    ]
+    ]);
+    steps
 }
 
 /// The table, and the race.
 pub fn connection_tracking(place: &Place<'_>) -> Vec<String> {
     let host = if place.on_client() {
-        "On this host and its router or NAT"
+        format!("On {} and its router or NAT", place.this_host())
     } else if place.on_server() {
-        "On this host"
+        place.there()
     } else {
-        "On the router or NAT on the path"
+        "On the router or NAT on the path".into()
     };
     let mut steps = Vec::new();
     if !place.tracking_is_named() {
@@ -175,11 +253,35 @@ pub fn connection_tracking(place: &Place<'_>) -> Vec<String> {
 
 /// Smaller answers.
 pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
+    let narrow = place.path_mtu().map_or_else(String::new, |mtu| {
+        format!(" (the narrow link takes {mtu} bytes)")
+    });
+    let behind = place.failing_client().map_or_else(
+        || "From behind the narrow link".into(),
+        |client| format!("From {client} or its network"),
+    );
+    let dig = |options: &str| place.dig(&format!("DNSKEY +dnssec {options}"));
     vec![
-        format!("`{}` fails and `{}` answers: large answers are lost on the way.", place.dig("DNSKEY +dnssec +bufsize=4096 +ignore"), place.dig("DNSKEY +dnssec +bufsize=1232")),
-        format!("{}: set the EDNS buffer to 1232 bytes (`max-udp-size 1232`, `edns-buffer-size: 1232`) and reload.", place.there()),
-        format!("`{}`: does TCP work, so that truncated answers can be fetched?", place.dig("+tcp")),
-        "On the path: is a tunnel or VPN new, does a filter drop ICMP \"packet too big\" or fragments?".into(),
+        format!(
+            "{behind}: `{}` fails and `{}` answers: large answers are lost on the way{narrow}.",
+            dig("+bufsize=4096 +ignore +tries=1"),
+            dig("+bufsize=1232 +tries=1")
+        ),
+        format!(
+            "{}: set the EDNS buffer to 1232 bytes (`max-udp-size 1232`, `edns-buffer-size: 1232`) and reload.",
+            place.there()
+        ),
+        format!(
+            "{behind}: `{}`: does TCP carry the large answer, so that truncated ones can be fetched?",
+            dig("+tcp +tries=1")
+        ),
+        match place.response_icmp_sender() {
+            Some(router) => format!(
+                "At {router}, which sends the errors: is a tunnel or VPN new? Does a filter on the way to {} drop them?",
+                place.server
+            ),
+            None => "On the path: is a tunnel or VPN new, does a filter drop ICMP \"packet too big\" or fragments?".into(),
+        },
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The service, and what this host's own programs do.
 
+use super::attack::limited;
 use super::place::Place;
 
 /// Whether it runs, why it stopped, and what else looks the same.
@@ -41,7 +42,7 @@ pub fn down(place: &Place<'_>) -> Vec<String> {
 pub fn meanwhile(place: &Place<'_>) -> String {
     if place.on_client() {
         format!(
-            "Meanwhile move this host to another resolver than {} (`resolvectl dns`, /etc/resolv.conf).",
+            "Meanwhile move the clients here to another resolver than {} (`resolvectl dns`, /etc/resolv.conf).",
             place.server
         )
     } else {
@@ -115,14 +116,17 @@ pub fn overload(place: &Place<'_>) -> Vec<String> {
 
 /// Which program it is.
 pub fn own_host(place: &Place<'_>) -> Vec<String> {
-    vec![
+    let mut steps = vec![
         format!(
-            "Find the program: `ss -unp 'dport = :{}'`, or `bpftrace -e 'kprobe:udp_sendmsg {{ @[comm, pid] = count(); }}'`.",
+            "On {}, find the program: `ss -unp 'dport = :{}'`, or `bpftrace -e 'kprobe:udp_sendmsg {{ @[comm, pid] = count(); }}'`.",
+            place.this_host(),
             place.port
         ),
         format!("What does it ask for? `{}` shows the names.", place.tcpdump()),
         "Stop or fix that program (a retry loop, a missing cache, a search list); a local cache such as \
          systemd-resolved or unbound absorbs repeats."
             .into(),
-    ]
+    ];
+    steps.extend(limited(place));
+    steps
 }

@@ -70,11 +70,11 @@ fn why(record: &Record) -> String {
     let reason = reason(record).map(|reason| format!(". {reason}"));
     // Once is enough, where that is the reason.
     let is_new = |common: &&Contrast| {
-        let said = format!(". {}", contrast::sentence(common));
+        let said = format!(". {}", contrast::sentence(common, record));
         reason.as_ref() != Some(&said)
     };
     let affects = record.affects.as_ref().filter(is_new);
-    let affects = affects.map(|common| format!(" Affects {}.", contrast::short(common)));
+    let affects = affects.map(|common| format!(" Affects {}.", contrast::short(common, record)));
     format!(
         "{}{}{}",
         cause(record),

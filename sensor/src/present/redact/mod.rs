@@ -11,7 +11,7 @@ use masks::Masks;
 
 use crate::host::probe::{Said, Verified};
 use crate::incident::Record;
-use crate::incident::record::{Clients, Party, SymptomRecord};
+use crate::incident::record::{Clients, Failing, Party, SymptomRecord};
 
 /// A record in which no address and no name is left.
 #[must_use]
@@ -26,6 +26,7 @@ pub fn redact(record: &Record) -> Record {
         also,
         ports: _,
         vantage: _,
+        placed: _,
         watched,
         stage: _,
         level: _,
@@ -41,6 +42,11 @@ pub fn redact(record: &Record) -> Record {
         clients,
         names,
         icmp_senders,
+        response_icmp_senders,
+        path_mtu: _,
+        servers,
+        failing,
+        sent_again: _,
         slowest_icmp_ms: _,
         host,
         verified,
@@ -70,6 +76,9 @@ pub fn redact(record: &Record) -> Record {
     }
     clients_of(clients, &mut masks);
     parties(icmp_senders, &mut masks);
+    parties(response_icmp_senders, &mut masks);
+    parties(servers, &mut masks);
+    failing_of(failing, &mut masks);
     for seen in host.iter_mut().flat_map(|host| &mut host.events) {
         finding::event(&mut seen.event, &mut masks);
     }
@@ -117,6 +126,24 @@ fn clients_of(clients: &mut Clients, masks: &mut Masks) {
         masks.name(&mut unit.who);
     }
     parties(sources, masks);
+}
+
+fn failing_of(failing: &mut Failing, masks: &mut Masks) {
+    let Failing {
+        queries: _,
+        failed: _,
+        addresses: _,
+        clients,
+        questions,
+        zone,
+    } = failing;
+    parties(clients, masks);
+    for question in questions {
+        masks.name(&mut question.who);
+    }
+    if let Some(zone) = zone {
+        masks.name(zone);
+    }
 }
 
 fn parties(parties: &mut [Party], masks: &mut Masks) {

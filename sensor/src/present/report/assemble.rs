@@ -12,11 +12,9 @@ pub fn document(record: &Record, kept: Option<&Kept>) -> Document {
     let section = |heading: &str, blocks| Section {
         heading: heading.into(),
         blocks,
+        repeats: false,
     };
-    let next = format!(
-        "Next steps (the sensor runs {})",
-        words::vantage(record.vantage)
-    );
+    let next = format!("Next steps ({})", words::stands(record));
     let mut rest = vec![
         section("Evidence", evidence::blocks(record, kept)),
         section("How it was measured", evidence::measurement(record)),

@@ -1,5 +1,6 @@
 //! A report before it is laid out.
 
+use crate::detect::Level;
 use crate::incident::series::Point;
 
 /// A report before it is laid out. Text may have `code` in backticks.
@@ -24,6 +25,8 @@ pub struct Status {
     pub word: String,
     /// Whether it may still go on.
     pub is_ongoing: bool,
+    /// The worst that it was.
+    pub level: Level,
     /// Since when, and how bad.
     pub text: String,
 }
@@ -44,6 +47,8 @@ pub struct Section {
     pub heading: String,
     /// What is below it.
     pub blocks: Vec<Block>,
+    /// It repeats what is above in another form, for whom a written report is handed to.
+    pub repeats: bool,
 }
 
 /// A part of a section.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::number::{bytes, count, counted, milliseconds, plain, share, were};
+use super::super::number::{bytes, count, counted, milliseconds, plain, share, span, were};
 use super::super::words::{self, icmp};
 use super::document::Block;
 use super::impact::seconds;
@@ -44,21 +44,23 @@ pub fn blocks(record: &Record, kept: Option<&Kept>) -> Vec<Block> {
         "Packets, by the time at which they passed (at the onset they may fall on the other side):"
             .into(),
     ));
-    blocks.push(Block::Table(packets_seen(record)));
+    let mut table = packets_seen(record);
+    if !is_known_before(record) {
+        for row in &mut table {
+            row.remove(1);
+        }
+    }
+    blocks.push(Block::Table(table));
     let mut lines = parties(record);
     lines.extend(record.host.iter().flat_map(|host| on_host(host, record)));
     lines.extend(probe(record));
-    lines.push(match kept.and_then(|kept| kept.packets.as_ref()) {
-        Some(path) => format!(
-            "{} kept (the first 128 bytes of each): `{}`.",
+    if let Some(path) = kept.and_then(|kept| kept.packets.as_ref()) {
+        lines.push(format!(
+            "{} of them kept (the first 128 bytes of each): `{}`.",
             counted(record.sampling.packets as u64, "sampled packet"),
             path.display()
-        ),
-        None => format!(
-            "{} seen.",
-            counted(record.sampling.packets as u64, "sampled packet")
-        ),
-    });
+        ));
+    }
     blocks.push(Block::Bullets(lines));
     blocks
 }
@@ -78,7 +80,10 @@ const PACKETS: [Row; 12] = [
     ("query packets", |s| s.queries),
     ("of these retransmissions", |s| s.retransmitted),
     ("responses", |s| s.responses),
-    ("responses after the timeout", |s| s.late),
+    (
+        "responses later than the timeout after the first copy",
+        |s| s.late,
+    ),
     ("responses without a query", |s| s.unmatched),
     ("truncated responses", |s| s.truncated),
     ("ICMP errors about queries", icmp::total),
@@ -90,6 +95,11 @@ const PACKETS: [Row; 12] = [
     ("TCP connections accepted (SYN-ACK)", |s| s.tcp[1]),
     ("TCP connections refused (RST)", |s| s.tcp[2]),
 ];
+
+/// Of the network nothing may be known of the time before.
+fn is_known_before(record: &Record) -> bool {
+    record.before.seconds > 0.0
+}
 
 fn head(record: &Record) -> Vec<String> {
     vec![
@@ -107,7 +117,7 @@ fn cohort(record: &Record) -> Vec<Vec<String>> {
         rows.push(vec![what.into(), count(of(before)), count(of(during))]);
     }
     rows.push(vec![
-        "success rate (completed queries)".into(),
+        "success rate (pending ones left out)".into(),
         share(before.answered, before.decided()),
         share(during.answered, during.decided()),
     ]);
@@ -145,7 +155,13 @@ fn packets_seen(record: &Record) -> Vec<Vec<String>> {
         &mut rows,
         &before.icmp_errors,
         &during.icmp_errors,
-        |kind| format!("ICMP {}", icmp::kind(kind)),
+        |kind| format!("ICMP {} about queries", icmp::kind(kind)),
+    );
+    by_code(
+        &mut rows,
+        &before.icmp_about_responses,
+        &during.icmp_about_responses,
+        |kind| format!("ICMP {} about responses", icmp::kind(kind)),
     );
     by_code(&mut rows, &before.rcodes, &during.rcodes, |rcode| {
         format!("answers with {rcode}")
@@ -181,12 +197,12 @@ fn parties(record: &Record) -> Vec<String> {
     let clients = &record.clients;
     let mut lines = Vec::new();
     let rate = if record.server.is_some() {
-        "Queries"
+        "Queries per second"
     } else {
-        "Responses"
+        "Responses per second"
     };
-    lines.push(format!("{rate} per second: {}.", range(&clients.rate)));
     for (what, of) in [
+        (rate, &clients.rate),
         (
             "Different sources per second, whole network",
             &clients.distinct,
@@ -208,15 +224,28 @@ fn parties(record: &Record) -> Vec<String> {
             &clients.sources,
         ),
         ("Names, by sampled queries", &record.names),
+        ("Servers, by sampled queries", &record.servers),
         (
-            "Senders of ICMP errors, by sampled errors",
+            "Clients with failed queries, by sampled failed queries",
+            &record.failing.clients,
+        ),
+        (
+            "Senders of ICMP errors about queries, by sampled errors",
             &record.icmp_senders,
+        ),
+        (
+            "Senders of ICMP errors about responses, by sampled errors",
+            &record.response_icmp_senders,
         ),
     ] {
         if !parties.is_empty() {
             lines.push(format!("{what}: {}.", list(parties)));
         }
     }
+    lines.extend(questions(record));
+    lines.extend(sent_again(record));
+    lines.extend(limit(record));
+    lines.extend(unmatched(record));
     if let Some(ms) = record.slowest_icmp_ms {
         let within = if ms == 0 {
             "less than 1 ms".into()
@@ -235,6 +264,72 @@ fn parties(record: &Record) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What the failing queries ask for.
+fn questions(record: &Record) -> Option<String> {
+    let failing = &record.failing;
+    if failing.questions.is_empty() {
+        return None;
+    }
+    let each = failing.questions.iter().take(PARTIES);
+    let each: Vec<String> = each
+        .map(|party| format!("{} ({})", words::question(party), count(party.count)))
+        .collect();
+    let zone = failing
+        .zone
+        .as_ref()
+        .map_or_else(String::new, |zone| format!("; all names are below {zone}"));
+    Some(format!(
+        "Questions that failed most, of {}: {}{zone}.",
+        counted(failing.failed, "sampled failed query"),
+        each.join(", ")
+    ))
+}
+
+/// Queries that clients sent more than once.
+fn sent_again(record: &Record) -> Option<String> {
+    let sent = &record.sent_again;
+    if sent.all() == 0 {
+        return None;
+    }
+    let after = sent.interval_ms.map_or_else(String::new, |ms| {
+        format!(
+            "; nearly all second copies came {} after the first",
+            span(ms)
+        )
+    });
+    Some(format!(
+        "Of {}, clients sent {} again: {} without an answer, {} after the answer{after}.",
+        counted(sent.queries, "sampled query"),
+        count(sent.all()),
+        count(sent.unanswered),
+        count(sent.after_answer)
+    ))
+}
+
+/// A server that answers a part, as fast as ever, and no more than so much.
+fn limit(record: &Record) -> Option<String> {
+    let limit = words::limit(record)?;
+    Some(format!(
+        "Responses per second in the incident: about {} on average, as fast as ever, of {} queries: consistent with a limit on \
+         queries or answers per second.",
+        plain(limit),
+        plain(words::asked_per_second(record))
+    ))
+}
+
+/// Errors that belong to no query, beside queries that are unanswered.
+fn unmatched(record: &Record) -> Option<String> {
+    let during = &record.during;
+    let errors = icmp::total(during);
+    (errors != 0 && during.errored == 0 && during.unanswered != 0).then(|| {
+        format!(
+            "None of the {} could be matched to the query that it quotes (a NAT on the path rewrites addresses or ports): \
+             those queries count as unanswered.",
+            counted(errors, "ICMP error")
+        )
+    })
 }
 
 fn range(range: &Range) -> String {
@@ -271,7 +366,8 @@ fn on_host(host: &HostFacts, record: &Record) -> Vec<String> {
         Some(false) => "no socket was bound",
         None => "unknown",
     };
-    if record.vantage == Vantage::Server {
+    // Nothing of a host is in a capture.
+    if record.vantage == Vantage::Server && host.seconds != 0 {
         lines.push(format!(
             "On the server's host, over {} s: UDP port {}: {}; TCP: {}; {} read by programs, {} to ports without a socket, {} \
              lost at a full DNS socket ({} at all sockets), {} dropped by the kernel's queues, {} by interfaces{}.",
@@ -384,6 +480,8 @@ fn probe(record: &Record) -> Option<String> {
 #[must_use]
 pub fn measurement(record: &Record) -> Vec<Block> {
     let followed = match record.sampling.shift {
+        // Responses and scans are counted, and belong to no query that could be followed.
+        _ if record.during.queries == 0 => "No query was followed to its end.".into(),
         0 => "Every query was followed to its end.".into(),
         shift => format!(
             "Outcomes and latency are estimates: at the highest load 1 in {} transactions was followed.",
@@ -396,10 +494,10 @@ pub fn measurement(record: &Record) -> Vec<Block> {
     };
     vec![
         Block::Text(format!(
-            "The sensor ran {} ({}) and counted every packet: DNS over UDP port {}, TCP connections to it, and ICMP errors \
-             that quote DNS. {followed}{lost}",
-            words::vantage(record.vantage),
+            "Every packet was counted on {}, {}: DNS over UDP port {}, TCP connections to it, and ICMP errors that quote \
+             DNS. {followed}{lost}",
             record.watched.join(", "),
+            words::stood(record),
             words::ports(record),
         )),
         Block::Text(

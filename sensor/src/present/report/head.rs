@@ -4,7 +4,7 @@ use super::super::calendar;
 use super::super::number::span;
 use super::super::words::{self, finding};
 use super::document::{Status, Verdict};
-use super::impact::impact;
+use super::impact::{impact, sentence};
 use crate::detect::Level;
 use crate::incident::Cause;
 use crate::incident::diagnosis::rank::LEAST;
@@ -14,6 +14,8 @@ use crate::incident::record::{Record, Stage};
 const REASONS: usize = 3;
 /// Reasons for each of two.
 const REASONS_OF_TWO: usize = 2;
+/// What weights mean.
+const ODDS: &str = "10 dB are odds of 10 to 1";
 /// From here on an open incident is said to be quiet.
 const QUIET_MS: u64 = 2_000;
 
@@ -53,25 +55,24 @@ pub fn status(record: &Record) -> Status {
             ),
         ),
         Stage::Unfinished => (
-            format!("UNFINISHED, {level}"),
+            format!("ONGOING when {} ended, {level}", words::observation(record)),
             true,
-            format!(
-                "since {from} UTC; the observation ended {so_far} later, before the incident did{}.",
-                quiet(record)
-            ),
+            format!("since {from} UTC ({so_far} until then{}).", quiet(record)),
         ),
         Stage::EndNotSeen => (
             format!("OVER, end not seen, was {level}"),
             false,
             format!(
-                "from {from} UTC; last symptom at {last}. The observation ended {so_far} after the onset, before the \
-                 incident did, and found no symptom when it went on."
+                "from {from} UTC; last symptom at {last}. {} ended {so_far} after the onset, while the incident was \
+                 open; when it went on there was no symptom.",
+                sentence(words::observation(record))
             ),
         ),
     };
     Status {
         word,
         is_ongoing,
+        level: record.level,
         text: format!("{time} {}", impact(record)),
     }
 }
@@ -141,7 +142,11 @@ pub fn verdict(record: &Record) -> Verdict {
         },
         [one] => Verdict {
             name: format!("Likely cause: {}", words::cause::name(*one)),
-            text: format!("{}{}", weight(record, *one), words::cause::meaning(*one)),
+            text: format!(
+                "{}{}",
+                weight(record, *one),
+                words::cause::meaning_in(record, *one)
+            ),
             reasons: reasons(*one, REASONS),
         },
         [one, other, ..] => {
@@ -167,7 +172,7 @@ pub fn verdict(record: &Record) -> Verdict {
                     words::cause::name(*other)
                 ),
                 text: format!(
-                    "({}). The evidence does not separate them.",
+                    "({}; {ODDS}). The evidence does not separate them.",
                     words::list(&weights)
                 ),
                 reasons: both,
@@ -178,7 +183,7 @@ pub fn verdict(record: &Record) -> Verdict {
 
 fn weight(record: &Record, cause: Cause) -> String {
     words::cause::weight(record, cause)
-        .map_or_else(String::new, |weight| format!("({weight} dB). "))
+        .map_or_else(String::new, |weight| format!("({weight} dB; {ODDS}). "))
 }
 
 fn unknown(record: &Record) -> String {

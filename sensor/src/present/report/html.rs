@@ -6,11 +6,30 @@ use super::assemble::document;
 use super::document::{Block, Document, Section};
 use super::markdown::series;
 use super::plot;
+use crate::detect::Level;
 use crate::incident::kept::Kept;
 use crate::incident::record::Record;
 
 /// How a report looks.
 pub const STYLE: &str = include_str!("style.css");
+
+/// What follows a number on the same line.
+const UNITS: [&str; 14] = [
+    "%",
+    "ms",
+    "s",
+    "min",
+    "h",
+    "d",
+    "dB",
+    "B",
+    "kB",
+    "MB",
+    "GB",
+    "bytes",
+    "queries/s",
+    "UTC",
+];
 
 /// Adds a line. Writing to a string cannot fail.
 macro_rules! line {
@@ -50,10 +69,10 @@ fn page(record: &Record, kept: Option<&Kept>, head: &str, top: &str) -> String {
     );
     line!(text, "<title>{title}</title>\n{head}\n</head>\n<body>{top}");
     line!(text, "<h1>{title}</h1>");
-    let class = if status.is_ongoing {
-        "status ongoing"
-    } else {
-        "status"
+    let class = match (status.is_ongoing, status.level) {
+        (false, _) => "status",
+        (true, Level::Warning) => "status warning",
+        (true, Level::Critical) => "status critical",
     };
     let (word, rest_of_it) = (escaped(&status.word), inline(&status.text));
     line!(
@@ -80,8 +99,19 @@ fn page(record: &Record, kept: Option<&Kept>, head: &str, top: &str) -> String {
 }
 
 fn add(text: &mut String, section: &Section) {
-    line!(text, "<h2>{}</h2>", escaped(&section.heading));
-    for block in &section.blocks {
+    let heading = inline(&section.heading);
+    if section.repeats {
+        line!(text, "<details>\n<summary><h2>{heading}</h2></summary>");
+        blocks(text, &section.blocks);
+        line!(text, "</details>");
+    } else {
+        line!(text, "<h2>{heading}</h2>");
+        blocks(text, &section.blocks);
+    }
+}
+
+fn blocks(text: &mut String, blocks: &[Block]) {
+    for block in blocks {
         match block {
             Block::Text(paragraph) => {
                 line!(text, "<p>{}</p>", inline(paragraph));
@@ -115,7 +145,7 @@ fn list(text: &mut String, tag: &str, items: &[String]) {
 }
 
 fn table(text: &mut String, rows: &[Vec<String>]) {
-    line!(text, "<div class=\"table\"><table>");
+    line!(text, "<div class=\"table\" tabindex=\"0\"><table>");
     for (at, row) in rows.iter().enumerate() {
         let tag = if at == 0 { "th" } else { "td" };
         let cells: Vec<String> = row
@@ -129,19 +159,38 @@ fn table(text: &mut String, rows: &[Vec<String>]) {
 
 /// What is between backticks is code. A backtick without its fellow stands for itself.
 fn inline(text: &str) -> String {
+    let plain = |text: &str| escaped(&unbroken(text));
     let mut parts = text.split('`');
-    let mut html = escaped(parts.next().unwrap_or_default());
+    let mut html = plain(parts.next().unwrap_or_default());
     while let Some(code) = parts.next() {
         match parts.next() {
             Some(behind) => {
-                let _ = write!(html, "<code>{}</code>{}", escaped(code), escaped(behind));
+                let _ = write!(html, "<code>{}</code>{}", escaped(code), plain(behind));
             }
             None => {
-                let _ = write!(html, "`{}", escaped(code));
+                let _ = write!(html, "`{}", plain(code));
             }
         }
     }
     html
+}
+
+/// No line ends between a number and its unit.
+fn unbroken(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    for (at, word) in text.split(' ').enumerate() {
+        let follows_number = kept.ends_with(|letter: char| letter.is_ascii_digit());
+        let unit = word.trim_end_matches(|letter: char| ".,;:)".contains(letter));
+        if at != 0 {
+            kept.push(if follows_number && UNITS.contains(&unit) {
+                '\u{a0}'
+            } else {
+                ' '
+            });
+        }
+        kept.push_str(word);
+    }
+    kept
 }
 
 /// Text that is no markup, whoever chose it.
@@ -164,6 +213,14 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_and_its_unit_stay_together() {
+        assert_eq!(
+            inline("85.1 % of 2 min 5 s (40 dB), `dig +time 2 s`, 3 servers"),
+            "85.1\u{a0}% of 2\u{a0}min 5\u{a0}s (40\u{a0}dB), <code>dig +time 2 s</code>, 3 servers"
+        );
+    }
 
     #[test]
     fn nothing_in_a_text_becomes_markup() {

@@ -14,6 +14,7 @@ mod markdown;
 mod plot;
 mod questions;
 mod timeline;
+mod useful;
 mod weighing;
 
 pub use head::{named, summary};

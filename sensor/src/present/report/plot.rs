@@ -91,8 +91,18 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     for (label, at_ms, beside) in [("onset", marks[0], -6.0), ("last symptom", marks[1], 14.0)] {
         mark(&mut svg, &scale, label, at_ms, EDGES[2] + beside);
     }
+    // What has not ended yet is neither answered nor failed: there those lines stop.
+    let pending = points.iter().rev().take_while(|point| point.pending != 0);
+    let known = match points.len() - pending.count() {
+        0 => points.len(),
+        known => known,
+    };
     for (class, _, of) in CURVES {
-        let steps: Vec<String> = steps(&points, &scale, of);
+        let shown = match class {
+            "answered" | "failed" => &points[..known],
+            _ => &points[..],
+        };
+        let steps: Vec<String> = steps(shown, &scale, of);
         let _ = writeln!(
             svg,
             "<polyline class=\"curve {class}\" points=\"{}\"/>",
@@ -108,10 +118,15 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     } else {
         String::new()
     };
+    let stops = if known < points.len() {
+        " Answers and failures are not drawn where queries are pending."
+    } else {
+        ""
+    };
     let _ = writeln!(
         svg,
         "</svg>\n<figcaption>Per second{whole}. A failure is counted when it is known: with an ICMP error at once, \
-         otherwise after the timeout.</figcaption>\n</figure>"
+         otherwise after the timeout.{stops}</figcaption>\n</figure>"
     );
     svg
 }
@@ -224,6 +239,34 @@ mod tests {
         ] {
             assert!((round(value) - top).abs() < 1e-6, "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_pending_is_not_drawn_as_no_failure() {
+        let point = |second: u64, failed, pending| Point {
+            at_ms: second * 1_000,
+            queries: 10,
+            failed,
+            pending,
+            ..Point::default()
+        };
+        let last_x = |points: &[Point]| {
+            let svg = figure(1_000, points, [100_000, 102_000]);
+            let curve = svg
+                .lines()
+                .find(|line| line.contains("curve failed\" points"));
+            let numbers = curve
+                .and_then(|line| line.split('"').nth(3))
+                .expect("drawn");
+            let last = numbers.split(' ').next_back().expect("a point");
+            last.split_once(',').expect("a pair").0.to_string()
+        };
+        let ended = [point(100, 10, 0), point(101, 10, 0), point(102, 0, 0)];
+        let mut pends = ended;
+        pends[2].pending = 10;
+        assert_ne!(last_x(&ended), last_x(&pends));
+        let svg = figure(1_000, &pends, [100_000, 102_000]);
+        assert!(svg.contains("not drawn where queries are pending"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub fn sections(record: &Record) -> Vec<Section> {
     let section = |heading: &str, blocks| Section {
         heading: heading.into(),
         blocks,
+        repeats: true,
     };
     vec![
         section(
@@ -119,7 +120,13 @@ fn times(record: &Record) -> Vec<Vec<String>> {
         ),
         (stage, at) => {
             let at = at.unwrap_or(record.updated_ms);
-            row(&format!("state then: {}", stage.name()), at, after(at))
+            let what = match stage {
+                Stage::Unfinished => {
+                    format!("{} ended, incident open", words::observation(record))
+                }
+                stage => format!("state then: {}", stage.name().replace('_', " ")),
+            };
+            row(&what, at, after(at))
         }
     });
     rows
@@ -159,7 +166,7 @@ fn examined(record: &Record) -> String {
         Some(server) => format!("traffic of the DNS server {server}"),
         None => "DNS traffic of the watched network".into(),
     };
-    let kernel = match &record.host {
+    let kernel = match record.host.as_ref().filter(|host| host.seconds != 0) {
         Some(_) if record.vantage == Vantage::Server => {
             "the sockets of the server's host and what its kernel dropped"
         }
@@ -175,7 +182,7 @@ fn examined(record: &Record) -> String {
     format!(
         "All {subject} on {}, {}: DNS over UDP port {}, TCP connections to it, ICMP errors that quote DNS{host}.",
         record.watched.join(", "),
-        words::vantage(record.vantage),
+        words::stood(record),
         words::ports(record)
     )
 }
@@ -194,9 +201,9 @@ fn likely(record: &Record) -> Vec<Block> {
     let meanings = record
         .first_cause
         .iter()
-        .map(|cause| words::cause::meaning(*cause));
+        .map(|cause| words::cause::meaning_in(record, *cause));
     let text: Vec<String> = std::iter::once(in_a_sentence(record))
-        .chain(meanings.map(String::from))
+        .chain(meanings)
         .collect();
     vec![Block::Text(text.join(" "))]
 }

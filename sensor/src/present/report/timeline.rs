@@ -2,6 +2,7 @@
 
 use super::super::calendar::clock;
 use super::super::number::span;
+use super::super::words;
 use crate::incident::record::{Record, Stage, SymptomRecord};
 
 /// Lines on the first screen.
@@ -23,11 +24,15 @@ pub fn all(record: &Record) -> Vec<String> {
         }
     }
     events.push((record.last_symptom_ms, 3, "last symptom".into()));
+    let ended = format!(
+        "{} ended; the incident was still open",
+        words::observation(record)
+    );
     for gap in &record.unwatched {
-        let ended = "observation ended; the incident was still open";
-        events.push((gap.from_ms, 4, ended.into()));
+        events.push((gap.from_ms, 4, ended.clone()));
         let length = span(gap.until_ms.saturating_sub(gap.from_ms));
-        let goes_on = format!("observation goes on after {length}; the incident is taken up again");
+        let goes_on =
+            format!("the observation goes on after {length}; the incident is taken up again");
         events.push((gap.until_ms, 0, goes_on));
     }
     match (record.stage, record.ended_ms) {
@@ -36,20 +41,15 @@ pub fn all(record: &Record) -> Vec<String> {
             events.push((at, 4, "incident stale: nothing more was seen".into()));
         }
         (Stage::Unfinished, _) => {
-            events.push((
-                record.updated_ms,
-                4,
-                "observation ended; the incident was still open".into(),
-            ));
+            events.push((record.updated_ms, 4, ended));
         }
         (Stage::EndNotSeen, at) => {
-            let ended = "observation ended; the incident was still open";
-            events.push((record.updated_ms, 4, ended.into()));
+            events.push((record.updated_ms, 4, ended));
             let at = at.unwrap_or(record.updated_ms);
             events.push((
                 at,
                 4,
-                "no symptom since observation goes on: the end was not seen".into(),
+                "no symptom since the observation goes on: the end was not seen".into(),
             ));
         }
         _ => events.push((record.updated_ms, 4, "as of now: still open".into())),

@@ -40,7 +40,7 @@ pub fn lines(view: &View, record: &Record, ui: &UiState, columns: usize) -> Vec<
         &format!("Cause: {}", verdict::cause(record)),
     );
     if let Some(contrast) = &record.affects {
-        let sentence = words::contrast::sentence(contrast);
+        let sentence = words::contrast::sentence(contrast, record);
         text(&mut lines, "Affects: ", &sentence);
     }
     heading(&mut lines, "Timeline (UTC)", ui);

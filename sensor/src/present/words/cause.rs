@@ -1,6 +1,9 @@
 //! Causes.
 
+use super::this_host;
 use crate::incident::Cause;
+use crate::incident::diagnosis::Finding;
+use crate::incident::diagnosis::contrast::Property;
 use crate::incident::record::Record;
 
 /// Its name.
@@ -31,7 +34,7 @@ pub fn name(cause: Cause) -> &'static str {
         Cause::AttackGarbage => "flood of malformed messages",
         Cause::AttackSyn => "SYN flood",
         Cause::UnwantedQueries => "unwanted queries",
-        Cause::OwnHost => "this host's own programs",
+        Cause::OwnHost => "the host's own programs",
         Cause::Scan => "scan",
     }
 }
@@ -44,7 +47,7 @@ pub fn meaning(cause: Cause) -> &'static str {
         Cause::ServiceHung => "The service accepts queries and does not answer them.",
         Cause::Overload => "The server receives more queries than it can answer in time.",
         Cause::UpstreamFailure => {
-            "The servers that this server depends on (forwarders, authoritative servers) do not answer it."
+            "The servers that this server depends on (forwarders, authoritative servers) fail it or answer it too late."
         }
         Cause::ZoneFailure => "Names of one zone fail, whoever asks for them.",
         Cause::Misconfiguration => "The server runs, and is configured not to serve these queries.",
@@ -78,8 +81,30 @@ pub fn meaning(cause: Cause) -> &'static str {
         Cause::UnwantedQueries => {
             "Strangers query this server and are refused; its own clients are served."
         }
-        Cause::OwnHost => "Programs on this host send far too many queries.",
+        Cause::OwnHost => "Programs on the host itself send far too many queries.",
         Cause::Scan => "Somebody is looking for DNS servers.",
+    }
+}
+
+/// What it means in this incident.
+#[must_use]
+pub fn meaning_in(record: &Record, cause: Cause) -> String {
+    let is_of_a_zone = record.findings.iter().any(|found| match found {
+        Finding::Contrast(common) => common.property == Property::NameBelow,
+        _ => false,
+    });
+    let capturing = this_host(record);
+    match cause {
+        // Nothing is known of other zones.
+        Cause::ZoneFailure if !is_of_a_zone => match &record.failing.zone {
+            Some(zone) => format!("Names below {zone} fail, and no other name was asked for."),
+            None => "Names fail that clients ask for; nothing says that it is one zone.".into(),
+        },
+        Cause::AttackOneSource if record.clients.addresses == 1 => {
+            "The only client sends far more queries than it usually does.".into()
+        }
+        Cause::OwnHost => format!("Programs on {capturing} send far too many queries."),
+        _ => meaning(cause).into(),
     }
 }
 

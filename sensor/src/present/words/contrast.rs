@@ -3,16 +3,22 @@
 use sensor_common::totals::QTYPES;
 
 use super::super::{names, number};
+use super::this_host;
+use crate::detect::{RULES, Rule};
 use crate::incident::diagnosis::Contrast;
 use crate::incident::diagnosis::contrast::Property;
+use crate::incident::record::Record;
 
 /// What the failures have in common, and how the rest fares, in one sentence.
 #[must_use]
-pub fn sentence(contrast: &Contrast) -> String {
+pub fn sentence(contrast: &Contrast, record: &Record) -> String {
     let value = &contrast.value;
     let (are, others) = match contrast.property {
         Property::ClientNetwork => (format!("come from {value}"), "queries from other networks"),
-        Property::ThisHost => ("come from this host itself".into(), "queries from others"),
+        Property::ThisHost => (
+            format!("come from {} itself", this_host(record)),
+            "queries from others",
+        ),
         Property::Unit => (format!("are asked by {value}"), "queries from others"),
         Property::NameBelow => (
             format!("are for names below {}", zone(value)),
@@ -31,8 +37,13 @@ pub fn sentence(contrast: &Contrast) -> String {
     // Where nothing fails, what is wrong is in the answers.
     let (failures, fine) = if contrast.denied {
         ("the queries that got an error answer", "got a normal one")
+    } else if is_asked_again(record) {
+        (
+            "the queries that were sent again after the answer",
+            "were not sent again",
+        )
     } else {
-        ("the failures", "were answered")
+        ("the failed queries", "were answered")
     };
     format!(
         "{} of {failures} {are}; of the {others}, {} {fine}.",
@@ -41,14 +52,26 @@ pub fn sentence(contrast: &Contrast) -> String {
     )
 }
 
+/// What sets them apart is told of the answers that do not arrive: of the queries none fails.
+fn is_asked_again(record: &Record) -> bool {
+    let has = |rule: Rule| {
+        let mut symptoms = record.symptoms.iter();
+        symptoms.any(|symptom| symptom.rule == rule.name())
+    };
+    let fails = RULES
+        .iter()
+        .any(|spec| spec.rule.is_failure() && spec.rule != Rule::AnswersLost && has(spec.rule));
+    has(Rule::AnswersLost) && !fails
+}
+
 /// The same in a few words, for one line.
 #[must_use]
-pub fn short(contrast: &Contrast) -> String {
+pub fn short(contrast: &Contrast, record: &Record) -> String {
     let value = &contrast.value;
     match contrast.property {
         Property::ClientNetwork => format!("clients in {value}"),
-        Property::ThisHost => "this host only".into(),
-        Property::Unit => format!("{value} of this host"),
+        Property::ThisHost => format!("{} only", this_host(record)),
+        Property::Unit => format!("{value} of {}", this_host(record)),
         Property::NameBelow => format!("names below {}", zone(value)),
         Property::QuestionType => format!("type {} queries", qtype(value)),
         Property::Edns => format!("queries {value} EDNS"),
@@ -75,7 +98,8 @@ pub fn zone(zone: &str) -> &str {
 }
 
 /// A question type by its mnemonic.
-fn qtype(value: &str) -> String {
+#[must_use]
+pub fn qtype(value: &str) -> String {
     match value.parse::<usize>() {
         Ok(number) if number < QTYPES - 1 => names::qtype(number),
         Ok(number) => format!("TYPE{number}"),

@@ -6,7 +6,7 @@ use super::super::number::{
     count, counted, milliseconds, part_of, percent, plain, rate, span, were,
 };
 use super::contrast::zone;
-use super::{contrast, dropped, first_of, icmp, ports, subject};
+use super::{contrast, dropped, first_of, icmp, ports, subject, this_host};
 use crate::host::events::event::Event;
 use crate::host::facts::EventSeen;
 use crate::host::probe::Said;
@@ -70,17 +70,26 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             format!("{}; {}.", failures(during, *failed, *decided), icmp::unexplained(record))
         }
         Finding::SilenceHere { failed, decided } => format!(
-            "Queries arrive on this host: {}; {}.",
+            "Queries arrive on {}: {}; {}.",
+            this_host(record),
             failures(during, *failed, *decided),
             icmp::unexplained(record)
         ),
         Finding::PartFails { share } | Finding::PartBeginsToFail { share } => {
             part_fails(during, *share, "")
         }
-        Finding::PartFailsHere { share } => part_fails(during, *share, "Queries arrive on this host: "),
+        Finding::PartFailsHere { share } => part_fails(
+            during,
+            *share,
+            &format!("Queries arrive on {}: ", this_host(record)),
+        ),
         Finding::SecondCopiesAnswered { copies } => format!(
-            "{} answered at once although an earlier copy was not: packets are lost on the way.",
-            were(*copies, "retransmitted query")
+            "{} answered at once although an earlier copy was not: packets are lost on the way{}.",
+            match record.sent_again.copy_answered {
+                0 => were(*copies, "retransmitted query"),
+                all => were(all, "retransmitted query"),
+            },
+            interval(record)
         ),
         Finding::AnsweredLate { answers } => format!(
             "{} came within seconds of each other after the timeout: the server is late, not silent.",
@@ -108,7 +117,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "At least {} came from {from} instead of {server}: clients discard such answers.",
             counted(*answers, "answer")
         ),
-        Finding::Contrast(common) => contrast::sentence(common),
+        Finding::Contrast(common) => contrast::sentence(common, record),
         Finding::AnswersLimited { network, truncated, unanswered } => format!(
             "Of the queries from {network}, {} got an empty truncated answer and {} none, while other networks are \
              served: response rate limiting does that.",
@@ -146,7 +155,8 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             format!("{source} sent {} of the queries.", percent(*share))
         }
         Finding::OwnHostAsks { share, rate: own } => format!(
-            "This host itself sent {} of the queries ({}).",
+            "{} itself sent {} of the queries ({}).",
+            capital(this_host(record)),
             percent(*share),
             rate(*own)
         ),
@@ -167,24 +177,21 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{victim} receives large responses that it did not request, from {}.",
             counted(*servers, "server")
         ),
-        Finding::AnswersTooBig { errors } => format!(
-            "{} came back about answers (packet too big or fragment reassembly time exceeded).",
-            counted(*errors, "ICMP error")
-        ),
+        Finding::AnswersTooBig { errors } => too_big(record, *errors),
         Finding::FragmentsMissing { first, later } => format!(
             "{} of answers and only {} were seen: the rest is lost.",
             counted(*first, "first fragment"),
             counted(*later, "later fragment")
         ),
         Finding::AskedAgain { again, answered } => format!(
-            "{} of {} were sent again after the answer: the answers leave {server} and do not reach the clients.",
-            count(*again),
-            counted(*answered, "answered query")
+            "{} were sent again after the answer: the answers leave {server} and do not reach the clients{}.",
+            again_of(record, *again, *answered),
+            interval(record)
         ),
         Finding::AskedAgainInPart { again, answered } => format!(
-            "{} of {} were sent again after the answer: some answers do not reach the clients.",
-            count(*again),
-            counted(*answered, "answered query")
+            "{} were sent again after the answer: some answers do not reach the clients{}.",
+            again_of(record, *again, *answered),
+            interval(record)
         ),
         Finding::LargeAskedAgain { again, answered } => format!(
             "{} of {} with a large answer were sent again, those with a small one were not: large answers do not arrive.",
@@ -199,14 +206,17 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{from} returned {} (administratively prohibited) about answers: a filter rejects them.",
             counted(*errors, "ICMP error")
         ),
-        Finding::TcpNotAccepted { syns, accepted: 0 } => format!(
-            "{} to the server was accepted.",
-            part_of(0, *syns, "TCP connection attempt")
-        ),
-        Finding::TcpNotAccepted { syns, accepted } => format!(
-            "Only {} to the server were accepted.",
-            part_of(*accepted, *syns, "TCP connection attempt")
-        ),
+        Finding::TcpNotAccepted { syns, accepted } => {
+            let (syns, accepted) = match during.tcp {
+                [0, ..] => (*syns, *accepted),
+                [syns, accepted, _] => (syns, accepted),
+            };
+            let part = part_of(accepted, syns, "TCP connection attempt");
+            match accepted {
+                0 => format!("{part} to the server was accepted."),
+                _ => format!("Only {part} to the server were accepted."),
+            }
+        }
         Finding::Truncated => format!(
             "{} truncated, and hardly any client retries over TCP.",
             were(during.truncated, "answer")
@@ -234,7 +244,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             first_of(servers, NAMED)
         ),
         Finding::NoServerAnswers { resolver, servers } => format!(
-            "Hardly any of the {} that {resolver} queries still answers.",
+            "{resolver} queries {}, and they stopped answering together.",
             counted(*servers, "server")
         ),
         Finding::UpstreamFails { upstreams } => format!(
@@ -293,6 +303,14 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
     }
 }
 
+/// With a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
 /// "eth0 lost its carrier 0.4 s before."
 fn changed(seen: &EventSeen) -> String {
     let what = match &seen.event {
@@ -312,6 +330,69 @@ fn changed(seen: &EventSeen) -> String {
         0 => format!("{what} as it began."),
         ms => format!("{what} {}.{} s before.", ms / 1_000, ms % 1_000 / 100),
     }
+}
+
+/// Over the whole incident, where the record has that; with the sender and the MTU that was sampled.
+fn too_big(record: &Record, errors: u64) -> String {
+    let about = &record.during.icmp_about_responses;
+    let of = |kind: &str| about.get(kind).copied().unwrap_or(0);
+    let (big, late) = (of("too_big"), of("time_exceeded"));
+    let senders: Vec<String> = record
+        .response_icmp_senders
+        .iter()
+        .map(|party| party.who.clone())
+        .collect();
+    let from = match senders.as_slice() {
+        [] => String::new(),
+        senders => format!(" from {}", first_of(senders, NAMED)),
+    };
+    let what = match (big, late) {
+        (0, 0) => format!(
+            "{} came back{from} about answers (packet too big or fragment reassembly time exceeded)",
+            counted(errors, "ICMP error")
+        ),
+        (big, 0) => format!(
+            "{} came back{from} about answers",
+            counted(big, "ICMP packet too big error")
+        ),
+        (0, late) => format!(
+            "{} came back{from} about answers",
+            counted(late, "ICMP fragment reassembly time exceeded error")
+        ),
+        (big, late) => format!(
+            "{} and {} came back{from} about answers",
+            counted(big, "ICMP packet too big error"),
+            counted(late, "fragment reassembly time exceeded error")
+        ),
+    };
+    let mtu = record.path_mtu.map_or_else(String::new, |mtu| {
+        format!(" (next-hop MTU {})", counted(u64::from(mtu), "byte"))
+    });
+    format!("{what}{mtu}.")
+}
+
+/// Over the whole incident, where the record has that.
+fn again_of(record: &Record, again: u64, answered: u64) -> String {
+    let sent = &record.sent_again;
+    let (again, answered) = match sent.after_answer {
+        0 => (again, answered),
+        all => (all, sent.answered),
+    };
+    format!(
+        "{} of {}",
+        count(again),
+        counted(answered, "answered query")
+    )
+}
+
+/// Copies that all come after the same time show which program sends them.
+fn interval(record: &Record) -> String {
+    record
+        .sent_again
+        .interval_ms
+        .map_or_else(String::new, |ms| {
+            format!("; nearly all copies came {} after the first", span(ms))
+        })
 }
 
 fn sender(from: Option<&str>, unknown: &str) -> String {
@@ -336,7 +417,7 @@ fn failures(during: &Summary, failed: u64, decided: u64) -> String {
         0 => (failed, decided),
         all => (all - during.answered, all),
     };
-    format!("{} failed", part_of(failed, decided, "completed query"))
+    format!("{} failed", part_of(failed, decided, "query"))
 }
 
 fn part_fails(during: &Summary, share: f64, where_seen: &str) -> String {
@@ -378,12 +459,18 @@ fn strangers_refused(strangers: u64, served: f64) -> String {
         "REFUSED went to {} never answered before",
         counted(strangers, "source")
     );
+    format!("{refused}; {}.", known_clients(served))
+}
+
+/// How those fare that the server answered before.
+#[must_use]
+pub fn known_clients(served: f64) -> String {
     // Less means that no known client asked.
     if served < SERVED {
-        format!("{refused}; no known client asked meanwhile.")
+        "no known client asked meanwhile".into()
     } else {
         format!(
-            "{refused}; known clients got {} of their queries answered.",
+            "known clients got {} of their queries answered",
             percent(served)
         )
     }

@@ -7,7 +7,8 @@ pub mod finding;
 pub mod icmp;
 
 use crate::detect::{Level, Vantage};
-use crate::incident::record::Record;
+use crate::incident::diagnosis::kind::Kind;
+use crate::incident::record::{Party, Placed, Record};
 
 /// The server, or the network.
 #[must_use]
@@ -28,6 +29,91 @@ pub fn vantage(vantage: Vantage) -> &'static str {
         Vantage::Server => "on the server's host",
         Vantage::Client => "on a client's host",
         Vantage::Path => "on the path between clients and server",
+    }
+}
+
+/// Where the steps are to be read from: `the sensor runs on the server's host`.
+#[must_use]
+pub fn stands(record: &Record) -> String {
+    let vantage = vantage(record.vantage);
+    match record.placed {
+        Placed::Live => format!("the sensor runs {vantage}"),
+        Placed::Given => format!("captured {vantage}"),
+        Placed::Assumed => {
+            format!("captured {vantage}: assumed, else repeat with `--host ADDRESS`")
+        }
+    }
+}
+
+/// The same of the past, in a sentence about what was counted.
+#[must_use]
+pub fn stood(record: &Record) -> String {
+    let vantage = vantage(record.vantage);
+    match record.placed {
+        Placed::Live => vantage.into(),
+        Placed::Given => format!("captured {vantage}"),
+        Placed::Assumed => format!("captured {vantage} (assumed, `--host` was not given)"),
+    }
+}
+
+/// The host that the sensor runs on, or that captured.
+#[must_use]
+pub fn this_host(record: &Record) -> &'static str {
+    match record.placed {
+        Placed::Live => "this host",
+        Placed::Given | Placed::Assumed => "the capturing host",
+    }
+}
+
+/// A question that fails: its name and its type.
+#[must_use]
+pub fn question(party: &Party) -> String {
+    let qtype = party.what.as_deref().map(contrast::qtype);
+    format!("{} {}", party.who, qtype.unwrap_or_default())
+}
+
+/// So many a second, over the whole incident.
+fn average(many: u64, record: &Record) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "shown rounded")]
+    let many = many as f64;
+    many / record.during.seconds.max(1.0)
+}
+
+/// The moments of the onset and of the end are known to a tick: more digits would say more than is known.
+fn two_digits(value: f64) -> f64 {
+    let power = 10_f64.powf(value.max(1.0).log10().floor() - 1.0);
+    (value / power).round() * power
+}
+
+/// Queries a second over the whole incident.
+#[must_use]
+pub fn asked_per_second(record: &Record) -> f64 {
+    two_digits(average(record.during.queries, record))
+}
+
+/// Responses a second of a server that answers as fast as ever and only a part, of more than it usually gets.
+#[must_use]
+pub fn limit(record: &Record) -> Option<f64> {
+    let has = |kinds: &[Kind]| {
+        let mut findings = record.findings.iter();
+        findings.any(|found| kinds.contains(&found.kind()))
+    };
+    let rose = has(&[
+        Kind::RateRose,
+        Kind::FloodFirst,
+        Kind::OneSource,
+        Kind::OwnHostAsks,
+    ]);
+    let is_limited = rose && has(&[Kind::FastAsEver]) && record.during.seconds >= 5.0;
+    is_limited.then(|| two_digits(average(record.during.responses, record)))
+}
+
+/// What ends before an incident does.
+#[must_use]
+pub fn observation(record: &Record) -> &'static str {
+    match record.placed {
+        Placed::Live => "the observation",
+        Placed::Given | Placed::Assumed => "the capture",
     }
 }
 

@@ -6,7 +6,9 @@ use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Range, Record, Stage, Summary};
 
-use crate::records::{LASTS, ONSET, SECONDS, asked, denied, over, party, record, symptom, weighed};
+use crate::records::{
+    LASTS, ONSET, SECONDS, asked, denied, failing, over, party, record, symptom, weighed,
+};
 
 fn flood(record: &mut Record, rate: u32, answered: u64) {
     let all = u64::from(rate) * LASTS;
@@ -33,6 +35,7 @@ pub fn attack_one_source() -> Record {
     let mut record = record(Vantage::Server);
     flood(&mut record, 4_200, 498_312);
     record.clients.sources = vec![party("203.0.113.9", 41_300), party("10.1.0.17", 80)];
+    record.clients.heaviest = vec![party("203.0.113.9", 32_640), party("10.1.0.17", 60)];
     symptom(
         &mut record,
         Rule::QueryFlood,
@@ -121,6 +124,11 @@ pub fn attack_random_names() -> Record {
     ]
     .into();
     record.clients.distinct_names.worst = 890.0;
+    record.names = vec![
+        party("www.example.org", 310),
+        party("k3v9x0.victim.example", 1),
+        party("q71mzd.victim.example", 1),
+    ];
     symptom(
         &mut record,
         Rule::RandomNames,
@@ -172,7 +180,7 @@ pub fn attack_amplification() -> Record {
 
 pub fn attack_reflection() -> Record {
     let mut record = network();
-    record.during.responses = 112_500;
+    record.during.responses = 113_600;
     record.during.unmatched = 112_500;
     record.during.response_bytes = 341_000_000;
     record.clients.rate.worst = 1_020.0;
@@ -231,6 +239,10 @@ pub fn unwanted_queries() -> Record {
     ]
     .into();
     record.clients.sources = vec![party("203.0.113.9", 210), party("198.51.100.7", 96)];
+    let strangers = [("203.0.113.9", 1_690), ("198.51.100.7", 771)];
+    failing(&mut record, 2_516, &strangers, ("abused.example.org", 255));
+    record.failing.addresses = 14;
+    record.names.insert(0, party("abused.example.org", 2_264));
     record.level = Warning;
     symptom(
         &mut record,
@@ -263,9 +275,6 @@ pub fn own_host() -> Record {
     flood(&mut record, 640, 79_910);
     record.sampling.shift = 0;
     record.level = Warning;
-    record.clients.addresses = 1;
-    record.clients.networks = 1;
-    record.clients.heaviest = vec![party("10.1.0.17", 256)];
     record.clients.sources = vec![party("10.1.0.17", 6_380)];
     symptom(
         &mut record,
@@ -286,10 +295,13 @@ pub fn own_host() -> Record {
 pub fn scan() -> Record {
     let mut record = network();
     record.level = Warning;
-    record.clients.heaviest = vec![party("203.0.113.9", 256)];
+    record.clients.heaviest = vec![party("203.0.113.9", 254)];
     record.clients.addresses = 1;
     record.clients.networks = 1;
     record.clients.rate = Range::default();
+    record.during.queries = 254;
+    record.during.query_bytes = 11_430;
+    record.sampling.packets = 254;
     symptom(
         &mut record,
         Rule::Scan,

@@ -7,9 +7,9 @@ use sensor::host::dropped::{DropKind, Dropped, Stage, Way};
 use sensor::host::facts::HostFacts;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::diagnosis::{DropClass, Finding};
-use sensor::incident::record::Record;
+use sensor::incident::record::{Party, Record};
 
-use crate::records::{ONSET, asked, contrast, icmp, over, record, symptom, weighed};
+use crate::records::{ONSET, asked, contrast, icmp, over, party, record, symptom, weighed};
 
 #[expect(clippy::unnecessary_wraps, reason = "fields that may be absent")]
 fn text(text: &str) -> Option<String> {
@@ -141,7 +141,7 @@ pub fn network_path_down() -> Record {
     record.server = text("2001:db8:53::53");
     record.id = format!("{}-2001-db8-53--53", ONSET + 750);
     record.also = vec!["2001:db8:53::54".into(), "198.51.100.53".into()];
-    asked(&mut record, 640, [0, 214, 420, 6]);
+    asked(&mut record, 2_500, [0, 214, 2_280, 6]);
     icmp(&mut record, "time_exceeded", 214, "2001:db8:ffff::1");
     record.slowest_icmp_ms = Some(38);
     symptom(
@@ -170,6 +170,12 @@ pub fn path_mtu() -> Record {
     let mut record = record(Vantage::Path);
     asked(&mut record, 2_500, [2_331, 0, 160, 9]);
     record.during.backscatter = 166;
+    record.during.icmp_about_responses = [("too_big".to_string(), 166)].into();
+    record.response_icmp_senders = vec![Party {
+        what: text("too_big"),
+        ..party("198.51.100.1", 166)
+    }];
+    record.path_mtu = Some(1_400);
     record.level = Warning;
     symptom(
         &mut record,

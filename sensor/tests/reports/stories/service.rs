@@ -9,7 +9,7 @@ use sensor::incident::diagnosis::Finding;
 use sensor::incident::diagnosis::contrast::Property;
 use sensor::incident::record::{Record, Stage};
 
-use crate::records::{ONSET, asked, contrast, denied, icmp, party, record, symptom, weighed};
+use crate::records::{ONSET, asked, contrast, denied, icmp, record, sent_again, symptom, weighed};
 
 pub fn service_down() -> Record {
     let mut record = record(Vantage::Server);
@@ -209,9 +209,6 @@ pub fn wrong_source() -> Record {
     asked(&mut record, 1_250, [0, 0, 1_231, 19]);
     record.during.unmatched = 1_640;
     record.during.responses = 1_640;
-    record.clients.addresses = 1;
-    record.clients.networks = 1;
-    record.clients.heaviest = vec![party("10.1.0.17", 256)];
     symptom(
         &mut record,
         Rule::Silent,
@@ -238,6 +235,8 @@ pub fn wrong_source() -> Record {
 pub fn connection_tracking() -> Record {
     let mut record = record(Vantage::Server);
     asked(&mut record, 2_500, [2_198, 0, 296, 6]);
+    sent_again(&mut record, 296, 121);
+    record.sent_again.interval_ms = Some(5_000);
     record.level = Warning;
     symptom(
         &mut record,
@@ -259,6 +258,7 @@ pub fn connection_tracking() -> Record {
 pub fn packet_loss() -> Record {
     let mut record = record(Vantage::Client);
     asked(&mut record, 2_500, [2_118, 0, 371, 11]);
+    sent_again(&mut record, 371, 284);
     record.level = Warning;
     record.stage = Stage::Unfinished;
     record.updated_ms += 9_000;
