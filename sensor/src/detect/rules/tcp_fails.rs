@@ -19,6 +19,14 @@ const MOSTLY: f64 = 0.5;
 pub fn read(facts: &Facts<'_>) -> Reading {
     let usual = &facts.state.usual.syns_failed;
     let warning = facts.alarm_share(FAILS, usual);
+    let few = |reading: Reading| match facts.visibility {
+        Visibility::Both => reading.unknown("too few connections"),
+        _ => reading.unknown("only one direction of its traffic is seen"),
+    };
+    if !connections::are_known(&facts.state.history) {
+        let reading = Reading::new(Rule::TcpFails, Unit::Share, 0.0, warning, None);
+        return few(reading.against(usual.mean()));
+    }
     let newest = |enough| connections::newest(&facts.state.history, enough);
     let spans = SYNS.map(newest);
     let above = spans
@@ -30,11 +38,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let part = share(failed, syns);
     let reading =
         Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
-    if facts.visibility != Visibility::Both {
-        return reading.unknown("only one direction of its traffic is seen");
-    }
-    if syns < SYNS[0] {
-        return reading.unknown("too few connections");
+    if facts.visibility != Visibility::Both || syns < SYNS[0] {
+        return few(reading);
     }
     // Without a failure among the newest it is over.
     let goes_on = connections::failed(&spans[0]) != 0;
