@@ -155,9 +155,13 @@ impl Monitor {
         }
         self.seconds.push_back(second.clone());
         let sources = self.summed.get_or_insert_with(|| {
-            let mut sum = Seconds::default();
             let counted = self.seconds.iter().filter(|second| !second.is_empty());
-            counted.for_each(|second| sum.add(second));
+            let counted: Vec<&Arc<Second>> = counted.collect();
+            if let [one] = &counted[..] {
+                return one.sources();
+            }
+            let mut sum = Seconds::default();
+            counted.into_iter().for_each(|second| sum.add(second));
             sum.sources()
         });
         (sources.clone(), kept)

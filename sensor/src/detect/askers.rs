@@ -4,9 +4,10 @@
 //! answers it any more, its way to them is gone: that is one incident, and not hundreds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use sensor_common::server::ServerKey;
 
 use super::place::Place;
@@ -53,7 +54,7 @@ pub struct Asker {
     /// See `lately_servers`.
     pub lately_answering: BTreeSet<ServerKey>,
     /// By a hash of their names: only how many there are, and how often the most frequent one, is asked.
-    questions: HashMap<u64, u64>,
+    questions: HashMap<u64, u64, RandomState>,
 }
 
 impl Asker {
@@ -118,8 +119,8 @@ impl Askers {
             return;
         }
         self.counted_at = Some(now);
-        let mut found: BTreeMap<ServerKey, Asker> = BTreeMap::new();
-        let hasher = RandomState::new();
+        let mut found: HashMap<ServerKey, Asker, RandomState> = HashMap::default();
+        let hasher = RandomState::default();
         let lately = now.saturating_sub(SHORT + OVERDUE);
         for dossier in dossiers.since(now.saturating_sub(LONG)) {
             if dossier.copies.is_empty() {
@@ -158,6 +159,7 @@ impl Askers {
                 *asker.questions.entry(name).or_default() += weight;
             }
         }
+        let mut found: BTreeMap<ServerKey, Asker> = found.into_iter().collect();
         for (client, asker) in &found {
             if asker.answering() != 0 && self.answered.len() < KNOWN * 16 {
                 self.answered.insert(Prefix::network(*client));

@@ -22,6 +22,12 @@ const ACCEPTED: Duration = Duration::from_secs(1);
 /// More than this share of them fails.
 pub const FAILS: f64 = 0.3;
 
+/// Whether any SYN is known.
+#[must_use]
+pub fn are_known(history: &History) -> bool {
+    history.has_any(|counters| counters.tcp[TcpEvent::Syn.index()])
+}
+
 /// The newest SYNs that have had time to be accepted: those of ten seconds, or so many more.
 #[must_use]
 pub fn newest(history: &History, enough: u64) -> Span {

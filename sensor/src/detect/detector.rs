@@ -57,6 +57,8 @@ pub struct Detector {
     /// Since when a resolver reaches no server.
     path_since: Option<Duration>,
     readings: BTreeMap<Subject, Vec<Reading>>,
+    /// Those of whom a rule fires.
+    firing: BTreeSet<Subject>,
     /// Times that a server was forgotten because there were too many.
     forgotten: u64,
     is_at_rest: bool,
@@ -78,6 +80,7 @@ impl Detector {
             judged_to: Duration::ZERO,
             path_since: None,
             readings: BTreeMap::new(),
+            firing: BTreeSet::new(),
             forgotten: 0,
             is_at_rest: false,
         }
@@ -87,8 +90,12 @@ impl Detector {
     pub fn observe(&mut self, seen: &Observation<'_>) {
         // More queries than usual may be of more sources than usual, which are not learnt as usual either.
         let rises = self.servers.values().any(ServerState::rises);
-        let limits = &self.thresholds;
-        self.network.observe(seen, limits, &self.readings, rises);
+        let fires = |rules: &[Rule]| {
+            let readings = self.firing.iter().filter_map(|of| self.readings.get(of));
+            let mut firing = readings.flatten().filter(|r| r.level().is_some());
+            firing.any(|reading| rules.contains(&reading.rule))
+        };
+        self.network.observe(seen, &self.thresholds, fires, rises);
         let now = seen.now;
         for (key, server) in &seen.window.servers {
             if is_no_server(key) {
@@ -156,11 +163,7 @@ impl Detector {
         if self.servers.len() < SERVERS {
             return true;
         }
-        let has_symptom = |key: &ServerKey| {
-            let readings = self.readings.get(&Subject::Server(*key));
-            let mut readings = readings.into_iter().flatten();
-            readings.any(|reading| reading.level().is_some())
-        };
+        let has_symptom = |key: &ServerKey| self.firing.contains(&Subject::Server(*key));
         let own = |key: &ServerKey| self.place.addresses.contains(key);
         let answers = server.counters.transactions.answered != 0;
         let newcomer = (own(key), answers);
@@ -181,6 +184,7 @@ impl Detector {
                 if gives_way {
                     self.servers.remove(&key);
                     self.readings.remove(&Subject::Server(key));
+                    self.firing.remove(&Subject::Server(key));
                 }
                 gives_way
             }
@@ -253,6 +257,7 @@ impl Detector {
                 state.fall_asleep(now, &self.thresholds);
                 without_answer += state.cohorts.without_answer(RECENT, &clock);
             }
+            note_firing(&mut self.firing, Subject::Server(*key), fires);
             self.readings.insert(Subject::Server(*key), readings);
         }
         self.network.set_answers(rates);
@@ -278,6 +283,7 @@ impl Detector {
             && without_answer <= FEW_FAIL
             && recent.len() <= FEW_DOSSIERS
             && self.network.packets(RECENT) <= FEW_PACKETS;
+        note_firing(&mut self.firing, Subject::Network, fires);
         self.readings.insert(Subject::Network, readings);
     }
 
@@ -303,6 +309,11 @@ impl Detector {
     #[must_use]
     pub fn readings(&self) -> &BTreeMap<Subject, Vec<Reading>> {
         &self.readings
+    }
+
+    /// Those of whom a rule fires now.
+    pub fn firing(&self) -> impl Iterator<Item = &Subject> {
+        self.firing.iter()
     }
 
     /// A server that is followed.
@@ -430,6 +441,14 @@ fn failed_lately(
         .get(server)
         .and_then(|state| state.failed_at)
         .is_some_and(|at| now.saturating_sub(at) <= FAILED_LATELY)
+}
+
+fn note_firing(firing: &mut BTreeSet<Subject>, subject: Subject, fires: bool) {
+    if fires {
+        firing.insert(subject);
+    } else {
+        firing.remove(&subject);
+    }
 }
 
 /// Nothing was seen of it for a while.

@@ -92,12 +92,7 @@ impl Span {
     /// A count as a rate, per second.
     #[must_use]
     pub fn rate(&self, count: u64) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 {
-            float(count) / seconds
-        } else {
-            0.0
-        }
+        rate(count, self.elapsed)
     }
 }
 
@@ -109,6 +104,15 @@ impl Span {
 )]
 pub fn float(count: u64) -> f64 {
     count as f64
+}
+
+fn rate(count: u64, elapsed: Duration) -> f64 {
+    let seconds = elapsed.as_secs_f64();
+    if seconds > 0.0 {
+        float(count) / seconds
+    } else {
+        0.0
+    }
 }
 
 /// A part of a whole; 0 of nothing.
@@ -256,6 +260,27 @@ impl History {
         sum
     }
 
+    /// How many of something were counted in the last `length`, as [`Self::over()`] has it. Without the other counts this
+    /// takes no time.
+    #[must_use]
+    pub fn count(&self, length: Duration, of: impl Fn(&ServerCounters) -> u64) -> u64 {
+        let from = self.now.saturating_sub(length);
+        let before = of(&self.mark_before(from).counters);
+        of(&self.newest_mark().counters).wrapping_sub(before)
+    }
+
+    /// The same, per second.
+    #[must_use]
+    pub fn rate(&self, length: Duration, of: impl Fn(&ServerCounters) -> u64) -> f64 {
+        rate(self.count(length, of), self.covered(length))
+    }
+
+    /// Whether any were counted in the time that is kept.
+    #[must_use]
+    pub fn has_any(&self, of: impl Fn(&ServerCounters) -> u64) -> bool {
+        of(&self.newest_mark().counters) != of(&self.before.counters)
+    }
+
     /// The sum of what ended up to `to`: of `least`, or of so much more that `enough` of what `of` tells are in it, but
     /// of no more than `most`. Of time in which none was counted it is empty.
     #[must_use]
@@ -268,7 +293,7 @@ impl History {
     ) -> Span {
         let between = |now: &Mark, then: &Mark| of(&now.counters).wrapping_sub(of(&then.counters));
         let mut sum = Span::empty(to);
-        if between(self.newest_mark(), &self.before) == 0 {
+        if !self.has_any(&of) {
             return sum;
         }
         let mut found: Option<[&Mark; 3]> = None;

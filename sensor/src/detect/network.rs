@@ -9,7 +9,6 @@ use sensor_common::server::ServerKey;
 use super::baseline::{Baseline, SLOW, Settling};
 use super::history::{History, Span, float, share};
 use super::observation::Observation;
-use super::reading::{Reading, Subject};
 use super::rule::Rule;
 use super::server::SETTLED;
 use super::thresholds::Thresholds;
@@ -77,7 +76,7 @@ impl Network {
         &mut self,
         seen: &Observation<'_>,
         limits: &Thresholds,
-        readings: &BTreeMap<Subject, Vec<Reading>>,
+        fires: impl Fn(&[Rule]) -> bool,
         rises: bool,
     ) {
         let window = seen.window;
@@ -94,11 +93,6 @@ impl Network {
         self.passed += window.elapsed;
         self.history.push(&sum);
         self.fragments.observe(window);
-        let fires = |rules: &[Rule]| {
-            let fires =
-                |reading: &Reading| rules.contains(&reading.rule) && reading.level().is_some();
-            readings.values().flatten().any(fires)
-        };
         if window.sources.distinct != 0 || window.names != 0 {
             let seconds = self.passed.as_secs_f64().max(0.001);
             self.distinct_sources = float(window.sources.distinct) / seconds.max(1.0);
@@ -193,8 +187,8 @@ impl Network {
     /// A server's share of all queries of the last `length`, which its span is of too.
     #[must_use]
     pub fn share(&self, span: &Span, length: Duration) -> f64 {
-        let all = self.history.over(length);
-        share(span.counters.queries, all.counters.queries)
+        let all = self.history.count(length, |counters| counters.queries);
+        share(span.counters.queries, all)
     }
 }
 

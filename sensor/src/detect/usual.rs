@@ -4,6 +4,7 @@
 //! learnt as usual when it is noticed. A share carries its own uncertainty, so it may be compared with
 //! from the beginning; a rate may be believed after [`super::Thresholds::learning`].
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -226,20 +227,14 @@ pub struct Usual {
 }
 
 impl Usual {
-    /// Adds what a client network got.
-    pub fn learn_bytes(&mut self, network: Prefix, rate: f64, elapsed: Duration) {
-        if self.bytes.len() < NETWORKS || self.bytes.contains_key(&network) {
-            let usual = self.bytes.entry(network).or_default();
-            usual.learn(rate, elapsed, SLOW, false);
-        }
+    /// Adds what client networks got, and that others got nothing.
+    pub fn learn_bytes(&mut self, counts: &BTreeMap<Prefix, u64>, elapsed: Duration) {
+        learn_each::<Prefix, _>(&mut self.bytes, NETWORKS, counts, elapsed);
     }
 
-    /// Adds what was asked below a zone.
-    pub fn learn_zone(&mut self, zone: &str, rate: f64, elapsed: Duration) {
-        if self.zones.len() < ZONES || self.zones.contains_key(zone) {
-            let usual = self.zones.entry(zone.into()).or_default();
-            usual.learn(rate, elapsed, SLOW, false);
-        }
+    /// Adds what was asked below zones, and that nothing was below others.
+    pub fn learn_zones(&mut self, counts: &BTreeMap<&str, u64>, elapsed: Duration) {
+        learn_each::<str, _>(&mut self.zones, ZONES, counts, elapsed);
     }
 
     /// Adds a tick of queries.
@@ -247,6 +242,31 @@ impl Usual {
         self.rate_fast.learn(rate, elapsed, FAST, unusual);
         self.rate.learn(rate, elapsed, SLOW, unusual);
         self.quietest.learn(rate, elapsed);
+    }
+}
+
+/// Adds what was counted of each, as rates: nothing of those that are known and were not counted.
+fn learn_each<Key, Borrowed>(
+    usual: &mut BTreeMap<Key::Owned, Baseline>,
+    most: usize,
+    counts: &BTreeMap<Borrowed, u64>,
+    elapsed: Duration,
+) where
+    Key: Ord + ToOwned<Owned: Ord> + ?Sized,
+    Borrowed: Ord + Borrow<Key>,
+{
+    let seconds = elapsed.as_secs_f64().max(0.001);
+    let learn = |usual: &mut Baseline, count: u64| {
+        usual.learn(float(count) / seconds, elapsed, SLOW, false);
+    };
+    for (known, usual) in usual.iter_mut() {
+        learn(usual, counts.get(known.borrow()).copied().unwrap_or(0));
+    }
+    for (key, count) in counts {
+        let key: &Key = key.borrow();
+        if usual.len() < most && !usual.contains_key(key) {
+            learn(usual.entry(key.to_owned()).or_default(), *count);
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use super::lanes::{Hooks, Lanes};
 use super::ledger::Ledger;
 use super::maintenance::{State, Upkeep};
 use crate::measure::reading::Lane;
-use crate::measure::second::Seconds;
 use crate::measure::window::Reading;
 
 /// See the module.
@@ -62,9 +61,8 @@ impl Reader {
         self.upkeep.cost(state, &mut window.cost);
         let second = self.upkeep.second();
         if let Some(second) = second.as_ref().filter(|second| !second.is_empty()) {
-            let mut seconds = Seconds::default();
-            seconds.add(second);
-            window.set_sources(&seconds);
+            window.sources = second.sources();
+            window.names = second.names.estimate();
         }
         Reading {
             at,

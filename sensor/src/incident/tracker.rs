@@ -93,18 +93,9 @@ impl Tracker {
         host: &HostLog,
     ) -> Vec<(Change, Record)> {
         let mut changes: Vec<(Change, Subject)> = Vec::new();
-        // Also those of which the detector has no readings any more, or they would never end.
-        let known = detector.readings().keys().chain(self.open.keys());
-        let subjects: BTreeSet<Subject> = known.copied().collect();
-        for subject in &subjects {
-            let readings = detector
-                .readings()
-                .get(subject)
-                .map_or(&[][..], Vec::as_slice);
-            if self.is_of_no_interest(subject, readings) {
-                continue;
-            }
-            let mut readings = readings.to_vec();
+        for subject in &self.of_interest(detector) {
+            let readings = detector.readings().get(subject);
+            let mut readings = readings.cloned().unwrap_or_default();
             self.leave_in_shadow(*subject, &mut readings);
             let worst = readings.iter().filter_map(Reading::level).max();
             if let Some(incident) = self.open.get_mut(subject) {
@@ -143,9 +134,11 @@ impl Tracker {
                 self.held.remove(subject);
             }
         }
-        self.unfollowed.retain(|subject| subjects.contains(subject));
-        self.in_shadow
-            .retain(|(subject, _)| subjects.contains(subject));
+        let is_known = |subject: &Subject| {
+            detector.readings().contains_key(subject) || self.open.contains_key(subject)
+        };
+        self.unfollowed.retain(is_known);
+        self.in_shadow.retain(|(subject, _)| is_known(subject));
         let records: Vec<_> = changes
             .into_iter()
             .filter_map(|(change, subject)| {
@@ -160,14 +153,14 @@ impl Tracker {
         records
     }
 
-    /// Nothing fires, and nothing is known of it that could end.
-    fn is_of_no_interest(&self, subject: &Subject, readings: &[Reading]) -> bool {
-        let fires = |reading: &Reading| reading.level().is_some();
-        self.in_shadow.is_empty()
-            && !self.open.contains_key(subject)
-            && !self.held.contains_key(subject)
-            && !self.unfollowed.contains(subject)
-            && !readings.iter().any(fires)
+    /// Of whom a rule fires, or something is known that could end: of incidents also where the detector has no readings any
+    /// more, or they would never end.
+    fn of_interest(&self, detector: &Detector) -> BTreeSet<Subject> {
+        let in_shadow = self.in_shadow.iter().map(|(subject, _)| subject);
+        let noted = self.held.keys().chain(&self.unfollowed).chain(in_shadow);
+        let noted = noted.filter(|subject| detector.readings().contains_key(subject));
+        let all = detector.firing().chain(noted).chain(self.open.keys());
+        all.copied().collect()
     }
 
     /// Whether what a server suffers is part of another incident: of one that began in the same moment for the same

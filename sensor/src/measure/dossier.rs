@@ -8,6 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
@@ -258,9 +259,9 @@ pub struct Dossiers {
     /// How many were taken off the front.
     passed: u64,
     /// The newest of a client, port and id, counted from the first that ever was.
-    newest: HashMap<Key, u64>,
+    newest: HashMap<Key, u64, RandomState>,
     /// The newest of a client and port, for ICMP errors that quote no id.
-    ports: HashMap<(ServerKey, u16), u64>,
+    ports: HashMap<(ServerKey, u16), u64, RandomState>,
     /// Dossiers that were given up before their time, because there were too many.
     dropped: u64,
 }

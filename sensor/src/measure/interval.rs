@@ -57,7 +57,8 @@ impl Interval {
         if let Some(seconds) = self.seconds.take() {
             self.shown = seconds;
         }
-        window.set_sources(&self.shown);
+        window.sources = self.shown.sources();
+        window.names = self.shown.names();
         window
     }
 }

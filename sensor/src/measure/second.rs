@@ -53,6 +53,13 @@ impl Second {
         self.addresses.is_empty() && self.candidates.is_empty()
     }
 
+    /// Who asked.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let counts = [&self.addresses, &self.prefixes];
+        sources(&self.sources, &self.candidates, counts, self.secret)
+    }
+
     /// One in which nothing was counted.
     #[must_use]
     pub fn empty(elapsed: Duration, secret: u64) -> Self {
@@ -115,22 +122,32 @@ impl Seconds {
     /// Who asked.
     #[must_use]
     pub fn sources(&self) -> Sources {
-        let candidates = self.candidates.iter().copied();
-        let networks = candidates.clone().map(Prefix::network).collect();
-        let hosts = candidates.map(Prefix::host).collect();
-        Sources {
-            distinct: self.sources.estimate(),
-            error: self.addresses.error(),
-            queries: self.addresses.total(),
-            addresses: self.addresses.top(&hosts, TOP, self.secret),
-            networks: self.prefixes.top(&networks, TOP, self.secret),
-        }
+        let counts = [&self.addresses, &self.prefixes];
+        sources(&self.sources, &self.candidates, counts, self.secret)
     }
 
     /// Different names in questions.
     #[must_use]
     pub fn names(&self) -> u64 {
         self.names.estimate()
+    }
+}
+
+fn sources(
+    distinct: &Distinct,
+    candidates: &BTreeSet<ServerKey>,
+    [addresses, prefixes]: [&Counts; 2],
+    secret: u64,
+) -> Sources {
+    let candidates = candidates.iter().copied();
+    let networks = candidates.clone().map(Prefix::network).collect();
+    let hosts = candidates.map(Prefix::host).collect();
+    Sources {
+        distinct: distinct.estimate(),
+        error: addresses.error(),
+        queries: addresses.total(),
+        addresses: addresses.top(&hosts, TOP, secret),
+        networks: prefixes.top(&networks, TOP, secret),
     }
 }
 

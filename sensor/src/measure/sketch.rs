@@ -261,16 +261,18 @@ impl Counts {
         }
     }
 
-    /// What was added since `earlier`.
+    /// Becomes what a later sketch is. Gives what was added meanwhile.
     #[must_use]
-    pub fn since(&self, earlier: &Self) -> Self {
-        if earlier.columns.is_empty() {
-            return self.clone();
+    pub fn go_on_to(&mut self, mut later: Self) -> Self {
+        if self.columns.is_empty() {
+            self.columns.clone_from(&later.columns);
+            return later;
         }
-        let columns = self.columns.iter().zip(&earlier.columns);
-        Self {
-            columns: columns.map(|(now, then)| now.wrapping_sub(*then)).collect(),
+        for (now, then) in later.columns.iter_mut().zip(&mut self.columns) {
+            let added = now.wrapping_sub(*then);
+            *then = std::mem::replace(now, added);
         }
+        later
     }
 
     /// Queries counted.

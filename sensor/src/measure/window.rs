@@ -13,8 +13,8 @@ use crate::measure::cohort::Slots;
 use crate::measure::counters::Counters;
 use crate::measure::latency::Latency;
 use crate::measure::reading::{Lane, OwnCost, Waiting, sum};
+use crate::measure::second::Second;
 pub use crate::measure::second::Sources;
-use crate::measure::second::{Second, Seconds};
 
 /// Servers that a sum of windows tells apart; the rest is in `other`.
 const SERVERS: usize = 4096;
@@ -143,13 +143,7 @@ impl Window {
         }
     }
 
-    /// Who asked, and for how many names, in these seconds.
-    pub fn set_sources(&mut self, seconds: &Seconds) {
-        self.sources = seconds.sources();
-        self.names = seconds.names();
-    }
-
-    /// Adds the window that follows; who asked is left to [`Self::set_sources()`], and cohorts are of ticks alone.
+    /// Adds the window that follows; who asked in both is not known of them, and cohorts are of ticks alone.
     pub fn add(&mut self, next: &Self) {
         self.elapsed += next.elapsed;
         for lane in &next.lanes {

@@ -13,8 +13,7 @@ const SPAN: Duration = Duration::from_secs(2);
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let span = facts.state.history.over(SPAN);
-    let rate = span.rate(span.counters.garbage);
+    let rate = facts.state.history.rate(SPAN, |counters| counters.garbage);
     let usual = facts.state.usual.garbage.after(limits.learning);
     let warning = limits
         .garbage_rate

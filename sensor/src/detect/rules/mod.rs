@@ -76,13 +76,12 @@ pub fn of(rule: Rule, facts: &Facts<'_>) -> Reading {
 /// What every rule about servers says of one.
 #[must_use]
 pub fn of_server(facts: &Facts<'_>) -> Vec<Reading> {
-    RULES
-        .iter()
-        .filter_map(|spec| match read(spec.rule) {
-            Server(read) => Some(read(facts)),
-            Network(_) => None,
-        })
-        .collect()
+    let mut readings = Vec::with_capacity(RULES.len());
+    readings.extend(RULES.iter().filter_map(|spec| match read(spec.rule) {
+        Server(read) => Some(read(facts)),
+        Network(_) => None,
+    }));
+    readings
 }
 
 /// What the rules about the whole network say.

@@ -31,8 +31,10 @@ const IMPATIENT: f64 = 10.0;
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let usual = facts.usual_rate();
-    let span = facts.state.history.over(LATELY);
-    let rate = span.rate(span.counters.queries);
+    let rate = facts
+        .state
+        .history
+        .rate(LATELY, |counters| counters.queries);
     let ceiling = limits.flood_ceiling.unwrap_or(f64::INFINITY);
     let relative = |rise: f64, least: f64| usual.map_or(f64::INFINITY, |u| (rise * u).max(least));
     let warning = relative(limits.flood_rise.warning, limits.flood_rate.warning).min(ceiling);

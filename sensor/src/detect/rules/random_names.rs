@@ -1,7 +1,7 @@
 //! Names below one zone that do not repeat, and that nobody can answer: to get past caches (Afek et al. 2016).
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::detect::facts::{Facts, LONG, SHORT};
@@ -12,6 +12,7 @@ use crate::detect::rule::Rule;
 use crate::detect::server::ZONE_DEPTH;
 use crate::measure::counted::counted;
 use crate::measure::dossier::{Dossier, End};
+use foldhash::fast::RandomState;
 
 /// What is asked below a zone is steady enough to be known after so long.
 const KNOWN: Duration = Duration::from_secs(5);
@@ -91,6 +92,9 @@ impl Zone {
     }
 }
 
+/// Different ones, of which only the number matters.
+type Different<T> = HashSet<T, RandomState>;
+
 #[derive(Default)]
 struct Below<'a> {
     /// Different names.
@@ -101,17 +105,17 @@ struct Below<'a> {
     fails: u64,
     dossiers: u64,
     /// Names that failed.
-    names: BTreeSet<&'a str>,
+    names: Different<&'a str>,
     failing: u64,
     /// Those of them that were denied, in time.
     denied: u64,
     /// And those that were answered before: nobody has made them up.
     known: u64,
-    stems: BTreeSet<&'a str>,
-    clients: BTreeSet<sensor_common::server::ServerKey>,
+    stems: Different<&'a str>,
+    clients: Different<sensor_common::server::ServerKey>,
     listed: u64,
     /// Names, whatever became of them.
-    seen: BTreeSet<&'a str>,
+    seen: Different<&'a str>,
 }
 
 /// The worst one, of the last seconds or of ten.
@@ -165,7 +169,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
     }
     let mut zones: BTreeMap<&str, Below<'_>> = BTreeMap::new();
     // The same first labels below several zones are a search list, and no attack.
-    let mut stems: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut stems: HashMap<&str, Different<&str>, RandomState> = HashMap::default();
     let mut all = 0;
     for dossier in asked() {
         let weight = u64::from(dossier.weight);

@@ -67,18 +67,17 @@ pub struct Shift {
 #[must_use]
 pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     let limits = facts.limits;
-    let spans = SPANS.map(|length| facts.state.history.over(length));
     let answers = |span: &Span| span.counters.answers_by_rcode.iter().sum::<u64>();
+    // What was so a minute ago is over where it is not so now.
+    if answers(&facts.long) == 0 {
+        return None;
+    }
+    let spans = SPANS.map(|length| facts.state.history.over(length));
     let enough = spans
         .iter()
         .position(|span| answers(span) >= limits.rcode_answers)
         .unwrap_or(spans.len() - 1);
-    // What was so a minute ago is over where it is not so now.
-    let is_answering = answers(&spans[3]) != 0;
-    let newest = spans
-        .iter()
-        .find(|span| answers(span) >= FEW)
-        .filter(|_| is_answering);
+    let newest = spans.iter().find(|span| answers(span) >= FEW);
     let mut worst: Option<Shift> = None;
     // A small share shows in a longer time only.
     for span in &spans[enough..] {

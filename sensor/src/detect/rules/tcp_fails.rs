@@ -22,6 +22,20 @@ const MOSTLY: f64 = 0.5;
 pub fn read(facts: &Facts<'_>) -> Reading {
     let usual = &facts.state.usual.syns_failed;
     let warning = facts.alarm_share(FAILS, usual);
+    // Of a server that is asked over TCP alone, only its connections tell.
+    let accepts = usual.mean().is_some_and(|failed| failed < 1.0);
+    let both = facts.visibility == Visibility::Both || accepts;
+    let few = |reading: Reading| {
+        reading.unknown(if both {
+            "too few connections"
+        } else {
+            "only one direction of its traffic is seen"
+        })
+    };
+    if !connections::are_known(&facts.state.history) {
+        let reading = Reading::new(Rule::TcpFails, Unit::Share, 0.0, warning, None);
+        return few(reading.against(usual.mean()));
+    }
     let newest = |enough| connections::newest(&facts.state.history, enough);
     let spans = SYNS.map(newest);
     let above = spans
@@ -33,13 +47,8 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let part = share(failed, syns);
     let reading =
         Reading::new(Rule::TcpFails, Unit::Share, part, warning, None).against(usual.mean());
-    // Of a server that is asked over TCP alone, only its connections tell.
-    let accepts = usual.mean().is_some_and(|failed| failed < 1.0);
-    if facts.visibility != Visibility::Both && !accepts {
-        return reading.unknown("only one direction of its traffic is seen");
-    }
-    if syns < SYNS[0] {
-        return reading.unknown("too few connections");
+    if !both || syns < SYNS[0] {
+        return few(reading);
     }
     // Without a failure among the newest it is over.
     let goes_on = connections::failed(&spans[0]) != 0;

@@ -1,10 +1,8 @@
 //! Far more truncated answers than usual, and their clients do not come again over TCP.
 
-use std::time::Duration;
-
 use sensor_common::class::TcpEvent;
 
-use crate::detect::facts::{Facts, LONG};
+use crate::detect::facts::Facts;
 use crate::detect::history::{float, share};
 use crate::detect::interval;
 use crate::detect::reading::{Reading, Unit, percent};
@@ -20,9 +18,9 @@ const ANSWERS: u64 = 20;
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
-    let span = facts.state.history.over(LONG.max(Duration::from_secs(10)));
-    let answers: u64 = span.counters.answers_by_rcode.iter().sum();
-    let truncated = span.counters.answers_truncated;
+    let counters = &facts.long.counters;
+    let answers: u64 = counters.answers_by_rcode.iter().sum();
+    let truncated = counters.answers_truncated;
     let usual = &facts.state.usual.truncated;
     let warning = facts.alarm_share(limits.truncated_share, usual);
     let part = share(truncated, answers);
@@ -31,7 +29,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if answers < ANSWERS {
         return reading.unknown("too few answers");
     }
-    let accepted = span.counters.tcp[TcpEvent::SynAck.index()];
+    let accepted = counters.tcp[TcpEvent::SynAck.index()];
     let served = share(accepted, truncated) >= COME;
     let is_above = interval::lower(float(truncated), float(answers)) > warning;
     reading.graded().only_if(is_above && !served).saying(|| {

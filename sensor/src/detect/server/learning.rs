@@ -80,14 +80,12 @@ impl ServerState {
     /// A rate that may become a collapse must not be learnt as usual before that.
     pub(super) fn is_low(&self, limits: &Thresholds) -> bool {
         let usual = self.usual.rate_fast.mean();
-        let lately = self.history.over(Duration::from_secs(1));
-        usual >= limits.collapse_rate
-            && lately.rate(lately.counters.queries) < limits.collapse_share * usual
+        let lately = || self.history.rate(Duration::from_secs(1), |c| c.queries);
+        usual >= limits.collapse_rate && lately() < limits.collapse_share * usual
     }
 
     pub(super) fn follow_rate(&mut self, elapsed: Duration, limits: &Thresholds) {
-        let tick = self.history.over(elapsed);
-        let rate = tick.rate(tick.counters.queries);
+        let rate = self.history.rate(elapsed, |counters| counters.queries);
         // Ticks that were left out because nothing happened in them.
         let ticks = elapsed.as_nanos() / LONG_TICK.as_nanos();
         let elapsed = elapsed / (2 * ticks as u32).max(1);
@@ -192,8 +190,7 @@ impl ServerState {
     }
 
     fn learn_failures(&mut self, now: Duration, clock: &Clock, limits: &Thresholds) {
-        let lately = self.history.over(SETTLED);
-        let rate = lately.rate(lately.counters.queries).max(0.1);
+        let rate = self.history.rate(SETTLED, |c| c.queries).max(0.1);
         let lag = Duration::from_secs_f64(history::float(NOTICED) / rate).clamp(SETTLED, MOST_LAG);
         let from = self.failures_learnt_to;
         let mut to = now.saturating_sub(lag);
@@ -244,9 +241,8 @@ impl ServerState {
                 .copies_lost
                 .may_rise(lately.lost, lately.answered, LOST / 2.0);
         let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
-        let mut bytes: BTreeMap<Prefix, u64> = usual.bytes.keys().map(|key| (*key, 0)).collect();
-        let mut zones: BTreeMap<String, u64> =
-            usual.zones.keys().map(|key| (key.clone(), 0)).collect();
+        let mut bytes: BTreeMap<Prefix, u64> = BTreeMap::new();
+        let mut zones: BTreeMap<&str, u64> = BTreeMap::new();
         let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
         let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
         for dossier in recent.iter().filter(is_of) {
@@ -273,19 +269,13 @@ impl ServerState {
             if let Some(question) = &dossier.question {
                 for labels in 1..=ZONE_DEPTH {
                     if let Some(zone) = question.zone(labels) {
-                        *zones.entry(zone.into()).or_default() += weight;
+                        *zones.entry(zone).or_default() += weight;
                     }
                 }
             }
         }
-        let seconds = elapsed.as_secs_f64().max(0.001);
-        let rate = |count: u64| history::float(count) / seconds;
-        for (network, count) in bytes {
-            usual.learn_bytes(network, rate(count), elapsed);
-        }
-        for (zone, count) in zones {
-            usual.learn_zone(&zone, rate(count), elapsed);
-        }
+        usual.learn_bytes(&bytes, elapsed);
+        usual.learn_zones(&zones, elapsed);
         if let Some(each) = crowd::each(recent, to) {
             usual.each.learn(each, elapsed, SLOW, false);
         }

@@ -167,10 +167,8 @@ impl Seconds {
         left.candidates
             .sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
         left.candidates.truncate(CANDIDATES);
-        let addresses = left.addresses.since(&self.addresses);
-        let prefixes = left.prefixes.since(&self.prefixes);
-        self.addresses = left.addresses;
-        self.prefixes = left.prefixes;
+        let addresses = self.addresses.go_on_to(left.addresses);
+        let prefixes = self.prefixes.go_on_to(left.prefixes);
         Second {
             elapsed: left.elapsed,
             sources: Distinct::of(&left.sources),

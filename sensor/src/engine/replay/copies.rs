@@ -7,10 +7,13 @@
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
+use bytemuck::{Zeroable, zeroed_slice_box};
 use foldhash::fast::FixedState;
 
+use super::clock::nanoseconds;
+
 /// A copy is captured within so long: switches and bridges take less. No resolver sends a query again as soon.
-const WITHIN: Duration = Duration::from_millis(10);
+const WITHIN_NS: u64 = 10_000_000;
 /// A packet that comes more often is in a loop, or of a flood of equal packets: those are all counted.
 const MOST: u32 = 4;
 /// Fewer copies are no habit of the capture.
@@ -28,10 +31,11 @@ const SHORTEST_PART: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspect(u64);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Zeroable)]
 struct Seen {
     packet: u64,
-    last: Duration,
+    /// Nanoseconds since 1970.
+    last: u64,
     times: u32,
 }
 
@@ -47,7 +51,7 @@ pub(super) struct Copies {
 impl Copies {
     pub(super) fn new() -> Self {
         Self {
-            seen: vec![Seen::default(); REMEMBERED].into(),
+            seen: zeroed_slice_box(REMEMBERED),
             hash: FixedState::default(),
             frames: 0,
             found: 0,
@@ -66,10 +70,10 @@ impl Copies {
             self.frames /= 2;
             self.found /= 2;
         }
-        let time = time?;
+        let time = nanoseconds(time?);
         let packet = self.packet(frame, is_cut)?;
         let seen = &mut self.seen[packet as usize % REMEMBERED];
-        let is_again = seen.packet == packet && time.abs_diff(seen.last) <= WITHIN;
+        let is_again = seen.packet == packet && time.abs_diff(seen.last) <= WITHIN_NS;
         let times = if is_again { seen.times + 1 } else { 1 };
         *seen = Seen {
             packet,

@@ -18,10 +18,16 @@ const WAITING: usize = 8_192;
 /// Frames that are read before the first is handed over: by them it is known whether packets are there twice.
 const LOOK_AHEAD: u64 = 64;
 
-/// A frame that waits for its turn.
+/// A frame that waits for its turn. It is moved whenever one is put before it, so it is small.
 struct Waiting {
     /// Where a frame has no time of its own, that of the one before.
     order: Duration,
+    frame: Box<Held>,
+}
+
+/// What is kept of a frame.
+#[derive(Default)]
+struct Held {
     time: Option<Duration>,
     bytes: Vec<u8>,
     is_cut: bool,
@@ -59,8 +65,10 @@ pub struct Input<'r> {
     parts: Vec<Part<'r>>,
     /// Captures that begin later, the last first: opened when it is their turn.
     later: Vec<(Duration, PathBuf)>,
-    /// In the order of time.
+    /// In the order of time, as long as the clock is not set back.
     waiting: VecDeque<Waiting>,
+    /// How many of them were read since the clock was last set back.
+    in_order: usize,
     latest: Duration,
     disorder: Disorder,
     copies: Copies,
@@ -73,8 +81,8 @@ pub struct Input<'r> {
     /// It has not grown for a while: what waits need not wait any longer.
     is_quiet: bool,
     /// Memory of frames that were handed over.
-    spare: Vec<Vec<u8>>,
-    last: Vec<u8>,
+    spare: Vec<Box<Held>>,
+    last: Box<Held>,
     limits: Option<RangeInclusive<Duration>>,
     skipped: BTreeMap<Unread, u64>,
     /// Nothing more will come of the captures.
@@ -90,6 +98,7 @@ impl<'r> From<Capture<'r>> for Input<'r> {
             parts: vec![Part { capture, next }],
             later: Vec::new(),
             waiting: VecDeque::new(),
+            in_order: 0,
             latest: Duration::ZERO,
             disorder: Disorder::default(),
             copies: Copies::new(),
@@ -98,7 +107,7 @@ impl<'r> From<Capture<'r>> for Input<'r> {
             grows: false,
             is_quiet: false,
             spare: Vec::new(),
-            last: Vec::new(),
+            last: Box::default(),
             limits: None,
             skipped: BTreeMap::new(),
             has_ended: false,
@@ -216,24 +225,25 @@ impl Input<'_> {
                     return Ok(Next::Later);
                 }
             }
-            let Some(frame) = self.waiting.pop_front() else {
+            let Some(Waiting { order, frame }) = self.waiting.pop_front() else {
                 return self.error.take().map_or(Ok(Next::End), Err);
             };
-            let before = std::mem::replace(&mut self.last, frame.bytes);
+            self.in_order = self.in_order.min(self.waiting.len());
+            let before = std::mem::replace(&mut self.last, frame);
             self.spare.push(before);
             let limits = self.limits.as_ref();
-            if limits.is_some_and(|limits| !limits.contains(&frame.order)) {
+            if limits.is_some_and(|limits| !limits.contains(&order)) {
                 continue;
             }
             let is_left_out = |suspect| self.copies.is_left_out(suspect);
-            if frame.suspect.is_some_and(is_left_out) {
+            if self.last.suspect.is_some_and(is_left_out) {
                 self.left_out += 1;
                 continue;
             }
             return Ok(Next::Frame(Frame {
-                time: frame.time,
-                bytes: &self.last,
-                is_cut: frame.is_cut,
+                time: self.last.time,
+                bytes: &self.last.bytes,
+                is_cut: self.last.is_cut,
             }));
         }
     }
@@ -241,11 +251,12 @@ impl Input<'_> {
     /// Reads a frame, or that there is none any more. False where there is none yet.
     fn read_on(&mut self) -> bool {
         match self.read() {
-            Ok(Some(mut frame)) => {
+            Ok(Some(mut waiting)) => {
+                let frame = &mut *waiting.frame;
                 frame.suspect = self.copies.note(frame.time, &frame.bytes, frame.is_cut);
                 self.read += 1;
                 self.is_quiet = false;
-                self.put(frame);
+                self.put(waiting);
             }
             Ok(None) if self.grows => return false,
             ended => {
@@ -266,28 +277,43 @@ impl Input<'_> {
     fn put(&mut self, frame: Waiting) {
         // Far behind, the clock was set back: then what follows is of another time.
         let behind = self.latest.saturating_sub(frame.order);
-        if behind.is_zero() || behind > DISORDER {
+        let is_set_back = behind > DISORDER;
+        self.in_order = if is_set_back { 1 } else { self.in_order + 1 };
+        if behind.is_zero() || is_set_back {
             self.latest = frame.order;
             self.waiting.push_back(frame);
             return;
         }
         self.disorder.frames += 1;
         self.disorder.most = self.disorder.most.max(behind);
-        let later =
-            |other: &&Waiting| other.order > frame.order && other.order <= frame.order + DISORDER;
-        let at = self.waiting.len() - self.waiting.iter().rev().take_while(later).count();
+        let first = self.waiting.len() + 1 - self.in_order;
+        let at = self.place_of(frame.order, first);
         self.waiting.insert(at, frame);
+    }
+
+    /// Behind all that are no later, of those from `first` on.
+    fn place_of(&self, order: Duration, first: usize) -> usize {
+        let (mut low, mut high) = (first, self.waiting.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.waiting[middle].order > order {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
     }
 
     /// The next frame of a capture, the earliest of several.
     fn read(&mut self) -> Result<Option<Waiting>, CaptureError> {
-        let mut memory = self.spare.pop().unwrap_or_default();
+        let held = self.spare.pop().unwrap_or_default();
         if let ([part], []) = (&mut self.parts[..], &self.later[..]) {
             // The last of several may have read one already.
             if let Some(next) = part.next.take() {
                 return Ok(Some(next));
             }
-            return part.read(&mut memory, self.latest);
+            return part.read(held, self.latest);
         }
         let next = |part: &Part<'_>| part.next.as_ref().map(|next| next.order);
         let earliest = (0..self.parts.len()).filter(|at| next(&self.parts[*at]).is_some());
@@ -296,7 +322,7 @@ impl Input<'_> {
         };
         let frame = self.parts[at].next.take();
         let order = frame.as_ref().map_or(self.latest, |frame| frame.order);
-        self.parts[at].next = self.parts[at].read(&mut memory, order)?;
+        self.parts[at].next = self.parts[at].read(held, order)?;
         if self.parts[at].next.is_none() {
             let part = self.parts.swap_remove(at);
             for (why, count) in part.capture.skipped() {
@@ -314,7 +340,7 @@ impl Input<'_> {
         }
         for part in &mut self.parts {
             if part.next.is_none() {
-                part.next = part.read(&mut Vec::new(), Duration::ZERO)?;
+                part.next = part.read(Box::default(), Duration::ZERO)?;
             }
         }
         loop {
@@ -331,7 +357,7 @@ impl Input<'_> {
                 capture: Capture::open(&path)?,
                 next: None,
             };
-            part.next = part.read(&mut Vec::new(), begins)?;
+            part.next = part.read(Box::default(), begins)?;
             self.parts.push(part);
         }
     }
@@ -340,18 +366,16 @@ impl Input<'_> {
 impl Part<'_> {
     fn read(
         &mut self,
-        memory: &mut Vec<u8>,
+        mut frame: Box<Held>,
         before: Duration,
     ) -> Result<Option<Waiting>, CaptureError> {
-        let Some((time, is_cut)) = self.capture.take_frame(memory)? else {
+        let Some((time, is_cut)) = self.capture.take_frame(&mut frame.bytes)? else {
             return Ok(None);
         };
+        (frame.time, frame.is_cut) = (time, is_cut);
         Ok(Some(Waiting {
             order: time.unwrap_or(before),
-            time,
-            bytes: std::mem::take(memory),
-            is_cut,
-            suspect: None,
+            frame,
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a capture, read through a buffer that is as large as the largest record.
+//! The bytes of a capture, read through a buffer that becomes as large as the largest record.
 
 use std::io::{ErrorKind, Read};
 
@@ -60,10 +60,12 @@ impl<'r> Source<'r> {
     fn fill(&mut self, length: usize) -> std::io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        if self.buffer.len() < length {
-            self.buffer.resize(length.next_multiple_of(BUFFER), 0);
-        }
         while self.end < length && !self.has_ended {
+            if self.end == self.buffer.len() {
+                // It grows with what comes: the length of a damaged record may be that of no file.
+                let wanted = length.next_multiple_of(BUFFER);
+                self.buffer.resize(wanted.min(2 * self.end), 0);
+            }
             match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) if self.grows => break,
                 Ok(0) => self.has_ended = true,
