@@ -22,6 +22,8 @@ const LASTING: u32 = 7;
 const MORE: f64 = 2.0;
 /// Share of the newest queries that repeat one without an answer.
 const AGAIN: f64 = 0.5;
+/// Share of the queries that come from clients of before.
+const NEARLY_ALL: f64 = 0.95;
 /// Share of the queries that are of search lists.
 const LISTS: f64 = 0.5;
 /// Times a second that a client repeats a question at most: systemd-resolved and musl ask several times a second.
@@ -58,7 +60,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         return reading;
     }
     let is_warning = reading.level() == Some(Level::Warning);
-    if are_impatient(facts) || is_warning && are_search_lists(facts) {
+    if are_impatient(facts)
+        || is_warning && (are_search_lists(facts) || are_old_clients(facts) && may_be_crowd(facts))
+    {
         return reading.quiet();
     }
     if may_be_crowd(facts) && !each_asks_more(facts) {
@@ -122,6 +126,18 @@ fn are_search_lists(facts: &Facts<'_>) -> bool {
         .filter(|(suffixes, [asked, denied])| suffixes.len() > 1 && denied * 2 >= *asked);
     let in_lists = lists.map(|(_, [asked, _])| asked).sum();
     !facts.failing.is_unusual && share(in_lists, all) >= LISTS
+}
+
+/// Whether nearly all is asked by the few that have long been clients: a load test, or a batch of jobs.
+fn are_old_clients(facts: &Facts<'_>) -> bool {
+    let old = facts.now().saturating_sub(facts.limits.learning);
+    let (mut known, mut all) = (0, 0);
+    for dossier in facts.asked_in(SHORT) {
+        let first = facts.state.known.get(&dossier.client);
+        all += u64::from(dossier.weight);
+        known += u64::from(dossier.weight) * u64::from(first.is_some_and(|first| *first <= old));
+    }
+    share(known, all) >= NEARLY_ALL
 }
 
 /// Whether each client asks far more than usual.

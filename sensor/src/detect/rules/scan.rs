@@ -24,6 +24,10 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     if facts.place.partly_blind {
         return reading.unknown("part of the traffic is no longer counted, answers may be in it");
     }
+    let known_for = facts.now.saturating_sub(facts.network.history.begun());
+    if known_for < limits.learning {
+        return reading.unknown("a resolver that is cut off begins to ask everybody again as well");
+    }
     reading.graded().at_most(Level::Warning).saying(|| {
         let source = widest.map_or_else(String::new, |(source, _)| ip(source).to_string());
         format!(

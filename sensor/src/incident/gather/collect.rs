@@ -9,6 +9,7 @@ use super::host::host;
 use super::icmp::{icmp_errors, path_errors};
 use super::large_answers::large_answers;
 use super::upstreams::others;
+use crate::detect::askers::Asker;
 use crate::detect::rules::{path_failing, reflection};
 use crate::detect::{Detector, Facts, Rule, Subject};
 use crate::measure::address::ip;
@@ -43,6 +44,7 @@ fn of_server(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &mu
 }
 
 fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
+    let mut looks_around = case.has(Rule::Scan);
     detector.with_network_facts(case.now, |facts| {
         if case.has(Rule::Reflection)
             && let Some(unasked) = reflection::worst(facts)
@@ -60,12 +62,15 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
                 servers: cut.servers as u64,
             });
             path_errors(&cut.asker, case, detector, found);
+            // A resolver that is cut off begins like a scan, and then asks its servers again.
+            let asker = facts.askers.by_client.get(&cut.asker);
+            looks_around &= asker.is_none_or(Asker::looks_around);
         }
     });
     if case.has(Rule::FragmentFlood) {
         found.push(Finding::Garbage);
     }
-    if case.has(Rule::Scan) {
+    if looks_around {
         found.push(Finding::LooksAround);
     }
 }
