@@ -140,3 +140,107 @@ pub fn look(recent: &[&Dossier], slowest: Duration, now: Duration, timeout: Dura
     }
     sum
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::dossier::Dossiers;
+    use crate::measure::made::{answer, query};
+
+    const NOW: Duration = Duration::from_secs(12);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A query of `client` each 10 ms for ten seconds, sent again after a second where it is lost; which answers each copy
+    /// gets, and after how long, is told.
+    fn seen(answers: impl Fn(u16) -> Vec<(u64, u64)>) -> Lost {
+        let mut dossiers = Dossiers::default();
+        for port in 0..1_000_u16 {
+            let first = query(ms(10 * u64::from(port)), (port / 10 % 5) as u8, 53, port);
+            dossiers.add(&first);
+            for (copy, after) in answers(port) {
+                let mut again = first.clone();
+                again.at += ms(copy);
+                if copy != 0 {
+                    dossiers.add(&again);
+                }
+                if after != 0 {
+                    dossiers.add(&answer(&again, ms(after), 0));
+                }
+            }
+        }
+        let recent: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
+        look(&recent, ms(20), NOW, TIMEOUT)
+    }
+
+    fn is_unusual(lost: &Lost, usual: (u64, u64)) -> bool {
+        let mut known = Share::default();
+        known.learn(usual.0, usual.1);
+        lost.is_unusual(LOST, &known, NOW)
+    }
+
+    #[test]
+    fn one_in_ten_first_copies_is_lost() {
+        let lost = seen(|n| {
+            if n % 10 == 0 {
+                vec![(1_000, 3)]
+            } else {
+                vec![(0, 3)]
+            }
+        });
+        assert!((lost.share() - 0.1).abs() < 0.02, "{lost:?}");
+        assert!(is_unusual(&lost, (5, 5_000)));
+        assert!(!is_unusual(&lost, (600, 5_000)), "as ever");
+        assert!(!is_unusual(&lost, (0, 0)), "nothing is known of before");
+    }
+
+    #[test]
+    fn one_in_fifty_is_not_told_nor_what_one_client_loses() {
+        let few = seen(|n| {
+            if n % 50 == 0 {
+                vec![(1_000, 3)]
+            } else {
+                vec![(0, 3)]
+            }
+        });
+        assert!(few.lost >= ENOUGH && !is_unusual(&few, (5, 5_000)));
+        let one = seen(|n| {
+            let lost = n / 10 % 5 == 1 && n % 2 == 0;
+            if lost { vec![(1_000, 3)] } else { vec![(0, 3)] }
+        });
+        assert!(one.lost > 50 && !is_unusual(&one, (5, 5_000)));
+    }
+
+    #[test]
+    fn a_pause_of_a_second_is_no_loss() {
+        let pause = seen(|n| {
+            let lost = (800..900).contains(&n);
+            if lost { vec![(1_000, 3)] } else { vec![(0, 3)] }
+        });
+        assert_eq!(pause.lost, 100);
+        assert!(!is_unusual(&pause, (5, 5_000)));
+    }
+
+    #[test]
+    fn a_slow_server_answers_each_copy_and_a_fast_second_copy_is_none() {
+        let slow = seen(|n| {
+            if n % 10 == 0 {
+                vec![(0, 1_010), (1_000, 1_010)]
+            } else {
+                vec![(0, 3)]
+            }
+        });
+        assert_eq!(slow.lost, 0, "{slow:?}");
+        let twice = seen(|n| {
+            if n % 10 == 0 {
+                vec![(0, 0), (100, 3)]
+            } else {
+                vec![(0, 3)]
+            }
+        });
+        assert_eq!(twice.lost, 0, "{twice:?}");
+    }
+}

@@ -90,12 +90,9 @@ pub fn ended(
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
     use super::*;
-    use crate::measure::address::key;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::sampled::{Kind, Sampled};
+    use crate::measure::made::{answer, query};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -104,32 +101,11 @@ mod tests {
     /// Queries ten milliseconds apart, each answered at once or never.
     fn found(is_lost: impl Fn(u64) -> bool) -> Option<(Duration, Duration)> {
         let mut dossiers = Dossiers::default();
-        let address = |last| key(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
         for n in 0..400_u16 {
-            let mut packet = Sampled {
-                at: ms(10 * u64::from(n)),
-                client: address(1),
-                server: address(53),
-                port: n,
-                id: Some(7),
-                weight: 1,
-                cgroup: 0,
-                kind: Kind::Query {
-                    opcode: 0,
-                    question: None,
-                    edns: None,
-                    bytes: 40,
-                },
-            };
-            dossiers.add(&packet);
+            let asked = query(ms(10 * u64::from(n)), 1, 53, n);
+            dossiers.add(&asked);
             if !is_lost(10 * u64::from(n)) {
-                packet.kind = Kind::Response {
-                    rcode: 0,
-                    truncated: false,
-                    fragmented: false,
-                    bytes: 90,
-                };
-                dossiers.add(&packet);
+                dossiers.add(&answer(&asked, Duration::ZERO, 0));
             }
         }
         let recent: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();

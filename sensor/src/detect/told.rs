@@ -109,47 +109,24 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
     use super::*;
     use crate::detect::rcode::REFUSED;
-    use crate::measure::address::key;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::sampled::{Kind, Sampled};
-
-    fn client(last: u8) -> ServerKey {
-        key(IpAddr::V4(Ipv4Addr::new(198, 51, 100, last)))
-    }
+    use crate::measure::made::{answer, query};
 
     /// So many answers with these RCODEs, for each client.
     fn answered(all: &[(u8, usize, u16)]) -> Dossiers {
         let mut dossiers = Dossiers::default();
         for &(last, rcode, many) in all {
             for port in 0..many {
-                let mut packet = Sampled {
-                    at: Duration::from_millis(u64::from(port)),
-                    client: client(last),
-                    server: client(53),
-                    port,
-                    id: Some(u16::try_from(rcode).unwrap_or(0)),
-                    weight: 1,
-                    cgroup: 0,
-                    kind: Kind::Query {
-                        opcode: 0,
-                        question: None,
-                        edns: None,
-                        bytes: 40,
-                    },
-                };
-                dossiers.add(&packet);
-                packet.kind = Kind::Response {
-                    rcode: u8::try_from(rcode).unwrap_or(0),
-                    truncated: false,
-                    fragmented: false,
-                    bytes: 90,
-                };
-                dossiers.add(&packet);
+                // A client asks from each port once for each RCODE.
+                let id = u16::try_from(rcode).unwrap_or(0);
+                let mut asked = query(Duration::from_millis(u64::from(port)), last, 53, port);
+                asked.id = Some(id);
+                dossiers.add(&asked);
+                dossiers.add(&answer(&asked, Duration::ZERO, id as u8));
             }
         }
         dossiers

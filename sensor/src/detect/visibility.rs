@@ -243,20 +243,10 @@ impl Seen<'_> {
 mod tests {
     use super::*;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::sampled::{Kind, Sampled};
+    use crate::measure::made::{address, answer, query};
 
     const SECOND: Duration = Duration::from_secs(1);
     const NOW: Duration = Duration::from_secs(20);
-
-    fn key(last: u8) -> ServerKey {
-        let mut address = [0; 16];
-        address[..4].copy_from_slice(&[192, 0, 2, last]);
-        ServerKey {
-            address,
-            family: 4,
-            reserved: [0; 7],
-        }
-    }
 
     /// A server of which two clients' queries are seen, each in a flow of its own.
     struct Flows {
@@ -293,38 +283,18 @@ mod tests {
         fn add(&mut self, client: u8, times: &[Duration], answered: bool) {
             self.port += 1;
             for at in times {
-                let mut packet = Sampled {
-                    at: *at,
-                    client: key(client),
-                    server: key(53),
-                    port: self.port,
-                    id: Some(self.port),
-                    weight: 1,
-                    cgroup: 0,
-                    kind: Kind::Query {
-                        opcode: 0,
-                        question: None,
-                        edns: None,
-                        bytes: 40,
-                    },
-                };
-                self.dossiers.add(&packet);
+                let asked = query(*at, client, 53, self.port);
+                self.dossiers.add(&asked);
                 if answered {
-                    packet.at += Duration::from_millis(3);
-                    packet.kind = Kind::Response {
-                        rcode: 0,
-                        truncated: false,
-                        fragmented: false,
-                        bytes: 90,
-                    };
-                    self.dossiers.add(&packet);
+                    self.dossiers
+                        .add(&answer(&asked, Duration::from_millis(3), 0));
                 }
             }
         }
 
         fn are_one_way(&self) -> bool {
             let recent: Vec<&Dossier> = self.dossiers.since(Duration::ZERO).collect();
-            let known = self.known.then(|| (key(1), Duration::ZERO));
+            let known = self.known.then(|| (address(1), Duration::ZERO));
             let seen = Seen {
                 networks: &ByNetwork::default(),
                 clients: &known.into_iter().collect(),

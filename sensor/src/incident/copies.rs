@@ -111,21 +111,9 @@ pub fn goes_on(dossiers: &[&Dossier], slowest: f64, now: Duration, timeout: Dura
 mod tests {
     use super::*;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::question::Question;
-    use crate::measure::sampled::{Kind, Sampled};
-    use sensor_common::server::ServerKey;
+    use crate::measure::made::{answer, query};
 
     const SECOND: Duration = Duration::from_secs(1);
-
-    fn key(last: u8) -> ServerKey {
-        let mut address = [0; 16];
-        address[..4].copy_from_slice(&[192, 0, 2, last]);
-        ServerKey {
-            address,
-            family: 4,
-            reserved: [0; 7],
-        }
-    }
 
     /// So many queries one after another; each copy is answered or not, a second apart.
     fn asked(all: &[&[bool]]) -> Dossiers {
@@ -133,39 +121,15 @@ mod tests {
         for (port, copies) in (1_u16..).zip(all) {
             for (n, answered) in (0_u32..).zip(*copies) {
                 let at = SECOND * n + Duration::from_millis(u64::from(port));
-                let mut packet = packet(port, at);
-                dossiers.add(&packet);
+                let mut asked = query(at, 1, 53, port);
+                asked.id = Some(7);
+                dossiers.add(&asked);
                 if *answered {
-                    packet.at += Duration::from_millis(3);
-                    packet.kind = Kind::Response {
-                        rcode: 0,
-                        truncated: false,
-                        fragmented: false,
-                        bytes: 90,
-                    };
-                    dossiers.add(&packet);
+                    dossiers.add(&answer(&asked, Duration::from_millis(3), 0));
                 }
             }
         }
         dossiers
-    }
-
-    fn packet(port: u16, at: Duration) -> Sampled {
-        Sampled {
-            at,
-            client: key(1),
-            server: key(53),
-            port,
-            id: Some(7),
-            weight: 1,
-            cgroup: 0,
-            kind: Kind::Query {
-                opcode: 0,
-                question: None::<Question>,
-                edns: None,
-                bytes: 40,
-            },
-        }
     }
 
     fn of(all: &[&[bool]]) -> Copies {

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use crate::detect::{Observation, Place, Thresholds};
     use crate::measure::cohort::{CohortChange, Slots};
-    use crate::measure::sampled::{Kind, Sampled};
+    use crate::measure::made::{address, query};
     use crate::measure::window::{ServerWindow, Window};
 
     const NOW: Duration = Duration::from_secs(20);
@@ -162,36 +162,12 @@ mod tests {
         assert!(same(&few(4), &few(4)));
     }
 
-    fn key(last: u8) -> ServerKey {
-        let mut address = [0; 16];
-        address[..4].copy_from_slice(&[192, 0, 2, last]);
-        ServerKey {
-            address,
-            family: 4,
-            reserved: [0; 7],
-        }
-    }
-
     /// Queries of clients to servers, in a moment.
     fn asked(asked: &[(u8, u8, u16)]) -> Detector {
         let mut packets = Vec::new();
         for (client, server, many) in asked {
             for port in 0..*many {
-                packets.push(Sampled {
-                    at: NOW,
-                    client: key(*client),
-                    server: key(*server),
-                    port: 1_024 + port,
-                    id: Some(port),
-                    weight: 1,
-                    cgroup: 0,
-                    kind: Kind::Query {
-                        opcode: 0,
-                        question: None,
-                        edns: None,
-                        bytes: 40,
-                    },
-                });
+                packets.push(query(NOW, *client, *server, 1_024 + port));
             }
         }
         let mut detector = Detector::new(Thresholds::default(), Place::default(), TIMEOUT);
@@ -206,7 +182,8 @@ mod tests {
 
     #[test]
     fn floods_are_one_where_nearly_all_of_both_comes_from_one_client() {
-        let linked = |all: &[(u8, u8, u16)]| flooded_by_one(&key(53), &key(54), &asked(all), NOW);
+        let linked =
+            |all: &[(u8, u8, u16)]| flooded_by_one(&address(53), &address(54), &asked(all), NOW);
         assert!(linked(&[
             (1, 53, 90),
             (2, 53, 10),

@@ -8,6 +8,8 @@ pub mod counters;
 pub mod dossier;
 pub mod interval;
 pub mod latency;
+#[cfg(test)]
+pub mod made;
 pub mod question;
 pub mod reading;
 pub mod sampled;

@@ -208,27 +208,15 @@ mod tests {
 
     use super::*;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::sampled::{Kind, Sampled};
+    use crate::measure::made::query;
 
     /// A query of this host from each of so many ports, by programs of two cgroups in turn.
     fn asked(many: u16) -> Dossiers {
         let mut dossiers = Dossiers::default();
         for port in 0..many {
-            dossiers.add(&Sampled {
-                at: Duration::from_millis(u64::from(port)),
-                client: crate::measure::address::key([192, 0, 2, 7].into()),
-                server: crate::measure::address::key([192, 0, 2, 53].into()),
-                port,
-                id: Some(7),
-                weight: 1,
-                cgroup: 1 + u64::from(port % 2),
-                kind: Kind::Query {
-                    opcode: 0,
-                    question: None,
-                    edns: None,
-                    bytes: 40,
-                },
-            });
+            let mut asked = query(Duration::from_millis(u64::from(port)), 7, 53, port);
+            asked.cgroup = 1 + u64::from(port % 2);
+            dossiers.add(&asked);
         }
         dossiers
     }
