@@ -217,7 +217,6 @@ impl Detector {
         let (mut calm, mut without_answer) = (true, 0);
         for (key, state) in &mut self.servers {
             if state.is_asleep {
-                rates.push((*key, state.usual.noerror.mean()));
                 continue;
             }
             let none = Vec::new();
@@ -260,7 +259,8 @@ impl Detector {
             note_firing(&mut self.firing, Subject::Server(*key), fires);
             self.readings.insert(Subject::Server(*key), readings);
         }
-        self.network.set_answers(rates);
+        let is_followed = |server: &ServerKey| self.servers.contains_key(server);
+        self.network.set_answers(&rates, is_followed);
         let readings = self.with_network_facts(now, rules::of_network);
         let fires = |rule: Rule| {
             readings

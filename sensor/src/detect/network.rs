@@ -174,8 +174,14 @@ impl Network {
         Some((*heavy, rate, share(heavy.at_least, sources.queries)))
     }
 
-    pub(super) fn set_answers(&mut self, rates: Vec<(ServerKey, f64)>) {
-        self.answers = rates.into_iter().collect();
+    /// Notes how many answers a second these servers give. Of those that are followed no longer nothing is known.
+    pub(super) fn set_answers(
+        &mut self,
+        rates: &[(ServerKey, f64)],
+        is_followed: impl Fn(&ServerKey) -> bool,
+    ) {
+        self.answers.retain(|server, _| is_followed(server));
+        self.answers.extend(rates.iter().copied());
     }
 
     /// Answers a second that an address gives itself: lately, or usually where it fails now.

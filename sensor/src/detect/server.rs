@@ -215,6 +215,9 @@ impl ServerState {
 
     /// Notes a pause that is over. One that comes again is none.
     pub(super) fn look_for_pause(&mut self, recent: &[&Dossier], now: Duration, timeout: Duration) {
+        if recent.is_empty() {
+            return;
+        }
         let slowest = self.usual.latency.quantile(0.95).unwrap_or(0.1);
         let slowest = Duration::from_secs_f64(slowest).min(timeout);
         let Some((from, to)) = pause::ended(recent, now, slowest, timeout) else {

@@ -74,12 +74,15 @@ impl Share {
 #[derive(Clone, Debug)]
 pub struct Distribution {
     buckets: Box<[f32; BUCKETS]>,
+    /// The sum of all.
+    count: f32,
 }
 
 impl Default for Distribution {
     fn default() -> Self {
         Self {
             buckets: Box::new([0.0; BUCKETS]),
+            count: 0.0,
         }
     }
 }
@@ -98,22 +101,19 @@ impl Distribution {
     /// Adds a time.
     pub fn learn(&mut self, time: Duration) {
         self.buckets[bucket(time)] += 1.0;
-        let all = self.count();
-        if f64::from(all) > MOST {
-            let scale = (MOST / f64::from(all)) as f32 / 2.0;
+        self.count = self.buckets.iter().sum();
+        if f64::from(self.count) > MOST {
+            let scale = (MOST / f64::from(self.count)) as f32 / 2.0;
             self.buckets.iter_mut().for_each(|count| *count *= scale);
+            self.count = self.buckets.iter().sum();
         }
-    }
-
-    fn count(&self) -> f32 {
-        self.buckets.iter().sum()
     }
 
     /// The time that a share of all did not exceed, in seconds: the upper end of its bucket. `None` where fewer than
     /// 20 times are known.
     #[must_use]
     pub fn quantile(&self, share: f32) -> Option<f64> {
-        let all = self.count();
+        let all = self.count;
         if all < 20.0 {
             return None;
         }

@@ -33,9 +33,15 @@ impl Distinct {
             return;
         }
         self.fill();
-        for (rank, highest) in self.ranks.iter_mut().zip(highest) {
-            if *highest != 0 {
-                *rank = (*rank).max(highest.leading_ones() as u8 + 1);
+        for (ranks, highest) in self.ranks.chunks_mut(8).zip(highest.chunks(8)) {
+            // Where little was seen most registers are 0.
+            if highest == [0; 8] {
+                continue;
+            }
+            for (rank, highest) in ranks.iter_mut().zip(highest) {
+                if *highest != 0 {
+                    *rank = (*rank).max(highest.leading_ones() as u8 + 1);
+                }
             }
         }
     }

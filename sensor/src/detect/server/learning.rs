@@ -65,8 +65,7 @@ impl ServerState {
         if to <= self.learnt_to {
             return;
         }
-        let slow = limits.slow_from(self.usual.latency.quantile(0.95));
-        self.learn_between(self.learnt_to, to, adapts, recent, slow, clock.timeout);
+        self.learn_between(self.learnt_to, to, adapts, recent, limits, clock.timeout);
         self.learnt_to = to;
     }
 
@@ -110,7 +109,7 @@ impl ServerState {
         to: Duration,
         adapts: bool,
         recent: &[&Dossier],
-        slow: f64,
+        limits: &Thresholds,
         timeout: Duration,
     ) {
         if to.saturating_sub(from) >= LONG_TICK {
@@ -130,6 +129,7 @@ impl ServerState {
             self.learn_span(from, to, adapts, &spans);
         }
         if to >= self.dossiers_learnt_to + DOSSIERS_EVERY {
+            let slow = limits.slow_from(self.usual.latency.quantile(0.95));
             let begun = to.saturating_sub(MOST_LAG);
             if self.dossiers_learnt_to < begun {
                 self.learn_dossiers(self.dossiers_learnt_to, begun, adapts, &[], slow, timeout);

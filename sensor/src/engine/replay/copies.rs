@@ -114,22 +114,30 @@ impl Copies {
             return None;
         }
         let mut hasher = self.hash.build_hasher();
-        hasher.write(kind);
-        let rest = match kind {
-            [0x08, 0] if packet.len() >= 20 => {
-                let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+        // Numbers, which are quicker to hash than so few bytes.
+        let mut begin = |protocol: u8, first: [u8; 8]| {
+            hasher.write_u64(u64::from_le_bytes(first));
+            hasher.write_u32(u32::from_le_bytes([kind[0], kind[1], protocol, 0]));
+        };
+        let rest = match (kind, packet.first_chunk::<8>()) {
+            ([0x08, 0], Some(first)) if packet.len() >= 20 => {
+                let length = usize::from(u16::from_be_bytes([first[2], first[3]]));
                 // Without the TTL and the checksum of the header.
-                hasher.write(&packet[..8]);
-                hasher.write(&packet[9..10]);
+                begin(packet[9], *first);
                 &packet[12..length.clamp(12, packet.len())]
             }
-            [0x86, 0xdd] if packet.len() >= 40 => {
-                let length = 40 + usize::from(u16::from_be_bytes([packet[4], packet[5]]));
+            ([0x86, 0xdd], Some(first)) if packet.len() >= 40 => {
+                let length = 40 + usize::from(u16::from_be_bytes([first[4], first[5]]));
                 // Without the hop limit.
-                hasher.write(&packet[..7]);
+                let mut first = *first;
+                first[7] = 0;
+                begin(0, first);
                 &packet[8..length.clamp(8, packet.len())]
             }
-            _ => packet,
+            _ => {
+                begin(0, [0; 8]);
+                packet
+            }
         };
         hasher.write(rest);
         Some(hasher.finish())
