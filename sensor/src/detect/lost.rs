@@ -3,7 +3,6 @@
 //! By the time-outs such a query is answered, so that it is no failure. That a server is slow, and not a packet lost,
 //! shows by its own time for the copy that it answers, and by the answers to all copies that come in the end.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -27,7 +26,7 @@ pub const LOST: f64 = 0.03;
 /// Without one that was sent so lately it is over.
 const LATELY: Duration = Duration::from_secs(5);
 /// What is lost within so many seconds may be one pause, and is left out.
-const PAUSE: usize = 3;
+const PAUSE: u64 = 3;
 
 /// Answered queries, and those whose first copy was lost.
 #[derive(Clone, Debug, Default)]
@@ -37,11 +36,19 @@ pub struct Lost {
     /// All that were answered in time.
     pub answered: u64,
     /// The same of each second in which one was asked.
-    seconds: BTreeMap<u64, [u64; 2]>,
+    seconds: Vec<(u64, [u64; 2])>,
     /// When the newest lost one was sent.
     newest: Duration,
-    losing: BTreeSet<ServerKey>,
-    clients: BTreeSet<ServerKey>,
+    /// Different clients, and those that lost one, up to [`CLIENTS`].
+    clients: Vec<ServerKey>,
+    losing: Vec<ServerKey>,
+}
+
+/// Notes another client, as far as it matters.
+fn note(clients: &mut Vec<ServerKey>, client: ServerKey) {
+    if clients.len() < CLIENTS && !clients.contains(&client) {
+        clients.push(client);
+    }
 }
 
 impl Lost {
@@ -55,15 +62,16 @@ impl Lost {
     #[must_use]
     pub fn is_unusual(&self, least: f64, usual: &Share, now: Duration) -> bool {
         self.lost >= ENOUGH
-            && self.losing.len() >= CLIENTS.min(self.clients.len())
+            && self.losing.len() >= self.clients.len()
             && self.newest + LATELY >= now
             && self.is_above(least.max(usual.upper()))
     }
 
     /// Whether the share is above this by more than chance, without the worst seconds too.
     fn is_above(&self, share: f64) -> bool {
-        let worst = self.seconds.keys().map(|&from| {
-            let within = self.seconds.range(from..from + PAUSE as u64);
+        let worst = self.seconds.iter().map(|(from, _)| {
+            let is_within = |(second, _): &&(u64, _)| (*from..from + PAUSE).contains(second);
+            let within = self.seconds.iter().filter(is_within);
             within.fold([0; 2], |sum: [u64; 2], (_, of)| {
                 [sum[0] + of[0], sum[1] + of[1]]
             })
@@ -128,13 +136,18 @@ pub fn look(recent: &[&Dossier], slowest: Duration, now: Duration, timeout: Dura
             continue;
         };
         sum.answered += 1;
-        sum.clients.insert(dossier.client);
-        let second = sum.seconds.entry(dossier.begun.as_secs()).or_default();
-        second[0] += u64::from(lost);
-        second[1] += 1;
+        note(&mut sum.clients, dossier.client);
+        let second = dossier.begun.as_secs();
+        match sum.seconds.last_mut() {
+            Some((last, of)) if *last == second => {
+                of[0] += u64::from(lost);
+                of[1] += 1;
+            }
+            _ => sum.seconds.push((second, [u64::from(lost), 1])),
+        }
         if lost {
             sum.lost += 1;
-            sum.losing.insert(dossier.client);
+            note(&mut sum.losing, dossier.client);
             sum.newest = sum.newest.max(dossier.begun);
         }
     }
