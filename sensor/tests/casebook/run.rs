@@ -96,6 +96,15 @@ impl Sensor {
             .collect();
     }
 
+    /// What a kernel says is said of a live sensor alone; the rest is as `replay` has it.
+    fn placed(&self) -> Placed {
+        match (self.kernel.is_empty(), self.host.is_empty()) {
+            (false, _) => Placed::Live,
+            (true, false) => Placed::Given,
+            (true, true) => Placed::Assumed,
+        }
+    }
+
     /// The kernel of its host says this.
     pub fn kernel(&mut self, kernel: &[Kernel]) {
         self.kernel = kernel.to_vec();
@@ -121,7 +130,7 @@ impl Sensor {
         if self.monitor.is_none() {
             self.begun = at;
             self.origin.get_or_insert(at);
-            self.monitor = Some(monitor(&self.host, &self.ports, at)?);
+            self.monitor = Some(monitor(&self.host, &self.ports, self.placed(), at)?);
         }
         self.pass(at);
         self.engine.count(bytes, Link::Ethernet);
@@ -182,7 +191,7 @@ fn report_faults(record: &Record) -> impl Iterator<Item = String> {
         .map(move |fault| format!("{name}: {fault}"))
 }
 
-fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
+fn monitor(host: &[IpAddr], ports: &[u16], placed: Placed, begun: Duration) -> Result<Monitor> {
     let options = MonitorOptions {
         thresholds: Thresholds::default(),
         place: Place {
@@ -192,12 +201,7 @@ fn monitor(host: &[IpAddr], ports: &[u16], begun: Duration) -> Result<Monitor> {
         about: About {
             ports: ports.to_vec(),
             watched: vec!["casebook".into()],
-            // As `replay` says it.
-            placed: if host.is_empty() {
-                Placed::Assumed
-            } else {
-                Placed::Given
-            },
+            placed,
         },
         shadow: std::collections::BTreeSet::default(),
     };

@@ -126,9 +126,9 @@ impl Outcomes {
             let Some(failed) = known.failed(dossier, self.are_gone) else {
                 continue;
             };
-            now.add(dossier, failed);
+            now.add(dossier, failed, last);
             if dossier.begun < to_close {
-                self.closed.add(dossier, failed);
+                self.closed.add(dossier, failed, last);
             }
         }
         self.closed_to = to_close;
@@ -182,13 +182,16 @@ impl Outcomes {
 }
 
 impl Tally {
-    fn add(&mut self, dossier: &Dossier, failed: bool) {
+    /// Copies that came after the last symptom are not of the incident.
+    fn add(&mut self, dossier: &Dossier, failed: bool, last: Duration) {
         let weight = u64::from(dossier.weight);
         self.queries += weight;
         let again = again::is_again(dossier);
         self.again.answered += if again.is_some() { weight } else { 0 };
         let again = again == Some(true);
-        self.note_copies(dossier, again, weight);
+        if dossier.copies.get(1).is_some_and(|copy| *copy <= last) {
+            self.note_copies(dossier, again, weight);
+        }
         if !failed && !again {
             return;
         }

@@ -175,6 +175,13 @@ pub fn wrong_source(place: &Place<'_>) -> Vec<String> {
 
 /// Nothing is broken.
 pub fn unwanted(place: &Place<'_>) -> Vec<String> {
+    let limited = place.find(|finding| match finding {
+        Finding::AnswersLimited { network, .. } => Some(network.as_str()),
+        _ => None,
+    });
+    if let Some(network) = limited {
+        return limited_steps(place, network);
+    }
     let sources = place
         .failing_clients()
         .unwrap_or_else(|| "the refused sources".into());
@@ -192,5 +199,19 @@ pub fn unwanted(place: &Place<'_>) -> Vec<String> {
              (response rate limiting).",
             place.tcpdump()
         ),
+    ]
+}
+
+/// The server limits what one network gets.
+fn limited_steps(place: &Place<'_>, network: &str) -> Vec<String> {
+    vec![
+        format!(
+            "Whose network is {network}? If a resolver or NAT with clients of yours is in it, they have an outage: exempt it from \
+             response rate limiting (BIND `exempt-clients`, Knot `mod-rrl` whitelist) or raise the limit."
+        ),
+        format!("What does it ask? `tcpdump -ni any 'net {network} and port {}'` shows the names.", place.port),
+        "If it is a stranger, or the victim of forged queries: leave it limited. Other networks are served; it can wait for the \
+         morning."
+            .into(),
     ]
 }

@@ -86,6 +86,7 @@ impl<'a> Place<'a> {
         failing
             .chain(self.zone())
             .chain(asked)
+            .filter(|name| *name != ".")
             .find_map(in_a_shell)
             .unwrap_or_else(|| "example.com".into())
     }

@@ -85,6 +85,9 @@ fn of_a_finding(record: &Record) -> Option<String> {
         | Finding::LargeAskedAgain { .. } => {
             Some("queries with large answers, of clients behind the narrow link.".into())
         }
+        Finding::AnswersLimited { network, .. } => {
+            Some(format!("{network}; other networks are served."))
+        }
         Finding::RandomNames { zone, .. } => Some(format!("names below {}.", contrast::zone(zone))),
         Finding::LooksAround => Some("no client: the scanned addresses do not answer.".into()),
         _ => None,

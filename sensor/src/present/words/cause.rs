@@ -93,6 +93,10 @@ pub fn meaning_in(record: &Record, cause: Cause) -> String {
         Finding::Contrast(common) => common.property == Property::NameBelow,
         _ => false,
     });
+    let is_limited = record
+        .findings
+        .iter()
+        .any(|found| matches!(found, Finding::AnswersLimited { .. }));
     let capturing = this_host(record);
     match cause {
         // Nothing is known of other zones.
@@ -100,6 +104,10 @@ pub fn meaning_in(record: &Record, cause: Cause) -> String {
             Some(zone) => format!("Names below {zone} fail, and no other name was asked for."),
             None => "Names fail that clients ask for; nothing says that it is one zone.".into(),
         },
+        Cause::UnwantedQueries if is_limited => {
+            "One network asks more than the server's rate limit lets through; others are served."
+                .into()
+        }
         Cause::AttackOneSource if record.clients.addresses == 1 => {
             "The only client sends far more queries than it usually does.".into()
         }

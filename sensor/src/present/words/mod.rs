@@ -69,7 +69,11 @@ pub fn this_host(record: &Record) -> &'static str {
 #[must_use]
 pub fn question(party: &Party) -> String {
     let qtype = party.what.as_deref().map(contrast::qtype);
-    format!("{} {}", party.who, qtype.unwrap_or_default())
+    format!(
+        "{} {}",
+        contrast::zone(&party.who),
+        qtype.unwrap_or_default()
+    )
 }
 
 /// So many a second, over the whole incident.
