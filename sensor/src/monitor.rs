@@ -161,7 +161,9 @@ impl Monitor {
                 return one.sources();
             }
             let mut sum = Seconds::default();
-            counted.into_iter().for_each(|second| sum.add(second));
+            for second in counted {
+                sum.add(second);
+            }
             sum.sources()
         });
         (sources.clone(), kept)

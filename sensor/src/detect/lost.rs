@@ -139,7 +139,7 @@ pub fn look(recent: &[&Dossier], slowest: Duration, now: Duration, timeout: Dura
         note(&mut sum.clients, dossier.client);
         let second = dossier.begun.as_secs();
         match sum.seconds.last_mut() {
-            Some((last, of)) if *last == second => {
+            Some((newest, of)) if *newest == second => {
                 of[0] += u64::from(lost);
                 of[1] += 1;
             }

@@ -157,7 +157,7 @@ impl Lowest {
             return;
         }
         // Only the end of the oldest is within.
-        let outside = (self.elapsed - QUIET).as_secs_f64() * oldest;
+        let outside = self.elapsed.saturating_sub(QUIET).as_secs_f64() * oldest;
         let seconds = QUIET.as_secs_f64();
         let rate = (self.count - outside).max(0.0) / seconds;
         let fades = elapsed.as_secs_f64() / SLOW.as_secs_f64();

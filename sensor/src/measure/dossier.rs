@@ -70,7 +70,7 @@ pub struct Dossier {
     pub weight: u32,
     /// When its first packet passed.
     pub begun: Duration,
-    /// OPCODE of the query: 0 asks, others keep zones (IANA, DNS OpCodes).
+    /// OPCODE of the query: 0 asks, others keep zones (IANA, "DNS `OpCodes`").
     pub opcode: u8,
     /// What was asked; `None` where no query was seen, or its question cannot be read.
     pub question: Option<Question>,

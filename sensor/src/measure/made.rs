@@ -9,11 +9,13 @@ use super::address::key;
 use super::sampled::{Kind, Sampled};
 
 /// 192.0.2.`last`.
+#[must_use]
 pub fn address(last: u8) -> ServerKey {
     key(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
 }
 
 /// A query without a question, of 40 bytes. Its id is its port.
+#[must_use]
 pub fn query(at: Duration, client: u8, server: u8, port: u16) -> Sampled {
     Sampled {
         at,
@@ -33,6 +35,7 @@ pub fn query(at: Duration, client: u8, server: u8, port: u16) -> Sampled {
 }
 
 /// Its answer, of 90 bytes.
+#[must_use]
 pub fn answer(query: &Sampled, after: Duration, rcode: u8) -> Sampled {
     Sampled {
         at: query.at + after,

@@ -94,7 +94,11 @@ impl<'a> Place<'a> {
     /// What most of the failing queries ask for, in words.
     #[must_use]
     pub fn question(&self) -> Option<String> {
-        self.record.failing.questions.first().map(words::question)
+        self.record
+            .failing
+            .questions
+            .first()
+            .map(words::contrast::question)
     }
 
     /// The same command fifty times, with the count of those without an answer: a single one proves nothing where a part

@@ -1,7 +1,7 @@
 //! Whom it hits.
 
 use super::super::number::{count, counted};
-use super::super::words::{self, contrast, finding};
+use super::super::words::{contrast, finding};
 use super::impact::percent_about;
 use super::useful::useful;
 use crate::incident::diagnosis::Finding;
@@ -59,7 +59,7 @@ fn question(record: &Record) -> String {
             " {} of {} ask for {}.",
             count(most.count),
             counted(failing.failed, "sampled failed query"),
-            words::question(most)
+            contrast::question(most)
         )
     })
 }

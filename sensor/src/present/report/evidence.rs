@@ -274,7 +274,13 @@ fn questions(record: &Record) -> Option<String> {
     }
     let each = failing.questions.iter().take(PARTIES);
     let each: Vec<String> = each
-        .map(|party| format!("{} ({})", words::question(party), count(party.count)))
+        .map(|party| {
+            format!(
+                "{} ({})",
+                words::contrast::question(party),
+                count(party.count)
+            )
+        })
         .collect();
     let zone = failing
         .zone

@@ -7,7 +7,7 @@ use super::this_host;
 use crate::detect::{RULES, Rule};
 use crate::incident::diagnosis::Contrast;
 use crate::incident::diagnosis::contrast::Property;
-use crate::incident::record::Record;
+use crate::incident::record::{Party, Record};
 
 /// What the failures have in common, and how the rest fares, in one sentence.
 #[must_use]
@@ -95,6 +95,13 @@ pub fn zone(zone: &str) -> &str {
     } else {
         zone
     }
+}
+
+/// A question that fails: its name and its type.
+#[must_use]
+pub fn question(party: &Party) -> String {
+    let of_type = party.what.as_deref().map(qtype);
+    format!("{} {}", zone(&party.who), of_type.unwrap_or_default())
 }
 
 /// A question type by its mnemonic.

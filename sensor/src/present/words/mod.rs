@@ -8,7 +8,7 @@ pub mod icmp;
 
 use crate::detect::{Level, Vantage};
 use crate::incident::diagnosis::kind::Kind;
-use crate::incident::record::{Party, Placed, Record};
+use crate::incident::record::{Placed, Record};
 
 /// The server, or the network.
 #[must_use]
@@ -63,17 +63,6 @@ pub fn this_host(record: &Record) -> &'static str {
         Placed::Live => "this host",
         Placed::Given | Placed::Assumed => "the capturing host",
     }
-}
-
-/// A question that fails: its name and its type.
-#[must_use]
-pub fn question(party: &Party) -> String {
-    let qtype = party.what.as_deref().map(contrast::qtype);
-    format!(
-        "{} {}",
-        contrast::zone(&party.who),
-        qtype.unwrap_or_default()
-    )
 }
 
 /// So many a second, over the whole incident.
