@@ -708,7 +708,7 @@ fn the_recorded_demo_tells_the_same_story() {
     );
     for fact in [
         "# DNS incident: 192.0.2.53, service down",
-        "5 of 615 completed queries answered (0.8 %), 85 pending",
+        "5 of 615 queries answered (0.8 %), 85 more pending",
         "95 ICMP port unreachable errors about queries came from the server's own address",
         "**Likely cause: service down**",
         "firewall rejects",

@@ -21,7 +21,7 @@ pub struct Document {
 
 /// How far it is, and how bad.
 pub struct Status {
-    /// `ONGOING`, `OVER`, `STALE`, `UNFINISHED`; with the level.
+    /// `ONGOING`, `OVER`, `STALE`; with the level.
     pub word: String,
     /// Whether it may still go on.
     pub is_ongoing: bool,
