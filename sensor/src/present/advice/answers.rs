@@ -188,8 +188,11 @@ pub fn unwanted(place: &Place<'_>) -> Vec<String> {
     let question = place
         .question()
         .map_or_else(String::new, |question| format!(", for {question}"));
-    vec![
-        "No outage: own clients are served. It can wait for the morning.".into(),
+    let mut steps: Vec<String> = place
+        .no_outage("own clients are served.")
+        .into_iter()
+        .collect();
+    steps.extend([
         format!(
             "Refused: {sources}{question}. Are they meant to use this server? If so, add them to the access list; if not, \
              leave them refused."
@@ -199,7 +202,8 @@ pub fn unwanted(place: &Place<'_>) -> Vec<String> {
              (response rate limiting).",
             place.tcpdump()
         ),
-    ]
+    ]);
+    steps
 }
 
 /// The server limits what one network gets.

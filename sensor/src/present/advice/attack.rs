@@ -203,13 +203,17 @@ pub fn syn(place: &Place<'_>) -> Vec<String> {
 /// Who looks.
 pub fn scan(place: &Place<'_>) -> Vec<String> {
     let source = place.heaviest().unwrap_or("SOURCE");
-    vec![
-        "No outage: nobody is denied service by a scan. It can wait for the morning.".into(),
+    let mut steps: Vec<String> = place
+        .no_outage("nobody is denied service by a scan.")
+        .into_iter()
+        .collect();
+    steps.extend([
         format!(
             "Who is {source}? `whois {source}` and `dig -x {source}`: research scanners usually have a PTR record and an \
              opt-out page."
         ),
         "Do hosts of yours answer that should not? `nmap -sU -p 53 --open NETWORK` from outside."
             .into(),
-    ]
+    ]);
+    steps
 }

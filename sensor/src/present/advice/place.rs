@@ -248,6 +248,13 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// That it can wait: only where it is the one cause, and no resolver is cut off beside it.
+    #[must_use]
+    pub fn no_outage(&self, why: &str) -> Option<String> {
+        let is_all = self.record.first_cause.len() == 1 && self.resolver().is_none();
+        is_all.then(|| format!("No outage: {why} It can wait for the morning."))
+    }
+
     /// Answers leave the server and do not arrive.
     #[must_use]
     pub fn loses_answers(&self) -> bool {
