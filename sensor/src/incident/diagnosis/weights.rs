@@ -22,9 +22,9 @@ pub const WEIGHTS: &[Row] = &[
     // Silence: a filter that rejects says so.
     (Kind::Silence, &[(C::FirewallRejects, -30), (C::FirewallDrops, 15), (C::NetworkPathDown, 14), (C::HostDown, 8), (C::ServiceHung, 6)]),
     (Kind::SilenceHere, &[(C::FirewallRejects, -30), (C::ServiceHung, 15), (C::FirewallDrops, 14), (C::Overload, 2), (C::HostDown, -50), (C::NetworkPathDown, -50), (C::ServiceDown, 2)]),
-    (Kind::PartFails, &[(C::FirewallRejects, -30), (C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
+    (Kind::PartFails, &[(C::FirewallRejects, -30), (C::ServiceHung, -8), (C::PacketLoss, 14), (C::Overload, 13), (C::ConnectionTracking, 6), (C::FirewallDrops, 5), (C::ServiceDown, -20), (C::HostDown, -30)]),
     (Kind::PartBeginsToFail, &[(C::FirewallRejects, -30), (C::PacketLoss, 6), (C::Overload, 12), (C::ConnectionTracking, -2), (C::FirewallDrops, 4), (C::ServiceDown, -20), (C::HostDown, -30)]),
-    (Kind::PartFailsHere, &[(C::FirewallRejects, -30), (C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
+    (Kind::PartFailsHere, &[(C::FirewallRejects, -30), (C::ServiceHung, -8), (C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
     (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
