@@ -179,11 +179,7 @@ impl<'a> Facts<'a> {
             now: self.clock.now,
             timeout: self.clock.timeout,
         };
-        // A NAT changes what errors quote: they match no query, and come back all the same.
-        let lately = &self.long.counters;
-        let errors: u64 = lately.errors.iter().sum();
-        let come_back = errors * 2 >= lately.queries && lately.queries != 0;
-        let one_way = if self.vantage == Vantage::Path && !come_back {
+        let one_way = if self.vantage == Vantage::Path {
             seen.one_way_share(self.recent)
         } else {
             0.0

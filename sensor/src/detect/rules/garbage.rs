@@ -27,9 +27,13 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     )
     .against(usual);
     // Another protocol may use the port. This host is told of whatever comes.
-    let nobody_asks = facts.state.known.is_empty();
-    if facts.vantage != Vantage::Server && nobody_asks {
-        return reading.unknown("it is no name server: it has answered nobody");
+    let mut clients = facts.recent.iter().map(|dossier| dossier.client);
+    let first = clients.next();
+    let one_asks = clients.all(|client| Some(client) == first);
+    let is_no_server = facts.state.known.is_empty() && one_asks;
+    if facts.vantage != Vantage::Server && is_no_server {
+        return reading
+            .unknown("it is no name server: one host sends to it, and it has answered nobody");
     }
     reading
         .graded()

@@ -125,7 +125,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if source.rate <= most * facts.network.answers_of(&source.address) {
         return reading.unknown("the heaviest source is a server that answers as much");
     }
-    if keeps_zones(facts, &source.address) {
+    // So fast that it harms, or may, it is a flood whatever it asks.
+    let is_much = harmed || source.rate >= limits.flood_rate.critical;
+    if !is_much && keeps_zones(facts, &source.address) {
         return reading.unknown("the heaviest source asks whether its zones are current");
     }
     let known = facts.network.usual_of(&source.address, limits);

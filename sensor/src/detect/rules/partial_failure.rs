@@ -88,7 +88,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     if failing.asked.decided() < limits.partial_queries {
         return reading.unknown("too few queries");
     }
-    if failing.late > LATE || is_trace(facts) {
+    if failing.late > LATE || failing.is_unusual && is_trace(facts) {
         return reading.quiet();
     }
     if !failing.is_unusual
