@@ -384,6 +384,25 @@ mod tests {
     }
 
     #[test]
+    fn one_count_is_that_of_the_whole_sum() {
+        let queries = |counters: &ServerCounters| counters.queries;
+        let errors = |counters: &ServerCounters| counters.errors.iter().sum();
+        let mut history = History::new(Duration::ZERO);
+        assert!(!history.has_any(queries));
+        for n in 1..=12 {
+            history.push(&tick(n * 250, n, 1));
+        }
+        // Longer than it lasts, too: then by the time that is known.
+        for length in [250, 1_000, 2_600, 60_000].map(Duration::from_millis) {
+            let sum = history.over(length);
+            assert_eq!(history.count(length, queries), sum.counters.queries);
+            let rate = sum.rate(sum.counters.queries);
+            assert!((history.rate(length, queries) - rate).abs() < 1e-9);
+        }
+        assert!(history.has_any(queries) && !history.has_any(errors));
+    }
+
+    #[test]
     fn it_looks_back_until_there_is_enough() {
         let mut history = History::new(Duration::ZERO);
         for n in 1..=5 {
