@@ -50,7 +50,11 @@ impl Second {
     /// Whether nothing was counted in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.candidates.is_empty()
+        self.addresses.is_empty()
+            && self.prefixes.is_empty()
+            && self.candidates.is_empty()
+            && self.sources.is_empty()
+            && self.names.is_empty()
     }
 
     /// Who asked.
