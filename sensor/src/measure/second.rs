@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use crate::measure::sketch::{Counts, Distinct, Heavy, Prefix};
+use crate::measure::heavy::Counts;
+use crate::measure::sketch::{Distinct, Heavy, Prefix};
 
 /// Sources that may be among the heaviest of a sum; beyond twice as many, the lightest are dropped.
 const CANDIDATES: usize = 8192;

@@ -14,8 +14,9 @@ use sensor_common::shard::Shard;
 use sensor_common::sketch::{BANKS, Bank, CountMin, Sketches};
 
 use super::state::{State, read};
+use crate::measure::heavy::Counts;
 use crate::measure::second::Second;
-use crate::measure::sketch::{Counts, Distinct};
+use crate::measure::sketch::Distinct;
 
 /// Ticks of a second.
 const TICKS: u64 = 4;
