@@ -23,7 +23,7 @@ use crate::measure::address::{ip, key};
 use crate::measure::clock::WallClock;
 use crate::measure::sampled::Sampled;
 use crate::measure::second::{Second, Seconds};
-use crate::measure::window::{Reading, Sources};
+use crate::measure::window::{Reading, Sources, Window};
 
 /// Sources are counted over so many seconds.
 const SOURCES: usize = 10;
@@ -110,7 +110,10 @@ impl Monitor {
             .filter_map(|sample| Some((Sampled::of(sample, &self.settings, origin)?, *sample)))
             .collect();
         let packets: Vec<Sampled> = seen.iter().map(|(sampled, _)| sampled.clone()).collect();
-        let sources = reading.second.as_ref().map(|second| self.sources(second));
+        let sources = reading
+            .second
+            .as_ref()
+            .map(|second| self.sources(second, window));
         self.now = reading.at;
         self.is_whole = window.cost.shift == 0 && window.cost.sample_shift == 0;
         self.detector.observe(&Observation {
@@ -136,8 +139,8 @@ impl Monitor {
         self.is_whole && self.detector.is_at_rest() && self.tracker.is_at_rest()
     }
 
-    /// The sources of the last ten seconds.
-    fn sources(&mut self, second: &Arc<Second>) -> (Sources, Duration) {
+    /// The sources of the last ten seconds, of which the newest ended in this window.
+    fn sources(&mut self, second: &Arc<Second>, window: &Window) -> (Sources, Duration) {
         let mut kept: Duration = self.seconds.iter().map(|second| second.elapsed).sum();
         kept += second.elapsed;
         // Seconds in which nothing happened may be one long second.
@@ -158,7 +161,12 @@ impl Monitor {
             let counted = self.seconds.iter().filter(|second| !second.is_empty());
             let counted: Vec<&Arc<Second>> = counted.collect();
             if let [one] = &counted[..] {
-                return one.sources();
+                let is_newest = Arc::ptr_eq(one, second);
+                return if is_newest {
+                    window.sources.clone()
+                } else {
+                    one.sources()
+                };
             }
             let mut sum = Seconds::default();
             for second in counted {

@@ -93,6 +93,28 @@ fn a_few_packets_that_are_there_twice_are_enough() {
 }
 
 #[test]
+fn the_first_packets_of_a_slow_capture_are_not_counted_twice_either() {
+    // Two seconds apart: nobody waits so long for earlier frames.
+    let query = |n: u64| {
+        let exchange = Exchange {
+            client: IpAddr::from([192, 0, 2, 7]),
+            server: server(),
+            port: 20_000,
+            id: n as u16,
+        };
+        (n * 2_000_000, exchange.query("www.example.org"))
+    };
+    let frames: Frames = (0..40).map(query).collect();
+    let ttl = frames[0].1[14 + 8];
+    let (totals, _, told) = counts("slow.pcap", &twice(&frames, &[], ttl, 30));
+    assert!(told);
+    assert_eq!(
+        (&totals["seen"], &totals["copies"]),
+        (&40.into(), &40.into())
+    );
+}
+
+#[test]
 fn honest_retransmissions_are_no_copies() {
     // A dead server: each query is sent three times, to the byte the same, after times that stubs and resolvers use.
     for after_ms in [50, 376, 1_000] {

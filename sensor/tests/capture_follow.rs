@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sensor::engine::replay::input::{Input, Next};
 use serde_json::Value;
 use support::outage_frames::{asked, outage};
 use support::pcap;
@@ -84,6 +85,10 @@ impl Follower {
     fn end(mut self, signal: Signal) -> Value {
         let pid = Pid::from_raw(self.child.id() as i32);
         kill(pid, signal).expect("it runs");
+        let child = &mut self.child;
+        wait_for("its end", || {
+            child.try_wait().expect("its status").is_some()
+        });
         let status = self.child.wait().expect("it ends");
         let mut errors = String::new();
         let mut stderr = self.child.stderr.take().expect("piped");
@@ -166,6 +171,44 @@ fn a_pcapng_file_is_followed_as_well() {
     follower.says("closed");
     let totals = follower.end(Signal::SIGTERM);
     assert_eq!(totals["seen"], (frames.len() + 2 * 90 * 20) as u64);
+}
+
+#[test]
+fn frames_wait_for_earlier_ones_until_the_file_has_not_grown_for_a_while() {
+    let path = pcap::path("waits.pcap");
+    let frames = outage(1);
+    let bytes = pcap::file(&frames[..3]);
+    for length in [0, 10] {
+        fs::write(&path, &bytes[..length]).expect("a file");
+        let input = Input::follow(&path).expect("it may become a capture");
+        assert!(input.is_none(), "{length} bytes are no header");
+    }
+    fs::write(&path, &bytes).expect("a file");
+    let input = Input::follow(&path).expect("a capture");
+    let mut input = input.expect("its header is there");
+    // Frames that are handed over before there are none yet, and whether there may be more.
+    let taken = |input: &mut Input| {
+        let mut many = 0;
+        loop {
+            match input.next_frame().expect("whole") {
+                Next::Frame(_) => many += 1,
+                Next::Later => return (many, true),
+                Next::End => return (many, false),
+            }
+        }
+    };
+    assert_eq!(taken(&mut input), (0, true));
+    input.be_quiet();
+    assert_eq!(taken(&mut input), (3, true));
+    // It grows again: what comes now waits again.
+    let (us, frame) = &frames[3];
+    append(&path, &pcap::record(*us, frame));
+    assert_eq!(taken(&mut input), (0, true));
+    let (us, frame) = &frames[4];
+    append(&path, &pcap::record(*us, frame));
+    input.end();
+    assert_eq!(taken(&mut input), (2, false));
+    fs::remove_file(&path).expect("removed");
 }
 
 #[test]

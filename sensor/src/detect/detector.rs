@@ -259,8 +259,7 @@ impl Detector {
             note_firing(&mut self.firing, Subject::Server(*key), fires);
             self.readings.insert(Subject::Server(*key), readings);
         }
-        let is_followed = |server: &ServerKey| self.servers.contains_key(server);
-        self.network.set_answers(&rates, is_followed);
+        self.network.set_answers(rates, &self.servers);
         let readings = self.with_network_facts(now, rules::of_network);
         let fires = |rule: Rule| {
             readings

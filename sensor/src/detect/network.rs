@@ -10,7 +10,7 @@ use super::baseline::{Baseline, SLOW, Settling};
 use super::history::{History, Span, float, share};
 use super::observation::Observation;
 use super::rule::Rule;
-use super::server::SETTLED;
+use super::server::{SETTLED, ServerState};
 use super::thresholds::Thresholds;
 use crate::measure::counters::Counters;
 use crate::measure::sketch::Heavy;
@@ -177,11 +177,14 @@ impl Network {
     /// Notes how many answers a second these servers give. Of those that are followed no longer nothing is known.
     pub(super) fn set_answers(
         &mut self,
-        rates: &[(ServerKey, f64)],
-        is_followed: impl Fn(&ServerKey) -> bool,
+        rates: Vec<(ServerKey, f64)>,
+        followed: &BTreeMap<ServerKey, ServerState>,
     ) {
-        self.answers.retain(|server, _| is_followed(server));
-        self.answers.extend(rates.iter().copied());
+        self.answers.extend(rates);
+        if self.answers.len() > followed.len() {
+            self.answers
+                .retain(|server, _| followed.contains_key(server));
+        }
     }
 
     /// Answers a second that an address gives itself: lately, or usually where it fails now.

@@ -6,6 +6,7 @@ pub mod cohort;
 pub mod counted;
 pub mod counters;
 pub mod dossier;
+pub mod heavy;
 pub mod interval;
 pub mod latency;
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use crate::measure::sketch::{Counts, Distinct, Heavy, Prefix};
+use crate::measure::heavy::Counts;
+use crate::measure::sketch::{Distinct, Heavy, Prefix};
 
 /// Sources that may be among the heaviest of a sum; beyond twice as many, the lightest are dropped.
 const CANDIDATES: usize = 8192;
@@ -50,7 +51,11 @@ impl Second {
     /// Whether nothing was counted in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty() && self.candidates.is_empty()
+        self.addresses.is_empty()
+            && self.prefixes.is_empty()
+            && self.candidates.is_empty()
+            && self.sources.is_empty()
+            && self.names.is_empty()
     }
 
     /// Who asked.

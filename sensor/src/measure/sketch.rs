@@ -1,9 +1,7 @@
-//! What the kernel's sketches say: distinct counts, and the heaviest sources with their bounds.
-
-use std::collections::BTreeSet;
+//! What the kernel's sketches say: distinct counts, and sources with their bounds.
 
 use sensor_common::server::{FAMILY_V4, ServerKey};
-use sensor_common::sketch::{COLUMN_BITS, COLUMNS, REGISTERS, ROWS};
+use sensor_common::sketch::REGISTERS;
 use sensor_ebpf::address::{Address, V4, V6};
 
 /// A set of which only the size can be told: `HyperLogLog`, with the estimator of Ertl 2017 ("New
@@ -52,6 +50,12 @@ impl Distinct {
         }
     }
 
+    /// Whether nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranks.is_empty()
+    }
+
     /// The union of any number.
     #[must_use]
     pub fn union<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
@@ -82,10 +86,6 @@ impl Distinct {
         reason = "not negative, and far below 2^64"
     )]
     pub fn estimate(&self) -> u64 {
-        // Most unions are of nothing.
-        if self.ranks.iter().all(|rank| *rank == 0) {
-            return 0;
-        }
         let mut counts = [0_u32; HIGHEST_RANK + 1];
         let (chunks, rest) = self.ranks.as_chunks::<16>();
         for chunk in chunks {
@@ -100,6 +100,10 @@ impl Distinct {
         }
         for rank in rest {
             counts[usize::from(*rank).min(HIGHEST_RANK)] += 1;
+        }
+        // Most unions are of nothing.
+        if counts[0] as usize == self.ranks.len() {
+            return 0;
         }
         let counts = counts.map(f64::from);
         #[expect(clippy::cast_precision_loss, reason = "16,384 is exact")]
@@ -187,7 +191,7 @@ impl Prefix {
         self == Self::host(self.address)
     }
 
-    fn hash(self, secret: u64) -> u64 {
+    pub(super) fn hash(self, secret: u64) -> u64 {
         fn of<A: Address>(address: A, is_host: bool, secret: u64) -> u64 {
             if is_host {
                 address.hash(secret)
@@ -219,110 +223,4 @@ pub struct Heavy {
     pub at_most: u64,
     /// No less than this, with a probability of 98 % (`e^-4` is 2 %).
     pub at_least: u64,
-}
-
-/// A count-min sketch in which only what an interval added is left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// The rows interleaved, as in [`sensor_common::sketch::CountMin`]; empty where nothing was counted.
-    columns: Box<[u32]>,
-}
-
-impl Counts {
-    /// Whether nothing can have been counted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.columns.is_empty()
-    }
-
-    /// Adds the counters of one CPU.
-    pub fn add(&mut self, columns: &[u32]) {
-        if columns.is_empty() {
-            return;
-        }
-        if self.columns.is_empty() {
-            self.columns = columns.into();
-            return;
-        }
-        for (sum, count) in self.columns.iter_mut().zip(columns) {
-            *sum = sum.wrapping_add(*count);
-        }
-    }
-
-    /// Adds those of another.
-    pub fn merge(&mut self, other: &Self) {
-        self.add(&other.columns);
-    }
-
-    /// Adds packets of a source, as the packet program does.
-    #[cfg(test)]
-    pub(crate) fn count(&mut self, source: Prefix, packets: u32, secret: u64) {
-        let hash = source.hash(secret);
-        if self.columns.is_empty() {
-            self.columns = vec![0; ROWS * COLUMNS].into();
-        }
-        for row in 0..ROWS {
-            let column = (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
-            self.columns[column * ROWS + row] += packets;
-        }
-    }
-
-    /// Becomes what a later sketch is. Gives what was added meanwhile.
-    #[must_use]
-    pub fn go_on_to(&mut self, mut later: Self) -> Self {
-        if self.columns.is_empty() {
-            self.columns.clone_from(&later.columns);
-            return later;
-        }
-        for (now, then) in later.columns.iter_mut().zip(&mut self.columns) {
-            let added = now.wrapping_sub(*then);
-            *then = std::mem::replace(now, added);
-        }
-        later
-    }
-
-    /// Queries counted.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        let (columns, _) = self.columns.as_chunks::<ROWS>();
-        columns.iter().map(|column| u64::from(column[0])).sum()
-    }
-
-    /// By how much an estimate may be too high, with a probability of 98 %: e / columns of all.
-    #[must_use]
-    pub fn error(&self) -> u64 {
-        // e is 2.718281828.
-        self.total() * 2_718_282 / (COLUMNS as u64 * 1_000_000)
-    }
-
-    fn estimate(&self, hash: u64) -> u64 {
-        if self.columns.is_empty() {
-            return 0;
-        }
-        let column = |row: usize| (hash >> (COLUMN_BITS * row as u32)) as usize & (COLUMNS - 1);
-        let counts = (0..ROWS).map(|row| self.columns[column(row) * ROWS + row]);
-        u64::from(counts.min().unwrap_or(0))
-    }
-
-    /// The heaviest of some candidates, the heaviest first. Those that the error bound could explain
-    /// are left out.
-    #[must_use]
-    pub fn top(&self, candidates: &BTreeSet<Prefix>, many: usize, secret: u64) -> Vec<Heavy> {
-        let error = self.error();
-        let mut heavy: Vec<Heavy> = candidates
-            .iter()
-            .map(|source| {
-                let at_most = self.estimate(source.hash(secret));
-                Heavy {
-                    source: *source,
-                    at_most,
-                    at_least: at_most.saturating_sub(error),
-                }
-            })
-            .filter(|heavy| heavy.at_least > 0)
-            .collect();
-        heavy.sort_by_key(|heavy| std::cmp::Reverse(heavy.at_most));
-        heavy.truncate(many);
-        heavy
-    }
 }

@@ -88,19 +88,15 @@ impl ServerState {
         // Ticks that were left out because nothing happened in them.
         let ticks = elapsed.as_nanos() / LONG_TICK.as_nanos();
         let elapsed = elapsed / (2 * ticks as u32).max(1);
-        for _ in 0..(2 * ticks).clamp(1, 64) {
-            self.add_rate(rate, elapsed, limits);
-        }
-    }
-
-    fn add_rate(&mut self, rate: f64, elapsed: Duration, limits: &Thresholds) {
         // The Poisson spread of a tick's count, where the rate has been steadier than that.
         let mean = self.usual.rate.mean();
         let least = (mean / elapsed.as_secs_f64().max(0.01)).sqrt().max(1.0);
         let spread = self.usual.rate.spread().max(least);
         let known = self.usual_rate(limits).is_some();
-        let alarm = known && self.cusum.add(rate, mean, spread);
-        self.alarms = self.alarms << 1 | u8::from(alarm);
+        for _ in 0..(2 * ticks).clamp(1, 64) {
+            let alarm = known && self.cusum.add(rate, mean, spread);
+            self.alarms = self.alarms << 1 | u8::from(alarm);
+        }
     }
 
     fn learn_between(

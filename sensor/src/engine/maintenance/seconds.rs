@@ -14,8 +14,9 @@ use sensor_common::shard::Shard;
 use sensor_common::sketch::{BANKS, Bank, CountMin, Sketches};
 
 use super::state::{State, read};
+use crate::measure::heavy::Counts;
 use crate::measure::second::Second;
-use crate::measure::sketch::{Counts, Distinct};
+use crate::measure::sketch::Distinct;
 
 /// Ticks of a second.
 const TICKS: u64 = 4;
@@ -39,9 +40,6 @@ struct Left {
     sources: Box<[u16]>,
     names: Box<[u16]>,
     candidates: Vec<(u32, ServerKey)>,
-    /// Sums of the count-min rows.
-    addresses: Counts,
-    prefixes: Counts,
 }
 
 /// See the module.
@@ -80,6 +78,8 @@ impl Seconds {
             memory: Memory {
                 bank: zeroed_box(),
                 rows: zeroed_box(),
+                addresses: Counts::default(),
+                prefixes: Counts::default(),
             },
         }
     }
@@ -115,8 +115,6 @@ impl Seconds {
             sources: Box::default(),
             names: Box::default(),
             candidates: Vec::new(),
-            addresses: Counts::default(),
-            prefixes: Counts::default(),
         });
         self.bank = (self.bank + 1) % BANKS as u32;
         self.bank
@@ -167,8 +165,8 @@ impl Seconds {
         left.candidates
             .sort_unstable_by_key(|(count, _)| std::cmp::Reverse(*count));
         left.candidates.truncate(CANDIDATES);
-        let addresses = self.addresses.go_on_to(left.addresses);
-        let prefixes = self.prefixes.go_on_to(left.prefixes);
+        let addresses = self.addresses.go_on_to(&mut self.memory.addresses);
+        let prefixes = self.prefixes.go_on_to(&mut self.memory.prefixes);
         Second {
             elapsed: left.elapsed,
             sources: Distinct::of(&left.sources),
@@ -208,8 +206,8 @@ impl Left {
         self.candidates
             .extend(used.filter(|c| c.tag != 0).map(|c| (c.count, c.key)));
         for (counts, offset) in [
-            (&mut self.addresses, offset_of!(Sketches, addresses)),
-            (&mut self.prefixes, offset_of!(Sketches, prefixes)),
+            (&mut memory.addresses, offset_of!(Sketches, addresses)),
+            (&mut memory.prefixes, offset_of!(Sketches, prefixes)),
         ] {
             read(state, cpu, SKETCHES + offset, &mut *memory.rows);
             counts.add(memory.rows.columns.as_flattened());
@@ -217,8 +215,10 @@ impl Left {
     }
 }
 
-/// Memory for what is read of one CPU.
+/// Memory for what is read of one CPU, and the sums of the count-min rows of those that were read.
 struct Memory {
     bank: Box<Bank>,
     rows: Box<CountMin>,
+    addresses: Counts,
+    prefixes: Counts,
 }

@@ -81,10 +81,7 @@ pub struct Input<'r> {
     /// It has not grown for a while: what waits need not wait any longer.
     is_quiet: bool,
     /// Memory of frames that were handed over.
-    #[expect(
-        clippy::vec_box,
-        reason = "they come from the queue and go back to it as they are"
-    )]
+    #[expect(clippy::vec_box, reason = "the boxes are used again as they are")]
     spare: Vec<Box<Held>>,
     last: Box<Held>,
     limits: Option<RangeInclusive<Duration>>,

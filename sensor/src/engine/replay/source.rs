@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, Read};
 
-/// What is read at once.
-const BUFFER: usize = 1 << 20;
+/// What is read at once: it stays in a cache beside the frames that wait.
+const BUFFER: usize = 1 << 18;
 
 /// See the module.
 pub(super) struct Source<'r> {
