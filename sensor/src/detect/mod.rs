@@ -11,6 +11,7 @@ mod connections;
 pub mod crowd;
 mod detector;
 mod facts;
+mod failures;
 pub mod history;
 pub mod interval;
 mod level;

@@ -15,6 +15,12 @@ use crate::measure::question::Question;
 
 /// Questions that are remembered for a server.
 const KNOWN: usize = 4_096;
+/// Zones that are.
+const ZONES: usize = 1_024;
+/// Labels of one.
+const ZONE: usize = 2;
+/// A zone is new for so long, from its first answer on, where the server has been watched for twice as long before.
+const NEW: Duration = Duration::from_secs(10);
 /// Where there are too many, those that were not answered for so long are forgotten.
 const OLD: Duration = Duration::from_mins(10);
 /// An answer of so many bytes does not fit into the smallest packet that every path carries (RFC 9715).
@@ -31,11 +37,13 @@ struct Answered {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     answered: BTreeMap<u64, Answered>,
+    /// When the first name below each zone was answered.
+    zones: BTreeMap<u64, Duration>,
 }
 
-fn key(question: &Question) -> u64 {
+fn key<T: Hash>(of: &T) -> u64 {
     let mut hasher = DefaultHasher::new();
-    question.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -45,6 +53,11 @@ impl Names {
         let (Some(question), Some(answer)) = (&dossier.question, dossier.answer()) else {
             return;
         };
+        if let Some(zone) = question.zone(ZONE)
+            && self.zones.len() < ZONES
+        {
+            self.zones.entry(key(&zone)).or_insert(answer.at);
+        }
         let key = key(question);
         match usize::from(answer.rcode) {
             NOERROR => {
@@ -90,6 +103,23 @@ impl Names {
         dossier.answer().is_some_and(denied) && dossier.question.as_ref().is_some_and(before)
     }
 
+    /// The zone of a question, where nobody asked for names below it before, of a server watched since `begun`: of it
+    /// nothing is usual.
+    #[must_use]
+    pub fn new_zone<'q>(
+        &self,
+        question: &'q Question,
+        begun: Duration,
+        now: Duration,
+    ) -> Option<&'q str> {
+        let zone = question.zone(ZONE)?;
+        let is_new = match self.zones.get(&key(&zone)) {
+            Some(first) => now < *first + NEW && *first > begun + 2 * NEW,
+            None => self.zones.len() < ZONES && now > begun + 2 * NEW,
+        };
+        is_new.then_some(zone)
+    }
+
     /// Whether a question was answered before.
     #[must_use]
     pub fn is_known(&self, question: &Question) -> bool {
@@ -101,5 +131,47 @@ impl Names {
     pub fn is_large(&self, question: &Question) -> bool {
         let known = self.answered.get(&key(question));
         known.is_some_and(|known| known.is_large)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::dossier::Dossiers;
+    use crate::measure::made::{answer, query};
+    use crate::measure::sampled::Kind;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn answered(at: Duration, name: &str) -> Dossiers {
+        let mut dossiers = Dossiers::default();
+        let mut asked = query(at, 7, 53, 1);
+        if let Kind::Query { question, .. } = &mut asked.kind {
+            let name = name.into();
+            *question = Some(Question { name, qtype: 12 });
+        }
+        dossiers.add(&asked);
+        dossiers.add(&answer(&asked, Duration::ZERO, 0));
+        dossiers
+    }
+
+    #[test]
+    fn a_zone_is_new_until_it_has_been_asked_for_a_while() {
+        let mut names = Names::default();
+        let mut new = |at: u32, name: &str| {
+            let at = at * SECOND;
+            let dossiers = answered(at, name);
+            let dossier = dossiers.since(Duration::ZERO).next().expect("one");
+            let question = dossier.question.as_ref().expect("a question");
+            let new = names.new_zone(question, Duration::ZERO, at).is_some();
+            names.look(dossier, at);
+            new
+        };
+        // What is asked first of all is what is asked.
+        assert!(!new(1, "www.example.org"));
+        assert!(!new(25, "mail.example.org"));
+        assert!(new(30, "4.3.in-addr.arpa"));
+        assert!(new(39, "5.3.in-addr.arpa"));
+        assert!(!new(41, "6.3.in-addr.arpa"));
     }
 }

@@ -142,7 +142,7 @@ pub fn unwanted(facts: &Facts<'_>) -> f64 {
     let usual = &facts.state.usual.answers_unwanted;
     let above = UNWANTED.max(usual.upper()).min(0.5);
     let is_above = interval::lower(float(rejected), float(answers)) > above
-        && share(rejected, answers) >= facts.risen(usual.mean().unwrap_or(0.0));
+        && share(rejected, answers) >= facts.limits.risen(usual.mean().unwrap_or(0.0));
     if is_above && hosts.len() >= HOSTS {
         share(rejected, answers)
     } else {

@@ -229,6 +229,12 @@ impl Thresholds {
         self.slow.warning.max(rise)
     }
 
+    /// So many times a share, but never so near to all that nothing can be above it.
+    #[must_use]
+    pub fn risen(&self, share: f64) -> f64 {
+        (self.usual_rise * share).min(share + 0.5 * (1.0 - share))
+    }
+
     /// Whether rules can compare with them.
     ///
     /// # Errors

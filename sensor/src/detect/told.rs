@@ -65,6 +65,12 @@ impl Told {
         tally.slow += f32::from(u8::from(is_slow));
     }
 
+    /// The share of the answers that is usually slow.
+    #[must_use]
+    pub fn slow(&self) -> Option<f64> {
+        self.slow.mean()
+    }
+
     /// Whether a client was ever told what it asked for, be it that there is no such name.
     #[must_use]
     pub fn is_served(&self, client: &ServerKey) -> bool {
@@ -84,7 +90,7 @@ impl Told {
     ) -> bool {
         let of_all = match what {
             What::Rcode(rcode) => usual.rcodes[rcode].mean(),
-            What::Slow => self.slow.mean(),
+            What::Slow => self.slow(),
         };
         let of_all = of_all.unwrap_or(0.0);
         let (mut expected, mut seen) = (0.0, 0.0);

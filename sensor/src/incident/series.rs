@@ -28,6 +28,12 @@ pub struct Point {
     pub icmp_errors: u64,
     /// Answers with an rcode other than NOERROR.
     pub bad_rcodes: u64,
+    /// SYNs to its DNS ports, with those that were sent again.
+    #[serde(default)]
+    pub syns: u64,
+    /// SYNs that were accepted.
+    #[serde(default)]
+    pub syn_acks: u64,
 }
 
 impl Point {
@@ -39,6 +45,8 @@ impl Point {
         self.pending += other.pending;
         self.icmp_errors += other.icmp_errors;
         self.bad_rcodes += other.bad_rcodes;
+        self.syns += other.syns;
+        self.syn_acks += other.syn_acks;
     }
 
     /// Of what passed.
@@ -55,9 +63,12 @@ impl Point {
     /// Of what passed and belongs to no query.
     fn of_packets(span: &Span) -> Self {
         let counters = &span.counters;
+        let [syns, syn_acks, _] = span.connections();
         Self {
             icmp_errors: counters.errors.iter().sum(),
             bad_rcodes: counters.answers_by_rcode[1..].iter().sum(),
+            syns,
+            syn_acks,
             ..Self::default()
         }
     }

@@ -34,6 +34,7 @@ pub fn contrast(property: Property, value: &str, of_failures: f64, rest_ok: f64)
         of_failures,
         rest_ok,
         denied: false,
+        slow: false,
     })
 }
 
@@ -45,6 +46,7 @@ pub fn denied(property: Property, value: &str, of_failures: f64, rest_ok: f64) -
         of_failures,
         rest_ok,
         denied: true,
+        slow: false,
     })
 }
 
@@ -294,6 +296,8 @@ fn series(record: &Record) -> Series {
                 pending: part(summary.waiting),
                 icmp_errors: part(errors),
                 bad_rcodes: part(bad),
+                syns: part(summary.tcp[0]),
+                syn_acks: part(summary.tcp[1]),
             });
         }
     }

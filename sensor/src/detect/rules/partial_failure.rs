@@ -25,7 +25,7 @@ fn first_copies(facts: &Facts<'_>) -> Option<Reading> {
     let usual = &facts.state.usual.copies_lost;
     let slowest = lost::slowest(&facts.state.usual);
     let lost = lost::look(facts.recent, slowest, facts.now(), facts.clock.timeout);
-    let warning = LOST.max(facts.risen(usual.mean().unwrap_or(0.0)));
+    let warning = LOST.max(facts.limits.risen(usual.mean().unwrap_or(0.0)));
     let is_unusual = lost.is_unusual(LOST, usual, facts.now()) && lost.share() >= warning;
     is_unusual.then(|| {
         Reading::new(
@@ -73,7 +73,9 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let failing = &facts.failing;
     let levels = limits.partial_share;
     let usual = &facts.state.usual.failed;
-    let warning = levels.warning.max(facts.risen(usual.mean().unwrap_or(0.0)));
+    let warning = levels
+        .warning
+        .max(facts.limits.risen(usual.mean().unwrap_or(0.0)));
     let reading = Reading::new(
         Rule::PartialFailure,
         Unit::Share,

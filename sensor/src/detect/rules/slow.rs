@@ -1,5 +1,6 @@
 //! The server takes far longer than usual for an answer, from the copy of the query that it answered.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::detect::facts::{Facts, LONG};
@@ -29,21 +30,25 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
     let usual = facts.state.usual.latency.quantile(0.95);
     let warning = limits.slow_from(usual);
-    let mut times: Vec<f64> = Vec::new();
+    let mut answers: Vec<(f64, &Dossier)> = Vec::new();
     for length in SPANS {
-        times = facts
-            .asked_in(length + facts.clock.timeout)
-            .filter(|dossier| {
-                dossier
-                    .answer()
-                    .is_some_and(|answer| answer.at + length >= facts.now())
-            })
-            .filter_map(|dossier| Some(dossier.latency()?.as_secs_f64()))
+        let newest = facts.asked_in(length + facts.clock.timeout);
+        let newest = newest.filter(|dossier| {
+            let at = dossier.answer().map(|answer| answer.at);
+            at.is_some_and(|at| at + length >= facts.now())
+        });
+        answers = newest
+            .filter_map(|dossier| Some((dossier.latency()?.as_secs_f64(), dossier)))
             .collect();
-        if times.len() as u64 >= limits.slow_answers {
+        if answers.len() as u64 >= limits.slow_answers {
             break;
         }
     }
+    let is_slow = |answer: &&(f64, &Dossier)| answer.0 > warning;
+    if let Some(zone) = new_zone(facts, answers.iter().filter(is_slow)) {
+        answers.retain(|(_, dossier)| !is_below(dossier, &zone));
+    }
+    let mut times: Vec<f64> = answers.into_iter().map(|(time, _)| time).collect();
     times.sort_by(f64::total_cmp);
     let p95 = times.get(times.len() * 95 / 100).copied().unwrap_or(0.0);
     let reading = Reading::new(
@@ -83,6 +88,33 @@ pub fn read(facts: &Facts<'_>) -> Reading {
                 p95 * 1e3
             )
         })
+}
+
+/// The zone that nobody asked for before and in which most of the slow answers are, where it is the zone that may be
+/// slow. What takes a second makes clients wait, whatever they ask for.
+fn new_zone<'f>(
+    facts: &Facts<'_>,
+    slow: impl Iterator<Item = &'f (f64, &'f Dossier)>,
+) -> Option<String> {
+    let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut all = 0;
+    let state = facts.state;
+    for (time, dossier) in slow {
+        all += 1;
+        let question = dossier.question.as_ref();
+        let zone = question.and_then(|it| state.names.new_zone(it, state.begun, facts.now()));
+        if let Some(zone) = zone.filter(|_| *time < facts.limits.slow.critical) {
+            *zones.entry(zone).or_default() += 1;
+        }
+    }
+    let (zone, many) = zones.into_iter().max_by_key(|(_, many)| *many)?;
+    (2 * many > all).then(|| zone.into())
+}
+
+fn is_below(dossier: &Dossier, zone: &str) -> bool {
+    let labels = 1 + zone.matches('.').count();
+    let question = dossier.question.as_ref();
+    question.is_some_and(|question| question.zone(labels) == Some(zone))
 }
 
 /// Whether answers have been slow for a while, or are again: popular names that expire together, or a page of a cache

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use sensor_common::server::ServerKey;
 use serde::{Deserialize, Serialize};
 
+use crate::detect::history::float;
 use crate::measure::address::prefix;
 use crate::measure::dossier::Dossier;
 use crate::measure::question::Question;
@@ -60,6 +61,20 @@ pub struct Contrast {
     pub rest_ok: f64,
     /// Those that have it are answered too, by an rcode that says no.
     pub denied: bool,
+    /// They are answered, and slowly.
+    #[serde(default)]
+    pub slow: bool,
+}
+
+/// What is told apart from the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ill {
+    /// What fails.
+    Fails,
+    /// What is denied.
+    Denied,
+    /// What takes long.
+    Slow,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -68,7 +83,8 @@ struct Side {
     fine: u64,
 }
 
-/// Looks for it. `failed` tells whether a dossier failed, `None` where that is not known.
+/// Looks for it. `failed` tells whether a dossier is ill in this way, `None` where that is not known;
+/// the share of `usual` is all day.
 #[must_use]
 pub fn find(
     dossiers: &[&Dossier],
@@ -76,7 +92,7 @@ pub fn find(
     units: &BTreeMap<u64, String>,
     large: &dyn Fn(&Question) -> bool,
     failed: &dyn Fn(&Dossier) -> Option<bool>,
-    denied: bool,
+    (ill, usual): (Ill, f64),
 ) -> Option<Contrast> {
     let mut values: BTreeMap<(Property, String), Side> = BTreeMap::new();
     let mut networks: BTreeMap<Prefix, Side> = BTreeMap::new();
@@ -133,7 +149,7 @@ pub fn find(
     }
     values
         .into_iter()
-        .filter_map(|((property, value), side)| separate(property, value, side, all, denied))
+        .filter_map(|((property, value), side)| separate(property, value, side, all, (ill, usual)))
         .min_by_key(|(contrast, many)| {
             // Of two that hold the same queries: what explains most, and the deeper zone.
             let depth = match contrast.property {
@@ -177,7 +193,7 @@ fn separate(
     value: String,
     side: Side,
     all: Side,
-    denied: bool,
+    (ill, usual): (Ill, f64),
 ) -> Option<(Contrast, u64)> {
     let outside = Side {
         failed: all.failed - side.failed,
@@ -188,9 +204,13 @@ fn separate(
         value,
         of_failures: share(side.failed, all.failed),
         rest_ok: share(outside.fine, outside.failed + outside.fine),
-        denied,
+        denied: ill == Ill::Denied,
+        slow: ill == Ill::Slow,
     };
-    let separates = contrast.of_failures >= OF_FAILURES
+    // What of the others is so all day does not belong to it.
+    let beside = float(outside.failed) - usual * float(outside.failed + outside.fine);
+    let inside = float(side.failed);
+    let separates = inside >= OF_FAILURES * (inside + beside.max(0.0))
         && contrast.rest_ok >= REST
         && share(side.failed, side.failed + side.fine) >= INSIDE
         && side.failed >= ENOUGH
@@ -221,8 +241,8 @@ mod tests {
         dossiers
     }
 
-    fn contrast(failed: &dyn Fn(&Dossier) -> Option<bool>) -> Option<Contrast> {
-        let dossiers = asked(40);
+    fn contrast(usual: f64, failed: &dyn Fn(&Dossier) -> Option<bool>) -> Option<Contrast> {
+        let dossiers = asked(100);
         let dossiers: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
         let units = [(1, "nginx.service".into()), (2, "cron.service".into())];
         find(
@@ -231,15 +251,35 @@ mod tests {
             &units.into(),
             &|_| false,
             failed,
-            false,
+            (Ill::Fails, usual),
         )
     }
 
     #[test]
     fn what_one_unit_asks_and_nobody_else_is_told_by_its_name() {
-        let found = contrast(&|dossier| Some(dossier.cgroup == 1)).expect("a contrast");
+        let found = contrast(0.0, &|dossier| Some(dossier.cgroup == 1)).expect("a contrast");
         assert_eq!(found.property, Property::Unit);
         assert_eq!(found.value, "nginx.service");
-        assert_eq!(contrast(&|dossier| Some(dossier.port < 20)), None);
+        assert_eq!(contrast(0.0, &|dossier| Some(dossier.port < 50)), None);
+    }
+
+    #[test]
+    fn what_fails_all_day_does_not_hide_what_the_rest_has_in_common() {
+        // Four of five of one unit, and a tenth of the other's 50.
+        let failed = |dossier: &Dossier| {
+            let every = |nth: u16| dossier.port % nth < 2;
+            Some(if dossier.cgroup == 1 {
+                !every(10)
+            } else {
+                every(20)
+            })
+        };
+        assert_eq!(contrast(0.0, &failed), None);
+        let found = contrast(0.1, &failed).expect("a contrast");
+        assert_eq!(found.value, "nginx.service");
+        assert!(
+            found.of_failures < 0.9 && found.rest_ok >= 0.9,
+            "{found:?}"
+        );
     }
 }

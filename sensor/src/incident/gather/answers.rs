@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sensor_common::server::ServerKey;
 
-use super::super::diagnosis::contrast::Property;
+use super::super::diagnosis::contrast::{Ill, Property};
 use super::super::diagnosis::{Contrast, Finding, contrast};
 use super::case::{Case, since_onset};
 use crate::detect::history::share;
@@ -52,12 +52,20 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
     } else {
         0
     };
+    let usual = &facts.state.usual;
+    let (ill, usually) = match shift {
+        _ if case.fails() => (Ill::Fails, usual.failed.mean()),
+        Some(shift) => (Ill::Denied, usual.rcodes[shift.rcode].mean()),
+        None => (Ill::Slow, facts.state.told.slow()),
+    };
+    let slow = facts.limits.slow_from(usual.latency.quantile(0.95));
     let fails = |dossier: &Dossier| match facts.end(dossier) {
         End::Waiting => {
             let waits = facts.now().saturating_sub(dossier.begun) > facts.clock.overdue;
             (waits && case.fails()).then_some(true)
         }
         End::NoQuery => None,
+        _ if ill == Ill::Slow => Some(dossier.latency()?.as_secs_f64() > slow),
         End::Answered(answer) | End::Late(answer) => Some(shift.is_some_and(|shift| {
             shift.rcode == usize::from(answer.rcode)
                 && (gone == 0 || facts.state.names.is_denied(dossier))
@@ -73,7 +81,7 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
     if shift.is_some_and(|shift| shift.rcode == REFUSED) {
         strangers(case, facts, &dossiers, found);
     }
-    if case.fails() || shift.is_some() {
+    if ill != Ill::Slow || case.has(Rule::Slow) {
         let own = |key: &ServerKey| facts.place.addresses.contains(key);
         let large = |question: &Question| facts.state.names.is_large(question);
         if let Some(limited) = limited(&dossiers, &fails) {
@@ -84,8 +92,11 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
             &case.evidence.samples.units,
             &large,
             &fails,
-            !case.fails(),
-        ) {
+            (ill, usually.unwrap_or(0.0)),
+        )
+        // The time that an answer takes says nothing of its way: that is the server's, or that of those it asks.
+        .filter(|contrast| ill != Ill::Slow || contrast.property == Property::NameBelow)
+        {
             found.push(Finding::Contrast(contrast));
         } else if !case.evidence.worst.rejected.is_empty() {
             found.push(Finding::Contrast(Contrast {
@@ -94,6 +105,7 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
                 of_failures: 1.0,
                 rest_ok: 1.0,
                 denied: false,
+                slow: false,
             }));
         }
     }

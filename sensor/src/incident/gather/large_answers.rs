@@ -5,7 +5,7 @@ use std::time::Duration;
 use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
-use super::super::diagnosis::contrast::Property;
+use super::super::diagnosis::contrast::{Ill, Property};
 use super::super::diagnosis::{Finding, contrast};
 use super::case::{Case, since_onset};
 use crate::detect::{Detector, Facts, Rule, again};
@@ -82,7 +82,7 @@ fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
             &case.evidence.samples.units,
             &large,
             &is_again,
-            false,
+            (Ill::Fails, 0.0),
         )
     };
     let common = common.filter(|common| common.property == Property::ClientNetwork);

@@ -11,6 +11,7 @@ pub fn mask(common: &mut Contrast, masks: &mut Masks) {
         of_failures: _,
         rest_ok: _,
         denied: _,
+        slow: _,
     } = common;
     match property {
         Property::NameBelow | Property::Unit => masks.name(value),

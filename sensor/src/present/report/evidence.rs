@@ -26,7 +26,8 @@ const DROPS: usize = 4;
 #[must_use]
 pub fn blocks(record: &Record, kept: Option<&Kept>) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let is_empty = |point: &Point| (point.queries, point.failed, point.icmp_errors) == (0, 0, 0);
+    let is_empty =
+        |point: &Point| [point.queries, point.failed, point.icmp_errors, point.syns] == [0; 4];
     if !record.series.points.iter().all(is_empty) {
         blocks.push(Block::Series {
             step_ms: record.series.step_ms,

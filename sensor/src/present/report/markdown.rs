@@ -82,7 +82,7 @@ fn table(text: &mut String, rows: &[Vec<String>]) {
 
 /// The series as a table, with no more rows than a page has.
 pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
-    let head = [
+    let mut head = vec![
         "from",
         "queries",
         "answered",
@@ -91,12 +91,16 @@ pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
         "ICMP errors",
         "not NOERROR",
     ];
-    let mut rows = vec![head.map(String::from).to_vec()];
+    let over_tcp = points.iter().any(|point| point.syns != 0);
+    if over_tcp {
+        head.extend(["SYN", "SYN-ACK"]);
+    }
+    let mut rows = vec![head.into_iter().map(String::from).collect()];
     let together = points.len().div_ceil(ROWS).max(1);
     for chunk in points.chunks(together) {
         let mut sum = chunk[0];
         chunk[1..].iter().for_each(|point| sum.add(point));
-        rows.push(vec![
+        let mut row = vec![
             clock(sum.at_ms).chars().take(8).collect(),
             count(sum.queries),
             count(sum.answered),
@@ -104,7 +108,11 @@ pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
             count(sum.pending),
             count(sum.icmp_errors),
             count(sum.bad_rcodes),
-        ]);
+        ];
+        if over_tcp {
+            row.extend([count(sum.syns), count(sum.syn_acks)]);
+        }
+        rows.push(row);
     }
     rows
 }

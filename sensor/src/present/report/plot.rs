@@ -9,8 +9,12 @@ use crate::incident::series::Point;
 /// Of a phone: text keeps its size there.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 280.0;
-/// Room for labels: left, right, top and bottom.
-const EDGES: [f64; 4] = [52.0, 8.0, 62.0, 26.0];
+/// Room for labels: left, right and bottom.
+const EDGES: [f64; 3] = [52.0, 8.0, 26.0];
+/// Room for a row of the legend.
+const ROW: f64 = 20.0;
+/// Room for what is written at marks.
+const ABOVE: f64 = 22.0;
 /// What is shown of a long incident, counted from its onset.
 const BEFORE_MS: u64 = 60_000;
 const AFTER_MS: u64 = 540_000;
@@ -19,11 +23,14 @@ const LINES: u32 = 4;
 
 type Curve = (&'static str, &'static str, fn(&Point) -> u64);
 
-const CURVES: [Curve; 4] = [
+const CURVES: [Curve; 6] = [
     ("queries", "queries", |point| point.queries),
     ("answered", "answered", |point| point.answered),
     ("failed", "failed", |point| point.failed),
     ("icmp", "ICMP errors", |point| point.icmp_errors),
+    // Where there are any.
+    ("syns", "TCP SYN", |point| point.syns),
+    ("syn-acks", "TCP SYN-ACK", |point| point.syn_acks),
 ];
 
 /// Points a second, in the coordinates of the picture.
@@ -32,6 +39,7 @@ struct Scale {
     to_ms: u64,
     top: f64,
     step_ms: u64,
+    curves: &'static [Curve],
 }
 
 #[expect(
@@ -51,8 +59,13 @@ impl Scale {
     }
 
     fn y(&self, per_second: f64) -> f64 {
-        let high = HEIGHT - EDGES[2] - EDGES[3];
-        HEIGHT - EDGES[3] - high * per_second / self.top
+        let high = HEIGHT - self.edge() - EDGES[2];
+        HEIGHT - EDGES[2] - high * per_second / self.top
+    }
+
+    /// The upper edge, below the legend in rows of two.
+    fn edge(&self) -> f64 {
+        ABOVE + ROW * float(self.curves.len() as u64) / 2.0
     }
 
     fn per_second(&self, count: u64) -> f64 {
@@ -69,7 +82,9 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return String::new();
     };
+    let over_tcp = points.iter().any(|point| point.syns != 0);
     let mut scale = Scale {
+        curves: &CURVES[..if over_tcp { 6 } else { 4 }],
         from_ms: first.at_ms,
         to_ms: last.at_ms + step_ms,
         top: 1.0,
@@ -77,7 +92,7 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     };
     let counts = points
         .iter()
-        .flat_map(|point| CURVES.map(|(_, _, of)| of(point)));
+        .flat_map(|point| scale.curves.iter().map(|(_, _, of)| of(point)));
     scale.top = round(scale.per_second(counts.max().unwrap_or(0)));
     let mut svg = String::from("<figure>\n");
     // Writing to a string cannot fail.
@@ -89,7 +104,7 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
     axes(&mut svg, &scale);
     // One above and one below the upper edge: they may be close together.
     for (label, at_ms, beside) in [("onset", marks[0], -6.0), ("last symptom", marks[1], 14.0)] {
-        mark(&mut svg, &scale, label, at_ms, EDGES[2] + beside);
+        mark(&mut svg, &scale, label, at_ms, scale.edge() + beside);
     }
     // What has not ended yet is neither answered nor failed: there those lines stop.
     let pending = points.iter().rev().take_while(|point| point.pending != 0);
@@ -97,7 +112,7 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
         0 => points.len(),
         known => known,
     };
-    for (class, _, of) in CURVES {
+    for &(class, _, of) in scale.curves {
         let shown = match class {
             "answered" | "failed" => &points[..known],
             _ => &points[..],
@@ -109,7 +124,7 @@ pub fn figure(step_ms: u64, points: &[Point], marks: [u64; 2]) -> String {
             steps.join(" ")
         );
     }
-    legend(&mut svg);
+    legend(&mut svg, &scale);
     let whole = if points.len() < all {
         format!(
             ", the first {} of a longer series",
@@ -196,7 +211,7 @@ fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64, y: f64) {
         return;
     }
     let x = scale.x(at_ms);
-    let (top, bottom) = (EDGES[2], HEIGHT - EDGES[3]);
+    let (top, bottom) = (scale.edge(), HEIGHT - EDGES[2]);
     let anchor = if x > WIDTH / 2.0 { "end" } else { "start" };
     let beside = if x > WIDTH / 2.0 { x - 4.0 } else { x + 4.0 };
     let _ = writeln!(svg, "<path class=\"mark\" d=\"M{x:.1} {top}V{bottom}\"/>");
@@ -206,15 +221,15 @@ fn mark(svg: &mut String, scale: &Scale, label: &str, at_ms: u64, y: f64) {
     );
 }
 
-/// Two rows of two.
-fn legend(svg: &mut String) {
-    for (at, (class, label, _)) in CURVES.iter().enumerate() {
+/// Rows of two.
+fn legend(svg: &mut String, scale: &Scale) {
+    for (at, (class, label, _)) in scale.curves.iter().enumerate() {
         let x = if at % 2 == 0 {
             EDGES[0]
         } else {
             EDGES[0] + 180.0
         };
-        let y = if at < 2 { 14.0 } else { 34.0 };
+        let y = 14.0 + ROW * float((at / 2) as u64);
         let _ = writeln!(
             svg,
             "<path class=\"curve {class}\" d=\"M{x} {y}h28\"/><text x=\"{}\" y=\"{}\">{label}</text>",
@@ -270,6 +285,25 @@ mod tests {
     }
 
     #[test]
+    fn connections_are_drawn_where_there_are_any() {
+        let point = |syns| Point {
+            at_ms: 100_000,
+            queries: 10,
+            syns,
+            ..Point::default()
+        };
+        let curves = |syns| figure(1_000, &[point(syns)], [100_000, 100_500]);
+        assert_eq!(curves(0).matches("<polyline").count(), 4);
+        let drawn = curves(20);
+        assert_eq!(drawn.matches("<polyline").count(), 6);
+        // The most of all, at the upper edge.
+        let syns = drawn
+            .lines()
+            .find(|line| line.contains("curve syns\" points"));
+        assert!(syns.is_some_and(|line| line.contains(",82.0 ")), "{drawn}");
+    }
+
+    #[test]
     fn all_points_lie_inside_and_gaps_are_zero() {
         let point = |second: u64, queries| Point {
             at_ms: second * 1_000,
@@ -302,7 +336,7 @@ mod tests {
         assert!(
             points
                 .iter()
-                .any(|(_, y)| (*y - (HEIGHT - EDGES[3])).abs() < 0.1)
+                .any(|(_, y)| (*y - (HEIGHT - EDGES[2])).abs() < 0.1)
         );
     }
 }

@@ -37,6 +37,8 @@ pub fn sentence(contrast: &Contrast, record: &Record) -> String {
     // Where nothing fails, what is wrong is in the answers.
     let (failures, fine) = if contrast.denied {
         ("the queries that got an error answer", "got a normal one")
+    } else if contrast.slow {
+        ("the slow answers", "were answered as fast as ever")
     } else if is_asked_again(record) {
         (
             "the queries that were sent again after the answer",
