@@ -62,7 +62,10 @@ pub struct Settings {
     /// Index of the loopback interface, on which the host asks itself; 0 where there is none.
     pub loopback: u32,
     /// 1 where the kernel tells the cgroup of a packet that leaves (`bpf_skb_cgroup_id`), else 0.
-    pub cgroups: u32,
+    pub cgroups: u16,
+    /// Port, in network byte order, that the sensor's own probes are sent from; 0 where it sends none. What this host
+    /// sends from it, and what comes back, is counted beside its class and nowhere else.
+    pub probe_port: u16,
     /// Indexes of interfaces with a program on ingress, and of those above them; unused ones are 0. A
     /// packet that came in through one of them was attributed to its server there.
     pub ingress_interfaces: [u32; MAX_INGRESS],
@@ -82,6 +85,7 @@ impl Settings {
         single_port: 53_u16.to_be() as u32,
         loopback: 0,
         cgroups: 0,
+        probe_port: 0,
         ingress_interfaces: [0; MAX_INGRESS],
         port_set: [0; PORT_WORDS],
     };

@@ -55,6 +55,8 @@ pub struct Totals {
     /// DNS responses and ICMP errors that came in from outside with an address of this host as their sender,
     /// whatever their class. They are attributed to no server and end no transaction.
     pub forged: u64,
+    /// Packets of the sensor's own probes, and what comes back, whatever their class. They are attributed to no server.
+    pub probes: u64,
     /// Packets whose start had to be copied because it was outside the linear part.
     pub copied: u64,
 }

@@ -119,6 +119,9 @@ fn attribute_query<A: Address, S: Store<Shared: Rare>>(
         return Wanted::NOTHING;
     };
     let (client, server) = (A::new(query.client), A::new(query.server));
+    if is_probe(client, query.message.client_port, table) {
+        return probe(store);
+    }
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let tuple = transactions::tuple(client_hash, server_hash, query.message.client_port);
     let hash = sampling::hash(client_hash, query.message.client_port, query.message.id);
@@ -172,6 +175,9 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
         return Wanted::NOTHING;
     };
     let (client, server) = (A::new(response.client), A::new(response.server));
+    if is_probe(client, response.message.client_port, table) {
+        return probe(store);
+    }
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let (port, id) = (response.message.client_port, response.message.id);
     let hash = sampling::hash(client_hash, port, id);
@@ -192,6 +198,20 @@ fn attribute_response<A: Address, S: Store<Shared: Rare>>(
         table.follow_response(&mut shard.histograms, entry, transaction, flags);
     }
     sampling::of_transaction(&mut shard.sampling, hash, table.sample_mask())
+}
+
+/// Whether the sensor itself asks, or is told.
+#[inline(always)]
+fn is_probe<A: Address>(client: A, port: u16, table: &impl Shared) -> bool {
+    let probes = table.probe_port();
+    probes != 0 && port == probes && table.is_own(&client.key())
+}
+
+/// Counts a packet of a probe, beside its class. The sensor is no client: it asks where something fails already.
+#[inline(always)]
+fn probe<S: Store>(store: &mut S) -> Wanted {
+    store.totals().probes += 1;
+    Wanted::NOTHING
 }
 
 /// Counts a packet that its sender cannot have sent, beside its class. Nothing of it is believed.
@@ -254,7 +274,11 @@ fn attribute_tcp<A: Address, S: Store<Shared: Rare>>(
 ) {
     let secret = store.hash_key();
     if let Some((shard, table)) = store.state() {
-        let server = A::new(connection.server);
+        let (client, server) = (A::new(connection.client), A::new(connection.server));
+        if is_probe(client, connection.client_port as u16, table) {
+            probe(store);
+            return;
+        }
         let hash = server.hash(secret);
         let entry = servers::entry(&mut shard.servers, server, hash, table);
         entry.counters.tcp[event] += 1;
@@ -294,6 +318,9 @@ fn attribute_error<A: Address, S: Store<Shared: Rare>>(error: &IcmpError, store:
     };
     let sender = A::new(error.sender);
     let (client, server) = (A::new(error.client), A::new(error.server));
+    if error.quoted == Quoted::Query as u8 && is_probe(client, error.client_port, table) {
+        return probe(store);
+    }
     let (client_hash, server_hash) = (client.hash(secret), server.hash(secret));
     let hash = if error.quoted == Quoted::Query as u8 {
         let entry = servers::entry(&mut shard.servers, server, server_hash, table);

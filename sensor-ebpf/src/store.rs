@@ -90,6 +90,9 @@ pub trait Shared {
     /// Raises the sampling shift, and the shift above which nothing is called unmatched.
     fn raise(&mut self, shift: u32);
 
+    /// See [`sensor_common::settings::Settings::probe_port`].
+    fn probe_port(&self) -> u16;
+
     /// The time in nanoseconds. Costs more than all the rest.
     fn now(&self) -> u64;
 

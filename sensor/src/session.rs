@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::status::Status;
 use crate::engine::{Engine, Tick};
-use crate::host::probe::{self, Verified};
+use crate::host::probe::{self, Source, Verified};
 use crate::host::watch::HostWatch;
 use crate::incident::tracker::Shadow;
 use crate::incident::{Change, Past, Record};
@@ -92,6 +92,7 @@ pub struct Session<E> {
 
 /// Servers that are probed, and what they answer.
 struct Probes {
+    source: Source,
     send: mpsc::Sender<(IpAddr, Verified)>,
     receive: mpsc::Receiver<(IpAddr, Verified)>,
 }
@@ -136,11 +137,15 @@ impl<E: Engine> Session<E> {
         self
     }
 
-    /// Probes servers that fail.
+    /// Probes servers that fail, from here.
     #[must_use]
-    pub fn with_probes(mut self) -> Self {
+    pub fn with_probes(mut self, source: Source) -> Self {
         let (send, receive) = mpsc::channel(PROBES);
-        self.probes = Some(Probes { send, receive });
+        self.probes = Some(Probes {
+            source,
+            send,
+            receive,
+        });
         self
     }
 
@@ -283,7 +288,9 @@ impl<E: Engine> Session<E> {
             && let Some(probes) = &self.probes
         {
             for server in monitor.to_be_verified() {
-                tokio::spawn(ask(server, monitor.now_ms(), probes.send.clone()));
+                let at_ms = monitor.now_ms();
+                let port = probes.source.port();
+                tokio::spawn(ask(server, port, at_ms, probes.send.clone()));
             }
         }
         changes
@@ -335,8 +342,13 @@ fn alert(monitor: &Monitor, change: Option<Change>, record: Record) -> Alert {
     )
 }
 
-async fn ask(server: SocketAddr, at_ms: u64, send: mpsc::Sender<(IpAddr, Verified)>) {
-    let (udp, tcp) = probe::ask(server).await;
+async fn ask(
+    server: SocketAddr,
+    port: u16,
+    at_ms: u64,
+    send: mpsc::Sender<(IpAddr, Verified)>,
+) {
+    let (udp, tcp) = probe::ask(server, port).await;
     // The session may have ended meanwhile.
     let _ = send.send((server.ip(), Verified { at_ms, udp, tcp })).await;
 }

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sensor::host::probe;
-use sensor::host::probe::Said;
+use sensor::host::probe::{self, Said, Source};
 use sensor::incident::Change;
 use sensor::incident::record::Record;
 use sensor::measure::clock::WallClock;
@@ -258,23 +257,27 @@ fn a_webhook_that_was_away_gets_the_newest_state() {
 async fn a_server_that_is_asked_says_what_it_says() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
+    let (send, from) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
         let mut buffer = [0; 512];
         let (length, client) = socket.recv_from(&mut buffer).expect("a query");
+        send.send(client.port()).expect("awaited");
         let mut response = answer(&buffer[..length]).expect("a whole query");
         // REFUSED.
         response[3] = response[3] & 0xf0 | 5;
         socket.send_to(&response, client).expect("answered");
     });
-    let (udp, tcp) = probe::ask(address).await;
+    let source = Source::take().expect("a port");
+    let (udp, tcp) = probe::ask(address, source.port()).await;
     server.join().expect("asked");
     assert_eq!(udp, Said::Answer("Query Refused".into()));
+    assert_eq!(from.recv(), Ok(source.port()));
     assert!(
         matches!(&tcp, Said::Refused(why) if why.contains("refused")),
         "{tcp:?}"
     );
     // Now nothing listens: ICMP says so at once.
-    let (udp, _) = probe::ask(address).await;
+    let (udp, _) = probe::ask(address, source.port()).await;
     assert!(
         matches!(&udp, Said::Refused(why) if why.contains("refused")),
         "{udp:?}"

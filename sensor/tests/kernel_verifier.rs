@@ -40,7 +40,7 @@ type Baseline = BTreeMap<String, BTreeMap<String, Verified>>;
 fn every_setting() -> Vec<LoadOptions> {
     let several = for_ports(&[53, 5353]).expect("two ports");
     let mut all = Vec::new();
-    for ports in [Box::new(Settings::DEFAULT), several] {
+    for (ports, probe_port) in [(Box::new(Settings::DEFAULT), 0), (several, 0x1234)] {
         for slot_multiplier in [0, 0x9e37_79b1] {
             for layer3_slots in [0, 0xffff] {
                 for log_level in [None, Some(log::Level::Trace)] {
@@ -48,6 +48,7 @@ fn every_setting() -> Vec<LoadOptions> {
                         slot_multiplier,
                         layer3_slots,
                         lanes: 32,
+                        probe_port,
                         ..*ports
                     });
                     all.push(LoadOptions {

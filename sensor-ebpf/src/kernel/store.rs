@@ -330,6 +330,11 @@ impl Shared for Table {
     }
 
     #[inline(always)]
+    fn probe_port(&self) -> u16 {
+        setting!(probe_port)
+    }
+
+    #[inline(always)]
     fn raise(&mut self, shift: u32) {
         // SAFETY: aligned words of a static.
         unsafe {

@@ -188,8 +188,12 @@ impl Query {
 /// A TCP segment that opens or refuses a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
+    /// Address of the client.
+    pub client: Words,
     /// Address of the DNS server.
     pub server: Words,
+    /// In network byte order.
+    pub client_port: u32,
     /// As of a message.
     pub family: u32,
     /// Index of a [`TcpEvent`].

@@ -22,7 +22,8 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     if datagram.room < TO_FLAGS as u32 {
         return Malformed::TcpHeader.into();
     }
-    let port = sink.dns_port(raw16(header, 0), raw16(header, 2));
+    let (source, destination) = (raw16(header, 0), raw16(header, 2));
+    let port = sink.dns_port(source, destination);
     if port == DnsPort::Neither {
         return Class::NotDns.into();
     }
@@ -45,12 +46,16 @@ pub(super) fn parse<P: Packet, S: Sink>(datagram: &Datagram<P>, sink: &mut S) ->
     };
     if let Some(event) = event {
         // Both ports may be DNS ports; the handshake tells who is the server, a reset does not: it counts as a client's.
-        let server = match event {
-            TcpEvent::Syn | TcpEvent::ClientRst => datagram.destination,
-            TcpEvent::SynAck | TcpEvent::ServerRst | TcpEvent::Refused => datagram.source,
+        let (client, client_port, server) = match event {
+            TcpEvent::Syn | TcpEvent::ClientRst => (datagram.source, source, datagram.destination),
+            TcpEvent::SynAck | TcpEvent::ServerRst | TcpEvent::Refused => {
+                (datagram.destination, destination, datagram.source)
+            }
         };
         sink.tcp(&Connection {
+            client,
             server,
+            client_port: u32::from(client_port),
             family: u32::from(datagram.family),
             event: u32::from(datagram.payload.forget(event as u16)),
         });

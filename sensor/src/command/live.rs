@@ -14,6 +14,7 @@ use crate::engine::kernel::preflight::Host;
 use crate::engine::settings::{for_ports, set_timeout};
 use crate::engine::status::{Status, Watched};
 use crate::host::drops::Drops;
+use crate::host::probe::Source;
 use crate::host::watch::HostWatch;
 use crate::monitor::MonitorOptions;
 use crate::present::output;
@@ -32,6 +33,9 @@ pub async fn start(arguments: &LiveArguments) -> Result<(Session<KernelEngine>, 
     Host::look().check()?;
     let mut settings = for_ports(&arguments.ports)?;
     set_timeout(&mut settings, arguments.timeout);
+    let probes = arguments.verify.then(Source::take).transpose();
+    let probes = probes.context("cannot take a port to probe servers from")?;
+    settings.probe_port = probes.as_ref().map_or(0, |source| source.port().to_be());
     let options = WatchOptions {
         interfaces: arguments.interfaces.clone(),
         hook: arguments.hook,
@@ -67,8 +71,8 @@ pub async fn start(arguments: &LiveArguments) -> Result<(Session<KernelEngine>, 
         .with_alerts(alerts)
         .with_past(past)
         .with_host(host);
-    if arguments.verify {
-        session = session.with_probes();
+    if let Some(source) = probes {
+        session = session.with_probes(source);
     }
     let live = session.live();
     let served = Served {

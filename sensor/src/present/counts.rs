@@ -42,6 +42,8 @@ pub struct CountsObject {
     garbage: u64,
     /// Responses and ICMP errors from outside with an address of this host as their sender, whatever their class.
     forged: u64,
+    /// Packets of the sensor's own probes, and what came back.
+    probes: u64,
     /// Packets parsed from a copy, because they were not in one piece of memory.
     copied: u64,
 }
@@ -87,6 +89,7 @@ impl CountsObject {
             unverifiable: totals.unverifiable,
             garbage: totals.garbage,
             forged: totals.forged,
+            probes: totals.probes,
             copied: totals.copied,
         }
     }

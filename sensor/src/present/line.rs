@@ -68,7 +68,11 @@ pub fn interval(
             notes.push(format!("{} {}", count(class), class.name()));
         }
     }
-    for (count, what) in [(totals.garbage, "garbage"), (totals.forged, "forged")] {
+    for (count, what) in [
+        (totals.garbage, "garbage"),
+        (totals.forged, "forged"),
+        (totals.probes, "probes"),
+    ] {
         if count != 0 {
             notes.push(format!("{count} {what}"));
         }

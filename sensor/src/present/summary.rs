@@ -55,6 +55,10 @@ pub fn summary(totals: &Totals, servers: &[(&ServerKey, &ServerWindow)], cut: u6
             totals.forged,
             "forged: from outside with an address of this host",
         ),
+        (
+            totals.probes,
+            "of the sensor's own probes (--verify), and answers to them",
+        ),
     ] {
         if count != 0 {
             put(format!("{count:>12}    {what}"));

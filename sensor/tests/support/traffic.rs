@@ -159,6 +159,17 @@ impl Clocked {
         Self::new(Either::Host(Box::new(engine)))
     }
 
+    /// One that sends probes from this port: the kernel's, or the host's.
+    pub fn with_probes(port: u16, in_the_kernel: bool) -> Self {
+        let mut settings = settings(1);
+        settings.probe_port = port.to_be();
+        Self::new(if in_the_kernel {
+            Either::Kernel(Box::new(TestRunEngine::new("test", settings).expect("a kernel")))
+        } else {
+            Either::Host(Box::new(HostEngine::new("test", settings)))
+        })
+    }
+
     /// The host's, with another time-out.
     pub fn with_timeout(timeout: Duration) -> Self {
         let mut settings = settings(1);

@@ -135,7 +135,7 @@ pub fn load_object(object: &[u8], options: LoadOptions) -> Result<Loaded, LoadEr
     let cpus = possible_cpus()?;
     let log_level = aya_log_level(options.log_level);
     let mut settings = options.settings;
-    settings.cgroups = u32::from(tells_cgroups());
+    settings.cgroups = u16::from(tells_cgroups());
     let pod = PodSettings(*settings);
     let mut loader = EbpfLoader::new();
     loader

@@ -52,6 +52,7 @@ struct Table {
     control: Control,
     timeout: u32,
     tick_bits: u32,
+    probe_port: u16,
     cells: Box<[u64]>,
     tuples: Box<[u32]>,
     /// Addresses of the host that sees the packets.
@@ -178,6 +179,10 @@ impl Shared for Table {
         self.tick_bits
     }
 
+    fn probe_port(&self) -> u16 {
+        self.probe_port
+    }
+
     fn cell(&self, at: usize) -> u64 {
         self.cells[at]
     }
@@ -282,6 +287,7 @@ impl HostEngine {
                     control: Control::DEFAULT,
                     timeout: settings.timeout,
                     tick_bits: settings.tick_bits,
+                    probe_port: settings.probe_port,
                     cells: vec![0; CELLS].into(),
                     tuples: vec![0; TUPLES].into(),
                     own: BTreeSet::new(),
