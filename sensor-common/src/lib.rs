@@ -23,4 +23,4 @@ pub mod totals;
 pub mod transactions;
 
 /// Version of everything in this crate. The loader refuses an object with another one.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;
