@@ -342,12 +342,7 @@ fn alert(monitor: &Monitor, change: Option<Change>, record: Record) -> Alert {
     )
 }
 
-async fn ask(
-    server: SocketAddr,
-    port: u16,
-    at_ms: u64,
-    send: mpsc::Sender<(IpAddr, Verified)>,
-) {
+async fn ask(server: SocketAddr, port: u16, at_ms: u64, send: mpsc::Sender<(IpAddr, Verified)>) {
     let (udp, tcp) = probe::ask(server, port).await;
     // The session may have ended meanwhile.
     let _ = send.send((server.ip(), Verified { at_ms, udp, tcp })).await;

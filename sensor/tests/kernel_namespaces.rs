@@ -167,7 +167,7 @@ fn query_and_answer_are_counted_on_both_sides() {
 #[test]
 #[ignore = "needs a kernel"]
 fn banks_go_round_under_traffic_and_lose_nothing() {
-    const AT_LEAST: u64 = 30_000;
+    const AT_LEAST: u64 = 10_000;
     const TICKS: u32 = 40;
     // Fewer than the socket's buffer holds: up to Linux 6.6 each packet that passed XDP on a veth takes a page of it.
     const BATCH: usize = 25;

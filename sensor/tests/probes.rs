@@ -60,7 +60,13 @@ fn probes_are_counted_beside_their_class_alone(engine: &mut Clocked) {
         assert_eq!((totals.seen, totals.probes), (7, 7));
         let class = |class: Class| totals.classes[class.index()];
         assert_eq!(
-            [Class::DnsQuery, Class::DnsResponse, Class::IcmpError, Class::DnsTcp].map(class),
+            [
+                Class::DnsQuery,
+                Class::DnsResponse,
+                Class::IcmpError,
+                Class::DnsTcp
+            ]
+            .map(class),
             [1, 1, 2, 3]
         );
         assert!(!window.servers.contains_key(&key(exchange.server)));

@@ -164,7 +164,9 @@ impl Clocked {
         let mut settings = settings(1);
         settings.probe_port = port.to_be();
         Self::new(if in_the_kernel {
-            Either::Kernel(Box::new(TestRunEngine::new("test", settings).expect("a kernel")))
+            Either::Kernel(Box::new(
+                TestRunEngine::new("test", settings).expect("a kernel"),
+            ))
         } else {
             Either::Host(Box::new(HostEngine::new("test", settings)))
         })

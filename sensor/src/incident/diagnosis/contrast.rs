@@ -277,9 +277,6 @@ mod tests {
         assert_eq!(contrast(0.0, &failed), None);
         let found = contrast(0.1, &failed).expect("a contrast");
         assert_eq!(found.value, "nginx.service");
-        assert!(
-            found.of_failures < 0.9 && found.rest_ok >= 0.9,
-            "{found:?}"
-        );
+        assert!(found.of_failures < 0.9 && found.rest_ok >= 0.9, "{found:?}");
     }
 }
