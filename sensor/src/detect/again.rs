@@ -91,6 +91,19 @@ pub fn is_large(dossier: &Dossier) -> bool {
     answers.iter().any(|a| a.bytes > LARGE || a.fragmented)
 }
 
+/// Sockets that ask again because another query of theirs waits: a stub that asks for A and AAAA at once sends both again
+/// where one is not answered.
+fn waiting_sockets(recent: &[&Dossier]) -> BTreeSet<(ServerKey, u16)> {
+    let waits = |dossier: &&&Dossier| {
+        let second = dossier.copies.get(1);
+        second.is_some_and(|second| dossier.answer().is_none_or(|answer| answer.at > *second))
+    };
+    let waiting = recent.iter().filter(waits);
+    waiting
+        .map(|dossier| (dossier.client, dossier.port))
+        .collect()
+}
+
 /// The newest that are old enough to have been asked again, by how soon clients do and how many are looked at.
 pub fn looks<'a>(
     recent: &'a [&'a Dossier],
@@ -99,6 +112,11 @@ pub fn looks<'a>(
 ) -> impl Iterator<Item = Again> + 'a {
     // Mostly nobody asks twice, and there is nothing to look at.
     let is_any = recent.iter().any(|dossier| dossier.copies.len() > 1);
+    let waiting = if is_any {
+        waiting_sockets(recent)
+    } else {
+        BTreeSet::new()
+    };
     let looks = AGES
         .into_iter()
         .filter(move |_| is_any)
@@ -110,6 +128,7 @@ pub fn looks<'a>(
         let known = recent.iter().rev().filter(is_old);
         let known = known.filter_map(|dossier| Some((dossier, is_again(dossier)?)));
         for (dossier, again) in known.take(many) {
+            let again = again && !waiting.contains(&(dossier.client, dossier.port));
             sum.answered += 1;
             let small = u64::from(!is_large(dossier));
             sum.small[1] += small;
@@ -255,6 +274,19 @@ mod tests {
         };
         assert!(with(false).is_of_large() && with(false).is_above(LOST));
         assert!(!with(true).is_of_large());
+    }
+
+    #[test]
+    fn a_pair_of_which_one_is_lost_is_sent_again_whole() {
+        let of = |port: u16| {
+            let answered = dossier(1, ms(8_000), 100, &[5_000]);
+            let mut lost = dossier(1, ms(8_000), 100, &[5_000]);
+            lost.answers.clear();
+            (lost.id, lost.port) = (2, port);
+            all(&[answered, lost]).iter().any(|look| look.again != 0)
+        };
+        assert!(!of(40_000));
+        assert!(of(40_001), "another socket");
     }
 
     #[test]

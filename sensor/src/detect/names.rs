@@ -95,12 +95,16 @@ impl Names {
         let denied = |answer: &crate::measure::dossier::Answer| {
             usize::from(answer.rcode) == NXDOMAIN && dossier.begun <= answer.at
         };
-        // What is denied and then answered is a name that has come, and none that has gone.
-        let before = |question| {
-            let known = self.answered.get(&key(question));
-            known.is_some_and(|known| known.first <= dossier.begun)
-        };
-        dossier.answer().is_some_and(denied) && dossier.question.as_ref().is_some_and(before)
+        dossier.answer().is_some_and(denied) && self.used_to_be_answered(dossier)
+    }
+
+    /// Whether its question was answered before it was asked here. What is denied and then answered is a name that has
+    /// come, and none that has gone.
+    #[must_use]
+    pub fn used_to_be_answered(&self, dossier: &Dossier) -> bool {
+        let question = dossier.question.as_ref();
+        let known = question.and_then(|question| self.answered.get(&key(question)));
+        known.is_some_and(|known| known.first <= dossier.begun)
     }
 
     /// The zone of a question, where nobody asked for names below it before, of a server watched since `begun`: of it

@@ -73,9 +73,9 @@ impl Point {
         }
     }
 
-    /// One of `parts` of what was asked; the first has what cannot be divided.
-    fn of_asked(asked: &Asked, part: u64, parts: u64) -> Self {
-        let of = |count: u64| count / parts + if part == 0 { count % parts } else { 0 };
+    /// What was asked from one moment to another of so many: neighbours together have all.
+    fn of_asked(asked: &Asked, [from, to]: [u64; 2], all: u64) -> Self {
+        let of = |count: u64| count * to / all - count * from / all;
         let (answered, failed) = (of(asked.answered), of(asked.failed()));
         let pending = of(asked.waiting);
         Self {
@@ -125,11 +125,13 @@ impl Series {
 
     /// Adds queries by the time of asking, evenly over that.
     pub fn push_asked(&mut self, from_ms: u64, to_ms: u64, asked: &Asked) {
-        let length = to_ms.saturating_sub(from_ms);
-        let parts = length.div_ceil(self.step_ms).max(1);
-        for part in 0..parts {
-            let at_ms = from_ms + length * (2 * part + 1) / (2 * parts);
-            self.add(at_ms, &Point::of_asked(asked, part, parts));
+        let to_ms = to_ms.max(from_ms + 1);
+        let mut at_ms = from_ms;
+        while at_ms < to_ms {
+            let next_ms = (at_ms / self.step_ms + 1) * self.step_ms;
+            let part = [at_ms - from_ms, next_ms.min(to_ms) - from_ms];
+            self.add(at_ms, &Point::of_asked(asked, part, to_ms - from_ms));
+            at_ms = next_ms;
         }
     }
 

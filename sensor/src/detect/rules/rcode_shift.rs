@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use sensor_common::server::ServerKey;
+use sensor_common::server::{ServerCounters, ServerKey};
 
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::{Span, float, share};
@@ -27,6 +27,9 @@ const SPANS: [Duration; 5] = [
 ];
 /// The newest answers, of which some must still say it.
 const FEW: u64 = 5;
+/// Where so few answers in a minute or less all say it, to so many names that used to be answered, that is enough.
+const ALL: u64 = 8;
+const SOME_NAMES: usize = 2;
 /// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
 const MOST: f64 = 0.5;
 /// Different names that are denied and used to be answered: one may have been removed on purpose.
@@ -125,9 +128,40 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
     } else {
         None
     };
-    denied
-        .filter(|_| worst.is_none_or(|worst| !worst.fires))
-        .or(worst)
+    if worst.is_some_and(|worst| worst.fires) {
+        return worst;
+    }
+    denied.or_else(|| all_of_few(facts)).or(worst)
+}
+
+/// Where few are asked: the newest answers all say it, and do so to what used to be answered.
+fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
+    let count = |counters: &ServerCounters| counters.answers_by_rcode.iter().sum::<u64>();
+    let history = &facts.state.history;
+    let span = history.newest(facts.now(), [SPANS[0], SPANS[4]], ALL, count);
+    let all = count(&span.counters);
+    let says_it = |rcode: &usize| all >= ALL && span.counters.answers_by_rcode[*rcode] == all;
+    let rcode = (NOERROR + 1..16).find(says_it)?;
+    let names: BTreeSet<_> = facts
+        .asked_in(LONG)
+        .filter(|dossier| {
+            let answer = dossier.answer();
+            answer.is_some_and(|answer| usize::from(answer.rcode) == rcode)
+        })
+        .filter(|dossier| facts.state.names.used_to_be_answered(dossier))
+        .filter_map(|dossier| dossier.question.as_ref().map(|question| &question.name))
+        .collect();
+    let usual = &facts.state.usual.rcodes[rcode];
+    let warning = facts.alarm_share(MOST, usual);
+    let is_sure = interval::lower(float(all), float(all)) > warning;
+    (is_sure && names.len() >= SOME_NAMES && !is_as_ever(facts, rcode)).then(|| Shift {
+        rcode,
+        share: 1.0,
+        usual: usual.mean(),
+        warning,
+        fires: true,
+        answers: all,
+    })
 }
 
 /// Whether those who are told so are those who always are: the others have gone, or ask less.
@@ -251,7 +285,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         Some(critical),
     )
     .against(shift.usual);
-    if shift.answers < limits.rcode_answers {
+    if shift.answers < limits.rcode_answers && !shift.fires {
         return reading.unknown("too few answers");
     }
     // Nobody who is served is hurt.

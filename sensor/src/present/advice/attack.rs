@@ -71,8 +71,8 @@ pub fn one_source(place: &Place<'_>) -> Vec<String> {
 pub fn limited(place: &Place<'_>) -> Option<String> {
     let limit = place.limit()?;
     Some(format!(
-        "{} answered about {limit}/s, as fast as ever: does a quota apply (packets per second to a cloud resolver, response \
-         rate limiting)? Ask less, or spread the queries over several addresses.",
+        "{} answered about {limit}/s, as fast as ever: does a quota apply (AWS: 1,024 packets a second for each network \
+         interface; response rate limiting)? Ask through a cache that is nearer, or ask other servers too.",
         place.server
     ))
 }

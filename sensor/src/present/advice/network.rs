@@ -16,13 +16,13 @@ pub fn rejects(place: &Place<'_>) -> Vec<String> {
     let clients = place
         .clients()
         .map_or_else(String::new, |clients| format!(" for {clients}"));
-    let own = place.on_server() || sender == place.server;
+    let own_sender = place.icmp_sender().is_none_or(|from| from == place.server);
     let rules = format!(
         "`nft list ruleset | grep -n -e reject -e 'dport {port}'` or `iptables-save | grep -n REJECT`"
     );
-    let which = if place.on_server() {
+    let which = if place.on_server() && own_sender {
         format!("{rules}: which rule rejects UDP port {port}{clients}?")
-    } else if own {
+    } else if own_sender {
         format!(
             "On {sender}, which rejects from its own address: {rules}: which rule is it{clients}?"
         )
@@ -213,8 +213,15 @@ pub fn loss(place: &Place<'_>) -> Vec<String> {
         })
         .into_iter()
         .collect();
+    if !place.on_server() {
+        steps.push(format!(
+            "On {target}: `{}`: do the queries arrive that are not answered? Then the server leaves them, and it is no loss \
+             on the path.",
+            place.tcpdump()
+        ));
+    }
     steps.extend([
-        format!("`mtr -nu -c 100 {target}`: at which hop does the loss begin and stay?"),
+        format!("`mtr -nu -P {} -c 100 {target}`: at which hop does the loss begin and stay?", place.port),
         format!(
             "`ip -s link` and `ethtool -S IFACE | grep -i -e err -e drop` on {} and on the hop where it begins: errors, duplex, \
              full queues?",
@@ -268,7 +275,8 @@ pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
             dig("+bufsize=1232 +tries=1")
         ),
         format!(
-            "{}: set the EDNS buffer to 1232 bytes (`max-udp-size 1232`, `edns-buffer-size: 1232`) and reload.",
+            "{}: let no answer over UDP be larger than 1232 bytes (BIND `max-udp-size 1232;`, Unbound and Knot `max-udp-size: 1232` and \
+             `udp-max-payload: 1232`) and reload.",
             place.there()
         ),
         format!(

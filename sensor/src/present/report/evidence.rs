@@ -92,7 +92,7 @@ const PACKETS: [Row; 12] = [
         s.icmp_from_server
     }),
     ("ICMP errors about responses", |s| s.backscatter),
-    ("TCP connections attempted (SYN)", |s| s.tcp[0]),
+    ("TCP SYNs, with those sent again", |s| s.tcp[0]),
     ("TCP connections accepted (SYN-ACK)", |s| s.tcp[1]),
     ("TCP connections refused (RST)", |s| s.tcp[2]),
 ];

@@ -8,7 +8,7 @@ use super::impact::{impact, sentence};
 use crate::detect::Level;
 use crate::incident::Cause;
 use crate::incident::diagnosis::rank::LEAST;
-use crate::incident::record::{Record, Stage};
+use crate::incident::record::{Placed, Record, Stage};
 
 /// Reasons for one cause.
 const REASONS: usize = 3;
@@ -24,6 +24,7 @@ const QUIET_MS: u64 = 2_000;
 pub fn status(record: &Record) -> Status {
     let level = record.level.name();
     let from = calendar::date(record.onset_ms);
+    let older = older(record);
     let so_far = span(record.updated_ms.saturating_sub(record.onset_ms));
     let lasted = span(record.last_symptom_ms.saturating_sub(record.onset_ms));
     let last = calendar::until(record.onset_ms, record.last_symptom_ms);
@@ -31,7 +32,10 @@ pub fn status(record: &Record) -> Status {
         Stage::Open => (
             format!("ONGOING, {level}"),
             true,
-            format!("since {from} UTC ({so_far} so far{}).", quiet(record)),
+            format!(
+                "since {from} UTC{older} ({so_far} so far{}).",
+                quiet(record)
+            ),
         ),
         Stage::Eased => (
             format!(
@@ -40,30 +44,36 @@ pub fn status(record: &Record) -> Status {
                 Level::Warning.name()
             ),
             true,
-            format!("since {from} UTC ({so_far} so far{}).", quiet(record)),
+            format!(
+                "since {from} UTC{older} ({so_far} so far{}).",
+                quiet(record)
+            ),
         ),
         Stage::Closed => (
             format!("OVER, was {level}"),
             false,
-            format!("from {from} to {last} UTC ({lasted})."),
+            format!("from {from}{older} to {last} UTC ({lasted})."),
         ),
         Stage::Stale => (
             format!("STALE, was {level}"),
             true,
             format!(
-                "since {from} UTC; last symptom at {last}. Without traffic it is unknown whether it goes on."
+                "since {from} UTC{older}; last symptom at {last}. Without traffic it is unknown whether it goes on."
             ),
         ),
         Stage::Unfinished => (
             format!("ONGOING when {} ended, {level}", words::observation(record)),
             true,
-            format!("since {from} UTC ({so_far} until then{}).", quiet(record)),
+            format!(
+                "since {from} UTC{older} ({so_far} until then{}).",
+                quiet(record)
+            ),
         ),
         Stage::EndNotSeen => (
             format!("OVER, end not seen, was {level}"),
             false,
             format!(
-                "from {from} UTC; last symptom at {last}. {} ended {so_far} after the onset, while the incident was \
+                "from {from} UTC{older}; last symptom at {last}. {} ended {so_far} after the onset, while the incident was \
                  open; when it went on there was no symptom.",
                 sentence(words::observation(record))
             ),
@@ -74,6 +84,15 @@ pub fn status(record: &Record) -> Status {
         is_ongoing,
         level: record.level,
         text: format!("{time} {}", impact(record)),
+    }
+}
+
+/// That it may be older than what was seen of it.
+fn older(record: &Record) -> &'static str {
+    match (words::may_be_older(record), record.placed) {
+        (false, _) => "",
+        (true, Placed::Live) => " or before, as the observation began then",
+        (true, Placed::Given | Placed::Assumed) => " or before, as the capture begins there",
     }
 }
 

@@ -126,7 +126,7 @@ fn blocks(text: &mut String, blocks: &[Block]) {
             } => {
                 text.push_str(&plot::figure(*step_ms, points, *marks));
                 line!(text, "<details>\n<summary>The same in numbers</summary>");
-                table(text, &series(points));
+                table(text, &series(*step_ms, points));
                 line!(text, "</details>");
             }
         }

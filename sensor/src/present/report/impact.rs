@@ -3,7 +3,7 @@
 use super::super::number::{
     self, count, counted, milliseconds, part_of, percent, rate, share, span, were,
 };
-use super::super::words::finding;
+use super::super::words::{self, finding};
 use super::useful::{asked_again, is_error, too_big, useful};
 use crate::detect::RULES;
 use crate::detect::Rule;
@@ -89,7 +89,7 @@ fn beside(rule: Rule, symptom: &SymptomRecord, record: &Record) -> Option<String
             [0, ..] => detail(),
             [syns, accepted, _] => Some(format!(
                 "{} accepted; {} truncated.",
-                part_of(accepted, syns, "TCP connection attempt"),
+                part_of(accepted, syns, "SYN"),
                 were(during.truncated, "answer")
             )),
         },
@@ -144,6 +144,7 @@ fn answered(record: &Record) -> String {
         waiting => format!(", {} more pending", count(waiting)),
     };
     let usually = |share: Option<String>| {
+        let share = share.filter(|_| !words::may_be_older(record));
         share.map_or_else(String::new, |share| {
             format!(
                 "; in the {} s before, {share}",

@@ -11,7 +11,7 @@ use crate::incident::record::Record;
 use crate::incident::series::Point;
 
 /// Rows of the series.
-pub(super) const ROWS: usize = 30;
+pub(super) const ROWS: u64 = 30;
 
 /// Adds a line. Writing to a string cannot fail.
 macro_rules! line {
@@ -66,7 +66,9 @@ fn add(text: &mut String, section: &Section) {
                 }
             }
             Block::Table(rows) => table(text, rows),
-            Block::Series { points, .. } => table(text, &series(points)),
+            Block::Series {
+                step_ms, points, ..
+            } => table(text, &series(*step_ms, points)),
         }
     }
 }
@@ -80,8 +82,27 @@ fn table(text: &mut String, rows: &[Vec<String>]) {
     }
 }
 
+/// Rows of equal length in time; of what nothing is known, there is none.
+fn rows_of(points: &[Point], step_ms: u64) -> Vec<Point> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
+        return Vec::new();
+    };
+    let step_ms = step_ms.max(1);
+    let steps = (last.at_ms - first.at_ms) / step_ms + 1;
+    let row_ms = steps.div_ceil(ROWS) * step_ms;
+    let mut rows: Vec<Point> = Vec::new();
+    for point in points {
+        let at_ms = first.at_ms + (point.at_ms - first.at_ms) / row_ms * row_ms;
+        match rows.last_mut() {
+            Some(row) if row.at_ms == at_ms => row.add(point),
+            _ => rows.push(Point { at_ms, ..*point }),
+        }
+    }
+    rows
+}
+
 /// The series as a table, with no more rows than a page has.
-pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
+pub(super) fn series(step_ms: u64, points: &[Point]) -> Vec<Vec<String>> {
     let mut head = vec![
         "from",
         "queries",
@@ -96,10 +117,7 @@ pub(super) fn series(points: &[Point]) -> Vec<Vec<String>> {
         head.extend(["SYN", "SYN-ACK"]);
     }
     let mut rows = vec![head.into_iter().map(String::from).collect()];
-    let together = points.len().div_ceil(ROWS).max(1);
-    for chunk in points.chunks(together) {
-        let mut sum = chunk[0];
-        chunk[1..].iter().for_each(|point| sum.add(point));
+    for sum in rows_of(points, step_ms) {
         let mut row = vec![
             clock(sum.at_ms).chars().take(8).collect(),
             count(sum.queries),

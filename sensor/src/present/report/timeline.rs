@@ -83,10 +83,13 @@ fn began(record: &Record, symptom: &SymptomRecord, detects: bool) -> String {
     } else {
         String::new()
     };
+    // When it became worse is told by itself.
+    let level = match symptom.worst_since_ms {
+        Some(_) => String::new(),
+        None => format!(" ({})", symptom.level.name()),
+    };
     format!(
-        "{detected}{}; at its worst ({}) {}",
-        symptom.title,
-        symptom.level.name(),
-        symptom.detail
+        "{detected}{}{level}; at its worst {}",
+        symptom.title, symptom.detail
     )
 }

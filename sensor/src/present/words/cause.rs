@@ -58,7 +58,9 @@ pub fn meaning(cause: Cause) -> &'static str {
         Cause::FirewallDrops => "A packet filter silently drops queries or answers.",
         Cause::HostDown => "The server's host does not answer on its own network.",
         Cause::NetworkPathDown => "A link or route between clients and server is broken.",
-        Cause::PacketLoss => "Packets are lost on the path; the server itself answers normally.",
+        Cause::PacketLoss => {
+            "Packets are lost on the path, or some queries at the server; what it answers comes as fast as ever."
+        }
         Cause::ConnectionTracking => {
             "A connection-tracking table on the path or the host drops part of the packets."
         }

@@ -211,7 +211,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
                 [0, ..] => (*syns, *accepted),
                 [syns, accepted, _] => (syns, accepted),
             };
-            let part = part_of(accepted, syns, "TCP connection attempt");
+            let part = part_of(accepted, syns, "SYN");
             match accepted {
                 0 => format!("{part} to the server was accepted."),
                 _ => format!("Only {part} to the server were accepted."),
