@@ -35,6 +35,8 @@ struct Tally {
     all: f32,
     rcodes: [f32; 16],
     slow: f32,
+    /// Something that it sent to be kept, an update or the like, was taken.
+    keeps: bool,
 }
 
 /// See the module.
@@ -63,6 +65,7 @@ impl Told {
         tally.all += 1.0;
         tally.rcodes[usize::from(answer.rcode & 15)] += 1.0;
         tally.slow += f32::from(u8::from(is_slow));
+        tally.keeps |= dossier.opcode != 0 && usize::from(answer.rcode) == NOERROR;
     }
 
     /// The share of the answers that is usually slow.
@@ -76,6 +79,12 @@ impl Told {
     pub fn is_served(&self, client: &ServerKey) -> bool {
         let served = |tally: &Tally| tally.rcodes[NOERROR] + tally.rcodes[NXDOMAIN] > 0.0;
         self.clients.get(client).is_some_and(served)
+    }
+
+    /// Whether updates of a client, or the like, were ever taken.
+    #[must_use]
+    pub fn takes_updates(&self, client: &ServerKey) -> bool {
+        self.clients.get(client).is_some_and(|tally| tally.keeps)
     }
 
     /// Whether what these clients are usually told makes up most of the answers of which `is` holds: then it is other

@@ -27,11 +27,14 @@ const SPANS: [Duration; 5] = [
 ];
 /// The newest answers, of which some must still say it.
 const FEW: u64 = 5;
-/// Where so few answers in a minute or less all say it, to so many names that used to be answered, that is enough.
-const ALL: u64 = 8;
-const SOME_NAMES: usize = 2;
+/// Where so few answers in a minute or less all say it, to so many questions that used to be answered, that is enough.
+const ALL: u64 = 10;
+const QUESTIONS: usize = 2;
+const HARDLY_ANY: f64 = 0.1;
 /// Names that do not exist are asked for every day, and by more clients on some: most answers have to say so.
 const MOST: f64 = 0.5;
+/// A share of SERVFAIL that is no everyday one, where nothing is usual yet.
+const AT_FIRST: f64 = 0.3;
 /// Different names that are denied and used to be answered: one may have been removed on purpose.
 const NAMES: usize = 5;
 /// A few that are asked for by many, and what part of all that is at least: one zone of several.
@@ -46,6 +49,9 @@ const NEARLY_ALL: f64 = 0.9;
 const STRANGE: f64 = 0.8;
 /// What an update required is not so: YXDOMAIN, YXRRSET and NXRRSET (RFC 2136, 2.2), which a DHCP server asks for.
 const PREREQUISITES: RangeInclusive<usize> = 6..=8;
+/// Of the usual answers far fewer are left, and as many that say it as ever.
+const GONE: f64 = 0.6;
+const AS_MANY: f64 = 1.2;
 /// Where NOERROR answers have fallen to this share of their usual rate, something else is answered instead.
 const INSTEAD: f64 = 0.6;
 
@@ -97,13 +103,16 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let lower = interval::lower(float(some), float(all));
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual; so is anything but a name error to all who ask.
-            let absolute =
-                lower > MOST && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
+            let nothing_known = usual.count() < float(limits.rcode_answers) && rcode == SERVFAIL;
+            let absolute = lower > if nothing_known { AT_FIRST } else { MOST }
+                && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
             let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
-            let unusual = lower > warning && !is_as_ever(facts, rcode);
+            let unusual = lower > warning
+                && !is_as_ever(facts, rcode)
+                && !others_have_gone(facts, span, rcode);
             let fires =
                 enough && instead && (unusual || absolute) && !only_keepers_are_told(facts, rcode);
             let shift = Shift {
@@ -142,19 +151,21 @@ fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
     let all = count(&span.counters);
     let says_it = |rcode: &usize| all >= ALL && span.counters.answers_by_rcode[*rcode] == all;
     let rcode = (NOERROR + 1..16).find(says_it)?;
-    let names: BTreeSet<_> = facts
+    let questions: BTreeSet<_> = facts
         .asked_in(LONG)
         .filter(|dossier| {
             let answer = dossier.answer();
             answer.is_some_and(|answer| usize::from(answer.rcode) == rcode)
         })
         .filter(|dossier| facts.state.names.used_to_be_answered(dossier))
-        .filter_map(|dossier| dossier.question.as_ref().map(|question| &question.name))
+        .filter_map(|dossier| dossier.question.as_ref())
+        .map(|question| (&question.name, question.qtype))
         .collect();
+    // What is known need be no more than what is seen: nearly none of so many.
     let usual = &facts.state.usual.rcodes[rcode];
-    let warning = facts.alarm_share(MOST, usual);
-    let is_sure = interval::lower(float(all), float(all)) > warning;
-    (is_sure && names.len() >= SOME_NAMES && !is_as_ever(facts, rcode)).then(|| Shift {
+    let is_sure = usual.count() >= float(ALL) && usual.mean().is_some_and(|mean| mean < HARDLY_ANY);
+    let warning = MOST;
+    (is_sure && questions.len() >= QUESTIONS && !is_as_ever(facts, rcode)).then(|| Shift {
         rcode,
         share: 1.0,
         usual: usual.mean(),
@@ -162,6 +173,20 @@ fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
         fires: true,
         answers: all,
     })
+}
+
+/// Whether no more are told so than ever were, of far fewer: what was answered well is not asked for any more, as a cache
+/// in front of it knows that.
+fn others_have_gone(facts: &Facts<'_>, span: &Span, rcode: usize) -> bool {
+    let usual = &facts.state.usual.rcodes[rcode];
+    let (Some(rate), Some(share)) = (facts.usual_rate(), usual.mean()) else {
+        return false;
+    };
+    let seconds = span.elapsed.as_secs_f64();
+    let told = float(span.counters.answers_by_rcode[rcode]);
+    let all: u64 = span.counters.answers_by_rcode.iter().sum();
+    let usually = rate * share * seconds;
+    float(all) < GONE * rate * seconds && told <= AS_MANY * usually + 2.0 * usually.sqrt()
 }
 
 /// Whether those who are told so are those who always are: the others have gone, or ask less.
@@ -178,17 +203,24 @@ fn is_as_ever(facts: &Facts<'_>, rcode: usize) -> bool {
 }
 
 /// Whether nearly all that is told so asks for nothing: updates and the like, of which the first may be refused so that a
-/// signed one follows (RFC 3645, 3.1).
+/// signed one follows (RFC 3645, 3.1). Not where those who send them are used to have them taken, and none is.
 fn only_keepers_are_told(facts: &Facts<'_>, rcode: usize) -> bool {
-    let (mut keepers, mut told) = (0, 0);
+    let (mut keepers, mut told, mut taken, mut used_to_be) = (0, 0, 0, 0);
     for dossier in facts.asked_in(LONG) {
-        let answer = dossier.answer();
-        if answer.is_some_and(|answer| usize::from(answer.rcode) == rcode) {
+        let Some(answer) = dossier.answer() else {
+            continue;
+        };
+        let keeps = u64::from(dossier.opcode != 0);
+        if usize::from(answer.rcode) == rcode {
             told += 1;
-            keepers += u64::from(dossier.opcode != 0);
+            keepers += keeps;
+            used_to_be += keeps & u64::from(facts.state.told.takes_updates(&dossier.client));
+        } else if usize::from(answer.rcode) == NOERROR {
+            taken += keeps;
         }
     }
-    share(keepers, told) >= NEARLY_ALL
+    let are_lost = taken == 0 && share(used_to_be, keepers) > MOST;
+    share(keepers, told) >= NEARLY_ALL && !are_lost
 }
 
 /// Whether nobody was ever served, and several clients keep asking: strangers that are refused go away.

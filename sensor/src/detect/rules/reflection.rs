@@ -1,4 +1,4 @@
-//! Large responses to somebody who did not ask: servers are asked in our name.
+//! Responses to somebody who did not ask: servers are asked in our name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -93,12 +93,14 @@ pub fn read(facts: &NetworkFacts<'_>) -> Reading {
     let Some(unasked) = unasked else {
         return reading;
     };
+    // What this host asks passes here: what comes to it from several servers nobody asked for.
+    let is_sure = facts.place.addresses.contains(&unasked.victim) && unasked.servers > 1;
     if facts.place.one_direction {
         return reading.unknown("only one direction of the traffic is seen");
     }
     reading
         .graded()
-        .only_if(unasked.share >= limits.unmatched_share && unasked.bytes >= LARGE)
+        .only_if(unasked.share >= limits.unmatched_share && (unasked.bytes >= LARGE || is_sure))
         .saying(|| {
             format!(
                 "{} gets {rate:.0} responses a second that it did not ask for, {} of all, {:.0} bytes each, from {}",

@@ -12,6 +12,9 @@ use crate::detect::rule::Rule;
 /// The rate is that of the last two seconds.
 const SPAN: Duration = Duration::from_secs(2);
 
+/// What is no more than usual, with what passes by chance.
+const MORE: f64 = 1.2;
+
 /// See the module.
 pub fn read(facts: &Facts<'_>) -> Reading {
     let limits = facts.limits;
@@ -20,7 +23,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     let rate = span.rate(syns);
     let usual = facts.state.usual.syns.after(limits.learning);
     let warning = limits.syn_rate.max(limits.syn_rise * usual.unwrap_or(0.0));
-    let explained = span.counters.truncated * 2 >= syns;
+    let accepted = span.counters.tcp[TcpEvent::SynAck.index()];
+    // Clients that ask over TCP instead: together there is no more than usual, and all of them are served.
+    let asked = span.rate(span.counters.queries) + rate;
+    let usually = facts.usual_rate().unwrap_or(0.0) + usual.unwrap_or(0.0);
+    let instead = accepted * 10 >= syns * 9 && asked <= MORE * usually;
+    let explained = span.counters.truncated * 2 >= syns || instead;
     Reading::new(
         Rule::SynFlood,
         Unit::PerSecond,
@@ -32,7 +40,7 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     .graded()
     .only_if(!explained)
     .saying(|| {
-        let accepted = span.rate(span.counters.tcp[TcpEvent::SynAck.index()]);
+        let accepted = span.rate(accepted);
         format!("{rate:.0} SYNs a second, {accepted:.0} of them accepted")
     })
 }

@@ -96,6 +96,7 @@ pub fn find(
 ) -> Option<Contrast> {
     let mut values: BTreeMap<(Property, String), Side> = BTreeMap::new();
     let mut networks: BTreeMap<Prefix, Side> = BTreeMap::new();
+    let mut clients: BTreeMap<Prefix, Side> = BTreeMap::new();
     let mut all = Side::default();
     for dossier in dossiers {
         let Some(failed) = failed(dossier) else {
@@ -111,6 +112,7 @@ pub fn find(
         };
         add(&mut all);
         add(networks.entry(Prefix::network(dossier.client)).or_default());
+        add(clients.entry(Prefix::host(dossier.client)).or_default());
         if own(&dossier.client) {
             add(values
                 .entry((Property::ThisHost, "this host".into()))
@@ -144,8 +146,12 @@ pub fn find(
     if all.failed < ENOUGH || all.fine < ENOUGH {
         return None;
     }
-    if let Some((value, side)) = together(&networks) {
-        values.insert((Property::ClientNetwork, value), side);
+    // A few clients of a network, where that is not it: each by more than a query or two.
+    let many = NETWORKS.max(networks.len() / 3);
+    for (groups, most, least) in [(&networks, many, 0), (&clients, NETWORKS, ENOUGH)] {
+        if let Some((value, side)) = together(groups, most, least) {
+            values.insert((Property::ClientNetwork, value), side);
+        }
     }
     values
         .into_iter()
@@ -163,13 +169,15 @@ pub fn find(
 }
 
 /// The networks that hold most failures and hardly anything else, taken together.
-fn together(networks: &BTreeMap<Prefix, Side>) -> Option<(String, Side)> {
+fn together(networks: &BTreeMap<Prefix, Side>, most: usize, least: u64) -> Option<(String, Side)> {
     let mut failing: Vec<(&Prefix, &Side)> = networks
         .iter()
-        .filter(|(_, side)| share(side.failed, side.failed + side.fine) >= INSIDE)
+        .filter(|(_, side)| {
+            side.failed >= least && share(side.failed, side.failed + side.fine) >= INSIDE
+        })
         .collect();
     failing.sort_by_key(|(network, side)| (Reverse(side.failed), **network));
-    if failing.is_empty() || failing.len() > NETWORKS.max(networks.len() / 3) {
+    if failing.is_empty() || failing.len() > most {
         return None;
     }
     let mut sum = Side::default();
