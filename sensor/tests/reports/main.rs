@@ -147,7 +147,7 @@ fn none_is_a_word() {
     }];
     assert_eq!(
         finding::sentence(&record.findings[0], &record),
-        "None of 250 TCP connection attempts to the server was accepted."
+        "None of 250 SYNs to the server was accepted."
     );
 }
 

@@ -14,6 +14,7 @@ use crate::detect::rcode::{NOERROR, NXDOMAIN, REFUSED, SERVFAIL};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
 use crate::detect::told::What;
+use crate::detect::usual::Share;
 use crate::measure::counted::counted;
 use crate::measure::dossier::Dossier;
 
@@ -104,15 +105,21 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
             let instead = rcode != NXDOMAIN || answers_instead(facts, span);
             // SERVFAIL to most is a failure, whatever is usual; so is anything but a name error to all who ask.
             let nothing_known = usual.count() < float(limits.rcode_answers) && rcode == SERVFAIL;
-            let absolute = lower > if nothing_known { AT_FIRST } else { MOST }
+            let whatever = if nothing_known { AT_FIRST } else { MOST };
+            let absolute = lower > whatever
                 && (rcode == SERVFAIL || rcode != NXDOMAIN && nobody_is_served(facts));
+            let warning = if absolute {
+                warning.min(whatever)
+            } else {
+                warning
+            };
             if newest.is_none_or(|newest| newest.counters.answers_by_rcode[rcode] == 0) {
                 continue;
             }
             let enough = all >= limits.rcode_answers && some >= limits.rcode_answers / 2;
             let unusual = lower > warning
                 && !is_as_ever(facts, rcode)
-                && !others_have_gone(facts, span, rcode);
+                && !others_have_gone(facts, some, all, span.elapsed, usual);
             let fires =
                 enough && instead && (unusual || absolute) && !only_keepers_are_told(facts, rcode);
             let shift = Shift {
@@ -177,16 +184,19 @@ fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
 
 /// Whether no more are told so than ever were, of far fewer: what was answered well is not asked for any more, as a cache
 /// in front of it knows that.
-fn others_have_gone(facts: &Facts<'_>, span: &Span, rcode: usize) -> bool {
-    let usual = &facts.state.usual.rcodes[rcode];
+fn others_have_gone(
+    facts: &Facts<'_>,
+    told: u64,
+    all: u64,
+    elapsed: Duration,
+    usual: &Share,
+) -> bool {
     let (Some(rate), Some(share)) = (facts.usual_rate(), usual.mean()) else {
         return false;
     };
-    let seconds = span.elapsed.as_secs_f64();
-    let told = float(span.counters.answers_by_rcode[rcode]);
-    let all: u64 = span.counters.answers_by_rcode.iter().sum();
+    let seconds = elapsed.as_secs_f64();
     let usually = rate * share * seconds;
-    float(all) < GONE * rate * seconds && told <= AS_MANY * usually + 2.0 * usually.sqrt()
+    float(all) < GONE * rate * seconds && float(told) <= AS_MANY * usually + 2.0 * usually.sqrt()
 }
 
 /// Whether those who are told so are those who always are: the others have gone, or ask less.
@@ -282,7 +292,9 @@ fn denied(facts: &Facts<'_>) -> Option<Shift> {
         facts.limits.rcode_share.warning
     };
     let warning = facts.alarm_share(least, usual);
-    let enough = counted >= facts.limits.rcode_answers && (of_many || names.len() >= NAMES);
+    let enough = counted >= facts.limits.rcode_answers
+        && (of_many || names.len() >= NAMES)
+        && !others_have_gone(facts, some, all, LONG, usual);
     (counted != 0).then(|| Shift {
         rcode: NXDOMAIN,
         share: share(some, counted),

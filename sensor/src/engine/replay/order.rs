@@ -40,7 +40,7 @@ pub(super) struct Order {
     /// In the order of time, as long as the clock is not set back.
     waiting: VecDeque<Waiting>,
     /// How many of them were read since the clock was last set back.
-    in_order: usize,
+    unbroken: usize,
     latest: Duration,
     disorder: Disorder,
 }
@@ -54,7 +54,7 @@ impl Order {
     /// Takes it.
     pub fn pop(&mut self) -> Option<Waiting> {
         let first = self.waiting.pop_front()?;
-        self.in_order = self.in_order.min(self.waiting.len());
+        self.unbroken = self.unbroken.min(self.waiting.len());
         Some(first)
     }
 
@@ -84,7 +84,7 @@ impl Order {
         // Far behind, the clock was set back: then what follows is of another time.
         let behind = self.latest.saturating_sub(frame.order);
         let is_set_back = behind > DISORDER;
-        self.in_order = if is_set_back { 1 } else { self.in_order + 1 };
+        self.unbroken = if is_set_back { 1 } else { self.unbroken + 1 };
         if behind.is_zero() || is_set_back {
             self.latest = frame.order;
             self.waiting.push_back(frame);
@@ -92,7 +92,7 @@ impl Order {
         }
         self.disorder.frames += 1;
         self.disorder.most = self.disorder.most.max(behind);
-        let first = self.waiting.len() + 1 - self.in_order;
+        let first = self.waiting.len() + 1 - self.unbroken;
         let at = self.place_of(frame.order, first);
         self.waiting.insert(at, frame);
     }

@@ -19,7 +19,7 @@ struct Part<'r> {
 
 /// See the module.
 pub(super) struct Parts<'r> {
-    parts: Vec<Part<'r>>,
+    open: Vec<Part<'r>>,
     /// Captures that begin later, the last first: opened when it is their turn.
     later: Vec<(Duration, PathBuf)>,
     skipped: BTreeMap<Unread, u64>,
@@ -29,7 +29,7 @@ impl<'r> From<Capture<'r>> for Parts<'r> {
     fn from(capture: Capture<'r>) -> Self {
         let next = None;
         Self {
-            parts: vec![Part { capture, next }],
+            open: vec![Part { capture, next }],
             later: Vec::new(),
             skipped: BTreeMap::new(),
         }
@@ -58,7 +58,7 @@ impl Parts<'static> {
 impl Parts<'_> {
     /// Bytes that were read of the only capture so far; `None` of several.
     pub fn progress(&self) -> Option<Arc<AtomicU64>> {
-        match (&self.parts[..], &self.later[..]) {
+        match (&self.open[..], &self.later[..]) {
             ([part], []) => Some(part.capture.progress()),
             _ => None,
         }
@@ -67,7 +67,7 @@ impl Parts<'_> {
     /// Frames that were skipped so far because of their interface.
     pub fn skipped(&self) -> BTreeMap<Unread, u64> {
         let mut sum = self.skipped.clone();
-        for part in &self.parts {
+        for part in &self.open {
             for (why, count) in part.capture.skipped() {
                 *sum.entry(*why).or_default() += count;
             }
@@ -81,7 +81,7 @@ impl Parts<'_> {
         held: Box<Held>,
         latest: Duration,
     ) -> Result<Option<Waiting>, CaptureError> {
-        if let ([part], []) = (&mut self.parts[..], &self.later[..]) {
+        if let ([part], []) = (&mut self.open[..], &self.later[..]) {
             // The last of several may have read one already.
             if let Some(next) = part.next.take() {
                 return Ok(Some(next));
@@ -89,15 +89,15 @@ impl Parts<'_> {
             return part.read(held, latest);
         }
         let next = |part: &Part<'_>| part.next.as_ref().map(|next| next.order);
-        let earliest = (0..self.parts.len()).filter(|at| next(&self.parts[*at]).is_some());
-        let Some(at) = earliest.min_by_key(|at| next(&self.parts[*at])) else {
+        let earliest = (0..self.open.len()).filter(|at| next(&self.open[*at]).is_some());
+        let Some(at) = earliest.min_by_key(|at| next(&self.open[*at])) else {
             return Ok(None);
         };
-        let frame = self.parts[at].next.take();
+        let frame = self.open[at].next.take();
         let order = frame.as_ref().map_or(latest, |frame| frame.order);
-        self.parts[at].next = self.parts[at].read(held, order)?;
-        if self.parts[at].next.is_none() {
-            let part = self.parts.swap_remove(at);
+        self.open[at].next = self.open[at].read(held, order)?;
+        if self.open[at].next.is_none() {
+            let part = self.open.swap_remove(at);
             for (why, count) in part.capture.skipped() {
                 *self.skipped.entry(*why).or_default() += count;
             }
@@ -111,13 +111,13 @@ impl Parts<'_> {
         if self.later.is_empty() {
             return Ok(());
         }
-        for part in &mut self.parts {
+        for part in &mut self.open {
             if part.next.is_none() {
                 part.next = part.read(Box::default(), Duration::ZERO)?;
             }
         }
         loop {
-            let next = self.parts.iter().filter_map(|part| part.next.as_ref());
+            let next = self.open.iter().filter_map(|part| part.next.as_ref());
             let next = next.map(|next| next.order).min();
             let Some((begins, path)) = self.later.pop() else {
                 return Ok(());
@@ -131,7 +131,7 @@ impl Parts<'_> {
                 next: None,
             };
             part.next = part.read(Box::default(), begins)?;
-            self.parts.push(part);
+            self.open.push(part);
         }
     }
 }

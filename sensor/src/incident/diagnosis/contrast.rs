@@ -19,6 +19,8 @@ use crate::measure::sketch::Prefix;
 const OF_FAILURES: f64 = 0.9;
 /// Share of those that have the property that fail.
 const INSIDE: f64 = 0.7;
+/// The same where it was told before: what comes and goes is fine in between.
+const STILL: f64 = 0.2;
 /// Share of the others that is answered.
 const REST: f64 = 0.9;
 /// Failures, and others, that it takes.
@@ -84,7 +86,7 @@ struct Side {
 }
 
 /// Looks for it. `failed` tells whether a dossier is ill in this way, `None` where that is not known;
-/// the share of `usual` is all day.
+/// the share of `usual` is all day. `told` is what was found before.
 #[must_use]
 pub fn find(
     dossiers: &[&Dossier],
@@ -93,6 +95,7 @@ pub fn find(
     large: &dyn Fn(&Question) -> bool,
     failed: &dyn Fn(&Dossier) -> Option<bool>,
     (ill, usual): (Ill, f64),
+    told: Option<&Contrast>,
 ) -> Option<Contrast> {
     let mut values: BTreeMap<(Property, String), Side> = BTreeMap::new();
     let mut networks: BTreeMap<Prefix, Side> = BTreeMap::new();
@@ -153,9 +156,29 @@ pub fn find(
             values.insert((Property::ClientNetwork, value), side);
         }
     }
+    if let Some(told) = told.filter(|told| told.property == Property::ClientNetwork) {
+        let sides = networks.iter().chain(&clients);
+        let sides =
+            sides.filter(|(group, _)| told.value.split(", ").any(|one| one == prefix(group)));
+        let side = sides.fold(Side::default(), |sum, (_, side)| Side {
+            failed: sum.failed + side.failed,
+            fine: sum.fine + side.fine,
+        });
+        values.insert((told.property, told.value.clone()), side);
+    }
+    let is_told = |property: Property, value: &String| {
+        told.is_some_and(|told| told.property == property && told.value == *value)
+    };
     values
         .into_iter()
-        .filter_map(|((property, value), side)| separate(property, value, side, all, (ill, usual)))
+        .filter_map(|((property, value), side)| {
+            let least = if is_told(property, &value) {
+                STILL
+            } else {
+                INSIDE
+            };
+            separate(property, value, side, all, (ill, usual, least))
+        })
         .min_by_key(|(contrast, many)| {
             // Of two that hold the same queries: what explains most, and the deeper zone.
             let depth = match contrast.property {
@@ -201,7 +224,7 @@ fn separate(
     value: String,
     side: Side,
     all: Side,
-    (ill, usual): (Ill, f64),
+    (ill, usual, least): (Ill, f64, f64),
 ) -> Option<(Contrast, u64)> {
     let outside = Side {
         failed: all.failed - side.failed,
@@ -220,7 +243,7 @@ fn separate(
     let inside = float(side.failed);
     let separates = inside >= OF_FAILURES * (inside + beside.max(0.0))
         && contrast.rest_ok >= REST
-        && share(side.failed, side.failed + side.fine) >= INSIDE
+        && share(side.failed, side.failed + side.fine) >= least
         && side.failed >= ENOUGH
         && outside.fine >= ENOUGH;
     separates.then_some((contrast, side.failed + side.fine))
@@ -260,6 +283,7 @@ mod tests {
             &|_| false,
             failed,
             (Ill::Fails, usual),
+            None,
         )
     }
 

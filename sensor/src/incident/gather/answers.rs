@@ -93,6 +93,7 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
             &large,
             &fails,
             (ill, usually.unwrap_or(0.0)),
+            case.told,
         )
         // The time that an answer takes says nothing of its way: that is the server's, or that of those it asks.
         .filter(|contrast| ill != Ill::Slow || contrast.property == Property::NameBelow)

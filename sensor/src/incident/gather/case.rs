@@ -5,6 +5,7 @@ use std::time::Duration;
 use sensor_common::server::ServerKey;
 
 use super::super::chronology::Came;
+use super::super::diagnosis::Contrast;
 use super::super::evidence::Evidence;
 use crate::detect::{Detector, Facts, Rule, Subject, Vantage};
 use crate::host::probe::Verified;
@@ -35,6 +36,8 @@ pub struct Case<'a> {
     pub also: &'a [ServerKey],
     /// What was counted and sampled.
     pub evidence: &'a Evidence,
+    /// What its failures were found to have in common.
+    pub told: Option<&'a Contrast>,
     /// What the sensor's own probe said.
     pub verified: Option<&'a Verified>,
 }

@@ -83,6 +83,7 @@ fn asked_again(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
             &large,
             &is_again,
             (Ill::Fails, 0.0),
+            case.told,
         )
     };
     let common = common.filter(|common| common.property == Property::ClientNetwork);

@@ -211,6 +211,7 @@ impl Incident {
             is_over: self.symptoms.level().is_none(),
             also: &self.also,
             evidence: &self.evidence,
+            told: self.verdict.contrast(),
             verified: self.verified.as_ref(),
         };
         let findings = collect::findings(&case, detector);

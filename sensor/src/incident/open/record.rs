@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::super::diagnosis::Finding;
 use super::super::record::{About, Clients, Record, SCHEMA, Sampling, SymptomRecord};
 use super::incident::Incident;
 use crate::detect::Subject;
@@ -22,14 +21,7 @@ impl Incident {
             .map(|client| Prefix::network(*client))
             .collect();
         networks.dedup();
-        let affects = self
-            .verdict
-            .findings
-            .iter()
-            .find_map(|finding| match finding {
-                Finding::Contrast(contrast) => Some(contrast.clone()),
-                _ => None,
-            });
+        let affects = self.verdict.contrast().cloned();
         let record = Record {
             schema: SCHEMA,
             kind: "incident".into(),

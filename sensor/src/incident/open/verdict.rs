@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use super::super::diagnosis::{Cause, Finding, Ranked, rank};
+use super::super::diagnosis::{Cause, Contrast, Finding, Ranked, rank};
 
 /// The likely cause is told anew where it has been another for so long.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -23,6 +23,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What its failures have in common.
+    pub fn contrast(&self) -> Option<&Contrast> {
+        self.findings.iter().find_map(|found| match found {
+            Finding::Contrast(contrast) => Some(contrast),
+            _ => None,
+        })
+    }
+
     /// Weighs the findings of now. What is seen in the newest packets alone is kept where the incident does not go on.
     pub fn weigh(&mut self, mut findings: Vec<Finding>, goes_on: bool) {
         if !goes_on {

@@ -275,8 +275,8 @@ pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
             dig("+bufsize=1232 +tries=1")
         ),
         format!(
-            "{}: let no answer over UDP be larger than 1232 bytes (BIND `max-udp-size 1232;`, Unbound and Knot `max-udp-size: 1232` and \
-             `udp-max-payload: 1232`) and reload.",
+            "{}: let no answer over UDP be larger than 1232 bytes (BIND `max-udp-size 1232;`, Unbound `max-udp-size: 1232`, \
+             Knot `udp-max-payload: 1232`) and reload.",
             place.there()
         ),
         format!(

@@ -59,7 +59,7 @@ pub fn meaning(cause: Cause) -> &'static str {
         Cause::HostDown => "The server's host does not answer on its own network.",
         Cause::NetworkPathDown => "A link or route between clients and server is broken.",
         Cause::PacketLoss => {
-            "Packets are lost on the path, or some queries at the server; what it answers comes as fast as ever."
+            "Packets are lost between the clients and the service; what it answers comes as fast as ever."
         }
         Cause::ConnectionTracking => {
             "A connection-tracking table on the path or the host drops part of the packets."

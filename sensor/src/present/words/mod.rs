@@ -113,7 +113,7 @@ pub fn observation(record: &Record) -> &'static str {
 /// Whether it may have begun before anything was seen: nothing is known of more than a moment before its onset.
 #[must_use]
 pub fn may_be_older(record: &Record) -> bool {
-    record.before.seconds < 3.0
+    record.server.is_some() && record.before.seconds < 3.0
 }
 
 /// The watched DNS ports: `53`, `53 or 8053`.
