@@ -193,6 +193,13 @@ impl Tracker {
             return true;
         }
         // Upstreams are told with the server that asks them.
+        if self
+            .open
+            .values()
+            .any(|incident| incident.is_failed_by(&key))
+        {
+            return true;
+        }
         let asks = |server: &ServerKey| failing_upstreams(server, detector, now).contains(&key);
         let resolvers: Vec<ServerKey> = detector
             .servers()

@@ -4,6 +4,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::super::change::Change;
+use super::super::diagnosis::Finding;
 use super::super::evidence::outcomes::Known;
 use super::super::gather::case::Case;
 use super::super::gather::collect;
@@ -215,6 +216,11 @@ impl Incident {
             verified: self.verified.as_ref(),
         };
         let findings = collect::findings(&case, detector);
+        for found in &findings {
+            if let Finding::UpstreamFails { upstreams } = found {
+                self.upstreams.extend(upstreams.iter().cloned());
+            }
+        }
         self.verdict.weigh(findings, goes_on);
     }
 

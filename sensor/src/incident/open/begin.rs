@@ -1,5 +1,6 @@
 //! How an incident begins: with what is known from before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::evidence::Evidence;
@@ -76,6 +77,7 @@ impl Incident {
             evidence,
             verified: None,
             also: Vec::new(),
+            upstreams: BTreeSet::new(),
             probed: None,
             verdict: Verdict::default(),
             since_then: Span::empty(now),

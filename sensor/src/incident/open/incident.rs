@@ -1,5 +1,6 @@
 //! An incident that goes on: what is known of it, and how much it matters.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -14,6 +15,7 @@ use crate::detect::history::Span;
 use crate::detect::{Level, Subject, Vantage};
 use crate::host::facts::HostSum;
 use crate::host::probe::Verified;
+use crate::measure::address::ip;
 
 /// An incident lasts at least so long.
 pub const SHORTEST: Duration = Duration::from_mins(1);
@@ -39,6 +41,8 @@ pub struct Incident {
     pub verified: Option<Verified>,
     /// Other servers that failed in the same moment for the same clients.
     pub(super) also: Vec<ServerKey>,
+    /// Addresses of servers that it asks itself and that failed it, since it began.
+    pub(super) upstreams: BTreeSet<String>,
     pub(super) probed: Option<Duration>,
     pub(super) verdict: Verdict,
     /// Since the last tick in which a rule fired: it is of the incident if one fires again, else of the
@@ -62,6 +66,12 @@ impl Incident {
     pub fn end(&mut self, stage: Stage, now: Duration) {
         self.stage = stage;
         self.ended = Some(now);
+    }
+
+    /// Whether another server failed this one: asked less and less, it is part of the incident still.
+    #[must_use]
+    pub fn is_failed_by(&self, upstream: &ServerKey) -> bool {
+        self.upstreams.contains(&ip(upstream).to_string())
     }
 
     /// Whether it has ended.
