@@ -89,13 +89,13 @@ fn probes_are_counted_beside_their_class_alone(engine: &mut Clocked) {
 }
 
 #[test]
-fn on_the_host() {
+fn the_host_tells_probes_from_clients() {
     probes_are_counted_beside_their_class_alone(&mut Clocked::with_probes(PORT, false));
 }
 
 #[test]
 #[ignore = "needs a kernel"]
-fn in_the_kernel() {
+fn the_kernel_tells_probes_from_clients() {
     probes_are_counted_beside_their_class_alone(&mut Clocked::with_probes(PORT, true));
 }
 
