@@ -441,7 +441,7 @@ fn serving() -> u64 {
     times.sum()
 }
 
-/// The goal is 2 %, of a processor that is fast (PERFORMANCE.md); the same program takes 1.6 to 3.2 % on one machine at different
+/// The goal is 2 %, of a processor that is fast (PERFORMANCE.md); the same program takes 2.2 to 3.2 % on one machine at different
 /// hours.
 const MOST_PERCENT: f64 = 5.0;
 
