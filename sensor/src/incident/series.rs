@@ -178,6 +178,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_asked_is_divided_where_steps_meet() {
+        let mut series = Series::default();
+        let asked = |answered| Asked {
+            answered,
+            ..Asked::default()
+        };
+        // Ticks of 268 ms at a steady rate: no second has a tick more than its share of them.
+        for tick in 0..40 {
+            series.push_asked(tick * 268, (tick + 1) * 268, &asked(268));
+        }
+        let whole = &series.points[..10];
+        assert!(
+            whole.iter().all(|point| point.queries.abs_diff(1_000) <= 4),
+            "{whole:?}"
+        );
+        let all: u64 = series.points.iter().map(|point| point.answered).sum();
+        assert_eq!(all, 40 * 268);
+    }
+
+    #[test]
     fn ticks_become_seconds_and_a_long_series_becomes_coarser() {
         let mut series = Series::default();
         let mut span = Span::empty(Duration::ZERO);

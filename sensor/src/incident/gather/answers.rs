@@ -84,7 +84,9 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
     if ill != Ill::Slow || case.has(Rule::Slow) {
         let own = |key: &ServerKey| facts.place.addresses.contains(key);
         let large = |question: &Question| facts.state.names.is_large(question);
-        if let Some(limited) = limited(&dossiers, &fails) {
+        // What is slow is answered: nothing of it is held back.
+        let limit = limited(&dossiers, &fails).filter(|_| ill != Ill::Slow);
+        if let Some(limited) = limit {
             found.push(limited);
         } else if let Some(contrast) = contrast::find(
             &dossiers,

@@ -134,3 +134,26 @@ pub(super) fn series(step_ms: u64, points: &[Point]) -> Vec<Vec<String>> {
     }
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_equally_long_whatever_happened_in_them() {
+        // A query a second, then one every two seconds.
+        let seconds = (0..60).chain((60..120).step_by(2));
+        let points: Vec<Point> = seconds
+            .map(|second| Point {
+                at_ms: second * 1_000,
+                queries: 1,
+                ..Point::default()
+            })
+            .collect();
+        let rows = rows_of(&points, 1_000);
+        assert_eq!(rows.len(), 30);
+        let apart = |pair: &[Point]| pair[1].at_ms - pair[0].at_ms == 4_000;
+        assert!(rows.windows(2).all(apart), "{rows:?}");
+        assert_eq!((rows[0].queries, rows[29].queries), (4, 2));
+    }
+}
