@@ -3,12 +3,10 @@
 
 mod support;
 
-use std::net::UdpSocket;
-
 use sensor::stage::network::RouteAction;
 use sensor_common::drops::{STAGE_EARLY, STAGE_FORWARD, STAGE_INPUT, TO_SERVER};
 use support::drops::{Collector, Routed, SERVER, ask, ip, number};
-use support::lab::{Pair, addresses, dns};
+use support::lab::{Pair, addresses, dns, socket};
 use support::outage::{Mood, Place, Stage};
 
 const QUERIES: u16 = 30;
@@ -57,8 +55,7 @@ fn queries_from_where_no_route_leads_back_are_filtered_by_the_reverse_path() {
     }
     let (client, foreign) = (&routed.client, ip("203.0.113.7"));
     client.address("client0", foreign, 24).expect("an address");
-    let socket = client.enter(|| UdpSocket::bind((foreign, 0)));
-    let socket = socket.expect("entered").expect("bound");
+    let socket = socket(client, (foreign, 0));
     let mut collector = Collector::new();
     for id in 0..QUERIES {
         let query = sensor::stage::client::query(id, "www.example.org");
@@ -73,8 +70,7 @@ fn queries_from_where_no_route_leads_back_are_filtered_by_the_reverse_path() {
 fn what_a_full_receive_buffer_has_no_room_for_is_counted() {
     let pair = Pair::new();
     let server = addresses(4).server;
-    let service = pair.server.enter(|| UdpSocket::bind(dns(server)));
-    let service = service.expect("entered").expect("bound");
+    let service = socket(&pair.server, dns(server));
     nix::sys::socket::setsockopt(&service, nix::sys::socket::sockopt::RcvBuf, &2_048)
         .expect("a small buffer");
     let mut collector = Collector::new();
@@ -103,8 +99,7 @@ fn what_a_full_receive_buffer_has_no_room_for_is_counted() {
 fn drops_of_another_namespace_are_not_those_of_this_one() {
     let (ours, others) = (Pair::new(), Pair::new());
     let server = addresses(4).server;
-    let service = ours.server.enter(|| UdpSocket::bind(dns(server)));
-    let service = service.expect("entered").expect("bound");
+    let service = socket(&ours.server, dns(server));
     let mut collector = Collector::new();
     let _well = ask(&ours.client, server, QUERIES);
     let mut buffer = [0; 512];

@@ -2,23 +2,20 @@
 
 mod support;
 
-use std::net::UdpSocket;
-
 use sensor::stage::namespace::Namespace;
 use sensor::stage::responder::answer;
 use sensor_common::drops::{
     Dropped, FROM_SERVER, STAGE_FORWARD, STAGE_INPUT, STAGE_OUTPUT, TO_SERVER,
 };
 use support::drops::{Collector, Routed, SERVER, ask, filter, ip, nat, number};
-use support::lab::{UnlimitIcmp, dns};
+use support::lab::{UnlimitIcmp, dns, socket};
 use support::outage::{Mood, Place, Stage, other_traffic};
 
 const QUERIES: u16 = 30;
 
 /// Asks, answers what arrives, and says how each of those dropped in a namespace was.
 fn dropped(routed: &Routed, at: &Namespace, many: u64) -> Dropped {
-    let service = routed.server.enter(|| UdpSocket::bind(dns(ip(SERVER))));
-    let service = service.expect("entered").expect("bound");
+    let service = socket(&routed.server, dns(ip(SERVER)));
     service.set_nonblocking(true).expect("set");
     let mut collector = Collector::new();
     let _socket = ask(&routed.client, ip(SERVER), QUERIES);
@@ -178,8 +175,7 @@ fn a_service_that_hangs_behind_a_translated_port_is_named() {
     let stage = Stage::of(Place::Server, "translated", BEHIND, |routed| {
         let rules = format!("udp dport 53 redirect to :{BEHIND}");
         nat(&routed.server, "prerouting", &rules);
-        let socket = routed.server.enter(|| UdpSocket::bind(dns(ip(SERVER))));
-        idle = Some(socket.expect("entered").expect("bound"));
+        idle = Some(socket(&routed.server, dns(ip(SERVER))));
     });
     stage.moods.set(Mood::DoesNotRead);
     stage.watch.expect("service_hung");

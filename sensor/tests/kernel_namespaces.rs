@@ -28,7 +28,8 @@ use sensor_common::settings::Direction;
 use sensor_common::totals::Totals;
 use support::frames;
 use support::lab::{
-    CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, options, tc_flavour, watch,
+    CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, options, socket, tc_flavour,
+    watch,
 };
 use support::{on_one_cpu, wait_for};
 
@@ -74,22 +75,11 @@ fn key(address: IpAddr) -> ServerKey {
     key
 }
 
-fn socket(namespace: &Namespace, address: IpAddr, port: u16) -> UdpSocket {
-    let socket: io::Result<UdpSocket> = namespace
-        .enter(|| UdpSocket::bind((address, port)))
-        .expect("the namespace can be entered");
-    let socket = socket.expect("the address can be bound");
-    socket
-        .set_read_timeout(Some(support::PATIENCE))
-        .expect("a timeout");
-    socket
-}
-
 /// One query after the other, each answered before the next is sent.
 fn exchange(pair: &Pair, family: u8) {
     let addresses = addresses(family);
-    let server = socket(&pair.server, addresses.server, 53);
-    let client = socket(&pair.client, addresses.client, 0);
+    let server = socket(&pair.server, dns(addresses.server));
+    let client = socket(&pair.client, (addresses.client, 0));
     let mut buffer = [0; 512];
     for id in 0..QUERIES {
         let query = query(id as u16, "www.example.org");
@@ -103,7 +93,7 @@ fn exchange(pair: &Pair, family: u8) {
 
 /// Sends queries and does not wait for anything.
 fn ask(namespace: &Namespace, from: IpAddr, to: IpAddr, queries: usize) {
-    let client = socket(namespace, from, 0);
+    let client = socket(namespace, (from, 0));
     for id in 0..queries {
         let query = query(id as u16, "www.example.org");
         client.send_to(&query, dns(to)).expect("sent");
@@ -183,8 +173,8 @@ fn banks_go_round_under_traffic_and_lose_nothing() {
     let mut engine = watch(&pair.server, &options).expect("watching");
     let addresses = addresses(4);
     // A socket that takes the queries, so that no ICMP error comes back.
-    let server_socket = socket(&pair.server, addresses.server, 53);
-    let client = socket(&pair.client, addresses.client, 0);
+    let server_socket = socket(&pair.server, dns(addresses.server));
+    let client = socket(&pair.client, (addresses.client, 0));
     // It sends for as long as banks go round, however long a tick takes here.
     let enough = Arc::new(AtomicBool::new(false));
     let sender = std::thread::spawn({
@@ -696,7 +686,7 @@ fn another_port_is_watched_instead_of_53() {
     )
     .expect("watching");
     let addresses = addresses(4);
-    let client = socket(&pair.client, addresses.client, 0);
+    let client = socket(&pair.client, (addresses.client, 0));
     for port in [53, 5353, 8053] {
         client
             .send_to(&query(1, "example.org"), (addresses.server, port))
@@ -771,7 +761,7 @@ fn a_message_in_pieces_is_counted_wherever_it_is_split() {
         let addresses = addresses(4);
         let mut engine =
             watch(&pair.client, &options(CLIENT_DEVICE, HookChoice::Tc)).expect("watching");
-        let client = socket(&pair.client, addresses.client, 0);
+        let client = socket(&pair.client, (addresses.client, 0));
         client.connect(dns(addresses.server)).expect("connected");
         send_in_pieces(&client, &query, copied);
         wait_for("the query", || {

@@ -3,7 +3,6 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::UdpSocket;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
@@ -13,7 +12,7 @@ use nix::unistd::Pid;
 use sensor::engine::kernel::interface::Interface;
 use sensor::stage::client::query;
 use serde_json::Value;
-use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns};
+use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, addresses, dns, socket};
 use support::{PATIENCE, wait_for};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
@@ -84,11 +83,7 @@ fn watch_writes_an_object_an_interval_and_detaches_on_a_signal() {
         };
         next();
         assert!(xdp(&pair).is_some());
-        let client = pair
-            .client
-            .enter(|| UdpSocket::bind((addresses(4).client, 0)))
-            .expect("entered")
-            .expect("bound");
+        let client = socket(&pair.client, (addresses(4).client, 0));
         for id in 0..30 {
             let query = query(id, "example.org");
             client
@@ -240,11 +235,7 @@ fn malformed_packets_are_logged_when_asked_for() {
     for _ in 0..2 {
         lines.next().expect("a line").expect("text");
     }
-    let client = pair
-        .client
-        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
-        .expect("entered")
-        .expect("bound");
+    let client = socket(&pair.client, (addresses(4).client, 0));
     client
         .send_to(b"abc", dns(addresses(4).server))
         .expect("sent");
@@ -284,10 +275,7 @@ fn who_does_not_read_the_output_stops_neither_detection_nor_the_end() {
     // It holds the other end of the pipe, too.
     drop(command);
     wait_for("attached", || xdp(&pair).is_some());
-    let client = pair
-        .client
-        .enter(|| UdpSocket::bind((addresses(4).client, 0)));
-    let client = client.expect("entered").expect("bound");
+    let client = socket(&pair.client, (addresses(4).client, 0));
     let mut id = 0;
     wait_for("an incident", || {
         id += 1;
@@ -411,11 +399,7 @@ fn doctor_measures_what_a_running_sensor_costs() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("it runs");
-    let client = pair
-        .client
-        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
-        .expect("entered")
-        .expect("bound");
+    let client = socket(&pair.client, (addresses(4).client, 0));
     let query = query(1, "example.org");
     wait_for("the end of the measurement", || {
         for _ in 0..100 {
@@ -473,11 +457,7 @@ fn watch_tells_details_and_its_own_cost() {
         objects
     };
     interval();
-    let client = pair
-        .client
-        .enter(|| UdpSocket::bind((addresses(4).client, 0)))
-        .expect("entered")
-        .expect("bound");
+    let client = socket(&pair.client, (addresses(4).client, 0));
     for id in 0..50 {
         let query = query(id, "www.example.org");
         // The closed port's ICMP errors come back here.

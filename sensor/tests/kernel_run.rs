@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use sensor::stage::client::query;
 use sensor::stage::namespace::Namespace;
 use serde_json::Value;
-use support::lab::{Addresses, Pair, SERVER_DEVICE, addresses, dns};
+use support::lab::{Addresses, Pair, SERVER_DEVICE, addresses, dns, socket};
 use support::{PATIENCE, wait_for};
 
 /// Between two queries.
@@ -120,8 +120,7 @@ struct Asking {
 
 impl Asking {
     fn start(pair: &Pair, client: IpAddr, server: IpAddr) -> Self {
-        let socket = pair.client.enter(|| UdpSocket::bind((client, 0)));
-        let socket = socket.expect("entered").expect("bound");
+        let socket = socket(&pair.client, (client, 0));
         let (stop, stopped) = channel();
         std::thread::spawn(move || {
             let mut id = 0_u16;

@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sensor::stage::client::query;
 use sensor::stage::namespace::Namespace;
-use support::lab::{Pair, SERVER_DEVICE, addresses, dns};
+use support::lab::{Pair, SERVER_DEVICE, addresses, dns, socket};
 use support::wait_for;
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
@@ -97,8 +97,7 @@ fn misbehave(socket: &Path) -> Vec<UnixStream> {
 }
 
 fn send(from: &Namespace, source: IpAddr, server: IpAddr) {
-    let socket = from.enter(|| UdpSocket::bind((source, 0)));
-    let socket = socket.expect("entered").expect("bound");
+    let socket = socket(from, (source, 0));
     for id in 0..QUERIES {
         let query = query(id as u16, "www.example.org");
         socket.send_to(&query, dns(server)).expect("sent");

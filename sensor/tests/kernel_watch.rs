@@ -4,7 +4,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{sleep, spawn};
@@ -16,7 +16,7 @@ use sensor::stage::client::query;
 use sensor::stage::namespace::Namespace;
 use sensor::stage::responder::answer;
 use serde_json::Value;
-use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns};
+use support::lab::{CLIENT_DEVICE, Pair, SERVER_DEVICE, UnlimitIcmp, addresses, dns, socket};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 /// Sent in each test, to a port that is closed.
@@ -122,8 +122,7 @@ impl Drop for Watch {
 
 /// Sends the queries; each comes back as an ICMP error, which a socket that is not connected ignores.
 fn send(from: &Namespace, source: IpAddr, server: IpAddr) {
-    let socket = from.enter(|| UdpSocket::bind((source, 0)));
-    let socket = socket.expect("entered").expect("bound");
+    let socket = socket(from, (source, 0));
     for id in 0..QUERIES {
         let query = query(id as u16, "www.example.org");
         socket.send_to(&query, dns(server)).expect("sent");
@@ -169,18 +168,10 @@ fn watch_on_loopback_counts_what_was_sent_once() {
 /// Asks a hundred times a second from a few addresses, by sockets of their own, and answers each at once;
 /// returns how many queries that were.
 fn ask_for(pair: &Pair, clients: &[IpAddr], server: IpAddr, time: Duration) -> u64 {
-    let bind = |namespace: &Namespace, address: IpAddr, port: u16| {
-        let socket = namespace.enter(|| UdpSocket::bind((address, port)));
-        let socket = socket.expect("entered").expect("bound");
-        socket
-            .set_read_timeout(Some(support::PATIENCE))
-            .expect("a timeout");
-        socket
-    };
-    let responder = bind(&pair.server, server, 53);
+    let responder = socket(&pair.server, dns(server));
     let sockets: Vec<_> = clients
         .iter()
-        .map(|client| bind(&pair.client, *client, 0))
+        .map(|client| socket(&pair.client, (*client, 0)))
         .collect();
     let end = Instant::now() + time;
     let mut buffer = [0; 512];

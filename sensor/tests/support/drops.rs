@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use sensor::stage::namespace::Namespace;
 use sensor::stage::network::RouteAction;
 use sensor_common::drops::Dropped;
 
-use super::lab::dns;
-use super::{PATIENCE, wait_for};
+use super::lab::{dns, socket};
+use super::wait_for;
 
 /// The client's network, and the server's, with a router between them.
 pub struct Routed {
@@ -69,9 +69,7 @@ impl Routed {
 impl Routed {
     /// A query gets through: all know their neighbours from then on.
     pub fn meet(&self) {
-        let service = self.server.enter(|| UdpSocket::bind(dns(ip(SERVER))));
-        let service = service.expect("entered").expect("bound");
-        service.set_read_timeout(Some(PATIENCE)).expect("set");
+        let service = socket(&self.server, dns(ip(SERVER)));
         let _client = ask(&self.client, ip(SERVER), 1);
         service.recv(&mut [0; 512]).expect("a query");
     }
@@ -115,15 +113,11 @@ fn chain(namespace: &Namespace, kind: &str, hook: &str, rule: &str) {
 
 /// Sends queries from a socket that stays open; answers and errors are left in it.
 pub fn ask(client: &Namespace, server: IpAddr, many: u16) -> UdpSocket {
-    let any = if server.is_ipv4() {
-        "0.0.0.0:0"
-    } else {
-        "[::]:0"
+    let any = match server {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
     };
-    let socket = client
-        .enter(|| UdpSocket::bind(any))
-        .expect("entered")
-        .expect("bound");
+    let socket = socket(client, (any, 0));
     for id in 0..many {
         // Some of what is staged makes the sending itself fail.
         let _ = socket.send_to(&query(id, "www.example.org"), dns(server));

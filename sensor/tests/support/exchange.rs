@@ -1,37 +1,26 @@
 //! Queries and answers on a [`Pair`], and what an engine counted of them.
 
-use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 
 use sensor::engine::Engine;
 use sensor::engine::kernel::engine::KernelEngine;
 use sensor::engine::status::LinkState;
 use sensor::stage::client::query;
-use sensor::stage::namespace::Namespace;
 use sensor::stage::responder::answer;
 use sensor_common::class::Class;
 use sensor_common::settings::Direction;
 
-use super::lab::{Pair, SERVER_DEVICE, addresses, dns};
-use super::{PATIENCE, wait_for};
+use super::lab::{Pair, SERVER_DEVICE, addresses, dns, socket};
+use super::wait_for;
 
 /// Queries of an exchange.
 pub const QUERIES: usize = 40;
 
-fn socket(namespace: &Namespace, address: IpAddr, port: u16) -> UdpSocket {
-    let socket = namespace
-        .enter(|| UdpSocket::bind((address, port)))
-        .expect("the namespace can be entered")
-        .expect("the address can be bound");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    socket
-}
-
 /// One query after the other, each answered before the next is sent.
 pub fn exchange(pair: &Pair) {
     let addresses = addresses(4);
-    let server = socket(&pair.server, addresses.server, 53);
-    let client = socket(&pair.client, addresses.client, 0);
+    let server = socket(&pair.server, dns(addresses.server));
+    let client = socket(&pair.client, (addresses.client, 0));
     let mut buffer = [0; 512];
     for id in 0..QUERIES {
         let query = query(id as u16, "www.example.org");

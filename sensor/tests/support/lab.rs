@@ -1,11 +1,14 @@
 //! Private networks for tests.
 
-use std::net::{IpAddr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{HookChoice, TcFlavour};
 use sensor::engine::settings::for_ports;
 use sensor::stage::namespace::Namespace;
+
+use super::{PATIENCE, wait_for};
 
 /// A server and a client on one veth pair, with IPv4 and IPv6.
 pub struct Pair {
@@ -35,6 +38,27 @@ pub fn addresses(family: u8) -> Addresses {
 
 pub fn dns(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, 53)
+}
+
+/// A socket in a namespace. A process that another test starts at this time holds what was closed here until it
+/// is another program: an address that is taken is waited for.
+///
+/// # Panics
+/// It cannot be had.
+pub fn socket(namespace: &Namespace, address: impl Into<SocketAddr>) -> UdpSocket {
+    let address = address.into();
+    let mut bound = None;
+    wait_for("an address that is free", || {
+        let socket = namespace.enter(|| UdpSocket::bind(address));
+        match socket.expect("entered") {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            socket => bound = Some(socket.expect("bound")),
+        }
+        bound.is_some()
+    });
+    let socket = bound.expect("waited for");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket
 }
 
 impl Pair {

@@ -1,7 +1,7 @@
 //! An outage that is staged on a private network, as `watch` sees it on the host where it happens.
 
 use std::io::{BufRead, BufReader};
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -15,7 +15,7 @@ use sensor::stage::responder::answer;
 use serde_json::Value;
 
 use super::drops::{Routed, SERVER, ip};
-use super::lab::{UnlimitIcmp, dns};
+use super::lab::{UnlimitIcmp, dns, socket};
 
 const SENSOR: &str = env!("CARGO_BIN_EXE_sensor");
 /// Healthy traffic before anything is staged: shares are usual by then.
@@ -24,6 +24,7 @@ const HEALTHY: Duration = Duration::from_secs(4);
 const SOON: Duration = Duration::from_secs(12);
 const EVERY: Duration = Duration::from_millis(20);
 const DNS: u16 = 53;
+const ANY: (Ipv4Addr, u16) = (Ipv4Addr::UNSPECIFIED, 0);
 
 /// All have the same server address, and drops are seen in every namespace.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -86,8 +87,7 @@ impl Moods {
 
 /// A service with a small buffer.
 fn serve(namespace: &Namespace, port: u16, moods: Moods) -> Background {
-    let socket = namespace.enter(|| UdpSocket::bind((ip(SERVER), port)));
-    let socket = socket.expect("entered").expect("bound");
+    let socket = socket(namespace, (ip(SERVER), port));
     socket.set_read_timeout(Some(EVERY)).expect("set");
     nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBuf, &2_048)
         .expect("a small buffer");
@@ -116,11 +116,9 @@ fn serve(namespace: &Namespace, port: u16, moods: Moods) -> Background {
 /// Datagrams of another kind, as many as queries, that a program reads.
 pub fn other_traffic(routed: &Routed) -> [Background; 2] {
     const OTHER: u16 = 9_999;
-    let reader = routed.server.enter(|| UdpSocket::bind((ip(SERVER), OTHER)));
-    let reader = reader.expect("entered").expect("bound");
+    let reader = socket(&routed.server, (ip(SERVER), OTHER));
     reader.set_read_timeout(Some(EVERY)).expect("set");
-    let sender = routed.client.enter(|| UdpSocket::bind("0.0.0.0:0"));
-    let sender = sender.expect("entered").expect("bound");
+    let sender = socket(&routed.client, ANY);
     [
         Background::new(move || {
             let _ = reader.recv(&mut [0; 512]);
@@ -135,8 +133,7 @@ pub fn other_traffic(routed: &Routed) -> [Background; 2] {
 fn clients(namespace: &Namespace) -> Background {
     let sockets: Vec<UdpSocket> = (0..20)
         .map(|_| {
-            let socket = namespace.enter(|| UdpSocket::bind("0.0.0.0:0"));
-            let socket = socket.expect("entered").expect("bound");
+            let socket = socket(namespace, ANY);
             socket.set_nonblocking(true).expect("set");
             socket
         })
