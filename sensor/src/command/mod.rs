@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod all_along;
 pub mod causes;
 pub mod demo;
 mod detection;

@@ -157,7 +157,7 @@ async fn replay<C: Counting>(
     let window = whole.interval.end();
     let mut incidents = whole.ended;
     incidents.sort_by_key(|record| record.detected_ms);
-    let verdict = replay_notes::nothing_found(&window.totals(), summary.is_complete());
+    let verdict = replay_notes::nothing_found(&window, summary.is_complete());
     if arguments.report {
         show_reports(&incidents, &verdict, arguments.output)?;
     } else {

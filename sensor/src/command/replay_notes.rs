@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sensor_common::class::Class;
-use sensor_common::totals::Totals;
 
+use super::all_along;
 use crate::cli::Moment;
 use crate::engine::replay::input::Disorder;
 use crate::engine::replay::record::Unread;
@@ -14,7 +14,8 @@ use crate::measure::counted::{counted, were};
 use crate::measure::window::{ServerWindow, Window};
 
 /// What is said where there was no incident: that nothing was found, or that nothing could be.
-pub(super) fn nothing_found(totals: &Totals, is_complete: bool) -> String {
+pub(super) fn nothing_found(window: &Window, is_complete: bool) -> String {
+    let totals = window.totals();
     let count = |class: Class| totals.classes[class.index()];
     let (queries, responses) = (count(Class::DnsQuery), count(Class::DnsResponse));
     if !is_complete {
@@ -34,7 +35,10 @@ pub(super) fn nothing_found(totals: &Totals, is_complete: bool) -> String {
         (0, 1.., _) => {
             "No incident, and no failure could be detected: only responses are seen".into()
         }
-        _ => "No incident.".into(),
+        _ => all_along::failing(window).map_or_else(
+            || "No incident.".into(),
+            |failing| format!("No incident: nothing changed. {failing}"),
+        ),
     }
 }
 

@@ -25,7 +25,7 @@ const AGES: [Duration; 3] = [
     Duration::from_secs(6),
 ];
 /// So few show that all are lost; a small part shows among all only.
-const NEWEST: [usize; 2] = [20, usize::MAX];
+pub const NEWEST: [usize; 2] = [20, usize::MAX];
 /// So many are more than a few stray ones, and of more than one client that is unwell.
 const ENOUGH: u64 = 8;
 const CLIENTS: usize = 3;
@@ -47,6 +47,8 @@ pub struct Again {
     /// Asked again after a small answer, and all with one.
     small: [u64; 2],
     clients: BTreeSet<ServerKey>,
+    /// When the oldest of those asked again was asked.
+    since: Option<Duration>,
 }
 
 impl Again {
@@ -70,6 +72,12 @@ impl Again {
         self.again >= ENOUGH
             && self.clients.len() >= CLIENTS
             && interval::lower(float(self.again), float(self.answered)) > warning
+    }
+
+    /// Whether the oldest was asked before this moment.
+    #[must_use]
+    pub fn is_since(&self, then: Duration) -> bool {
+        self.since.is_some_and(|since| since <= then)
     }
 }
 
@@ -136,6 +144,7 @@ pub fn looks<'a>(
                 sum.again += 1;
                 sum.small[0] += small;
                 sum.clients.insert(dossier.client);
+                sum.since = sum.since.min(Some(dossier.begun)).or(Some(dossier.begun));
             }
         }
         sum

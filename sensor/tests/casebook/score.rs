@@ -175,6 +175,9 @@ pub fn score(name: &str, expect: &Expect, spoken: &Spoken) -> Score {
     if expect.warning_at_most && spoken.last.iter().any(|said| said.is_critical) {
         faults.push("critical".into());
     }
+    if expect.critical && !spoken.last.iter().any(|said| said.is_critical) {
+        faults.push("never critical".into());
+    }
     if expect.clears && last.iter().any(|said| !said.is_closed) {
         faults.push("not closed".into());
     }

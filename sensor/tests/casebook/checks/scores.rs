@@ -71,7 +71,7 @@ fn as_expected() -> Result<()> {
 
 fn faults() -> Result<()> {
     type Change = fn(&mut Expect, &mut Vec<Said>);
-    let changes: [(&str, Change); 13] = [
+    let changes: [(&str, Change); 14] = [
         ("missed", |_, all| all.clear()),
         ("no silent|slow", |_, all| all[0].symptoms.clear()),
         ("late: 4.0 s", |_, all| all[0].symptoms[0].1 = seconds(24)),
@@ -85,6 +85,9 @@ fn faults() -> Result<()> {
         }),
         ("2 incidents", |_, all| all.push(all[0].clone())),
         ("critical", |expect, _| expect.warning_at_most = true),
+        ("never critical", |expect, all| {
+            (expect.critical, all[0].is_critical) = (true, false);
+        }),
         ("has silent", |expect, _| {
             expect.never_symptoms = codes(&["silent"]);
         }),

@@ -90,6 +90,9 @@ pub struct Expect {
     /// A warning is the most that it may be.
     #[serde(default)]
     pub warning_at_most: bool,
+    /// It must become critical.
+    #[serde(default)]
+    pub critical: bool,
     /// It must be closed at the end.
     #[serde(default)]
     pub clears: bool,
