@@ -207,6 +207,7 @@ pub struct Flags(pub u16);
 const QR: u16 = 0x8000_u16.to_be();
 const OPCODE: u16 = 0x7800_u16.to_be();
 const TC: u16 = 0x0200_u16.to_be();
+const AA: u16 = 0x0400_u16.to_be();
 
 impl Flags {
     /// QR: a response.
@@ -251,6 +252,13 @@ impl Flags {
     #[must_use]
     pub fn is_truncated(self) -> bool {
         self.0 & TC != 0
+    }
+
+    /// AA: whoever answers keeps the zone (RFC 1035, 4.1.1).
+    #[inline(always)]
+    #[must_use]
+    pub fn is_authoritative(self) -> bool {
+        self.0 & AA != 0
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
                 from: server,
                 rcode: 0,
                 truncated: false,
+                authoritative: false,
                 fragmented: false,
                 bytes,
             }],

@@ -245,6 +245,12 @@ impl Askers {
         !answers(client) && well.nth(STRAY).is_some()
     }
 
+    /// How many clients ask a server.
+    #[must_use]
+    pub fn clients_of(&self, server: &ServerKey) -> usize {
+        self.asked_by.get(server).map_or(0, |(_, many)| *many)
+    }
+
     /// The share of some clients that another server answers.
     #[must_use]
     pub fn served_elsewhere<'a>(

@@ -226,7 +226,10 @@ impl Detector {
             let facts = Facts::new(&around, *key, state, recent, vantage);
             let readings = rules::of_server(&facts);
             let (clock, failing) = (facts.clock, facts.failing);
-            state.was_minor |= facts.standing == Standing::Minor && !state.has_answered;
+            if facts.standing == Standing::Minor && !state.has_answered {
+                let clients = self.askers.clients_of(key);
+                state.was_minor.get_or_insert(clients);
+            }
             let failing_now = readings
                 .iter()
                 .any(|reading| reading.rule.is_failure() && reading.level().is_some());
@@ -381,6 +384,10 @@ impl Detector {
             place: &self.place,
             limits: &self.thresholds,
             is_failing: &|server| failed_lately(&self.servers, server, now),
+            is_stranger: &|server| {
+                let state = self.servers.get(server);
+                state.is_none_or(|state| !state.has_answered)
+            },
             usual_unmatched: &|client| {
                 let usual = self.unmatched.get(client);
                 usual.map_or(0.0, Baseline::mean)

@@ -238,6 +238,8 @@ pub struct NetworkFacts<'a> {
     pub limits: &'a Thresholds,
     /// Whether a server fails, or did a moment ago.
     pub is_failing: &'a dyn Fn(&ServerKey) -> bool,
+    /// Whether a server was never seen to answer what it was asked.
+    pub is_stranger: &'a dyn Fn(&ServerKey) -> bool,
     /// How many answers a second a client usually gets that it was not seen to ask for.
     pub usual_unmatched: &'a dyn Fn(&ServerKey) -> f64,
     /// The way to all servers has been gone for longer than a restart takes.

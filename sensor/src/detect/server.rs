@@ -93,7 +93,7 @@ pub struct ServerState {
     /// Whether a query of it was ever seen to be answered.
     pub has_answered: bool,
     /// Whether its failure was nobody's once, while it had never answered.
-    pub was_minor: bool,
+    pub was_minor: Option<usize>,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
     /// ICMP errors about its queries since it was last well.
@@ -135,7 +135,7 @@ impl ServerState {
             told: Told::default(),
             known: BTreeMap::new(),
             has_answered: false,
-            was_minor: false,
+            was_minor: None,
             asked_from_here: false,
             errors: Errors::default(),
             failing_since: None,

@@ -14,6 +14,8 @@ const LITTLE: f64 = 0.05;
 /// Former clients, and the share of them that others serve now.
 const CLIENTS: usize = 5;
 const MOVED: f64 = 0.8;
+/// Times the clients that could do without a server at first: it has come into use.
+const MANY_MORE: usize = 5;
 /// Queries after which a server's usual share of failures says that it used to be well.
 const KNOWN: f64 = 50.0;
 
@@ -55,7 +57,10 @@ impl Standing {
         let usual = &state.usual.failed;
         if !state.has_answered {
             // Whoever once could do without it still can, however little else is asked now.
-            if state.was_minor || askers.is_a_stray_ones(server) && share_of_all < LITTLE {
+            let as_few = |clients: usize| askers.clients_of(server) <= MANY_MORE * clients.max(1);
+            if state.was_minor.is_some_and(as_few)
+                || askers.is_a_stray_ones(server) && share_of_all < LITTLE
+            {
                 return Self::Minor;
             }
             let is_minor = askers

@@ -49,6 +49,12 @@ impl Share {
         (self.all > 0.0).then(|| self.some / self.all)
     }
 
+    /// It is above this with 99.9 %; 0 where nothing is known.
+    #[must_use]
+    pub fn lower(&self) -> f64 {
+        interval::lower(self.some, self.all)
+    }
+
     /// It is below this with 99.9 %; 1 where nothing is known.
     #[must_use]
     pub fn upper(&self) -> f64 {
@@ -202,6 +208,8 @@ pub struct Usual {
     pub rcodes: [Share; 16],
     /// Answers that deny what was answered before: names that come and go.
     pub denied: Share,
+    /// Answers with AA, of those that say what there is.
+    pub authoritative: Share,
     /// Answers with TC.
     pub truncated: Share,
     /// SYNs without SYN-ACK.
@@ -222,6 +230,8 @@ pub struct Usual {
     pub bytes: BTreeMap<Prefix, Baseline>,
     /// Queries a second for names below a zone.
     pub zones: BTreeMap<String, Baseline>,
+    /// Those of them that are not answered, or denied.
+    pub zones_failing: BTreeMap<String, Baseline>,
     /// For how long it has learnt.
     pub learnt: Duration,
 }
@@ -232,9 +242,21 @@ impl Usual {
         learn_each::<Prefix, _>(&mut self.bytes, NETWORKS, counts, elapsed);
     }
 
-    /// Adds what was asked below zones, and that nothing was below others.
-    pub fn learn_zones(&mut self, counts: &BTreeMap<&str, u64>, elapsed: Duration) {
-        learn_each::<str, _>(&mut self.zones, ZONES, counts, elapsed);
+    /// Adds what was asked below zones, and what of it failed, and that nothing was below others.
+    pub fn learn_zones(&mut self, counts: &BTreeMap<&str, [u64; 2]>, elapsed: Duration) {
+        let of = |at: usize| -> BTreeMap<&str, u64> {
+            let counts = counts.iter().map(|(zone, counts)| (*zone, counts[at]));
+            counts.filter(|(_, count)| *count != 0).collect()
+        };
+        learn_each::<str, _>(&mut self.zones, ZONES, &of(0), elapsed);
+        learn_each::<str, _>(&mut self.zones_failing, ZONES, &of(1), elapsed);
+    }
+
+    /// The share of what is asked below a zone that is usually not answered, or denied.
+    #[must_use]
+    pub fn fails_below(&self, zone: &str) -> f64 {
+        let mean = |of: &BTreeMap<String, Baseline>| of.get(zone).map_or(0.0, Baseline::mean);
+        (mean(&self.zones_failing) / mean(&self.zones).max(f64::MIN_POSITIVE)).min(1.0)
     }
 
     /// Adds a tick of queries.

@@ -36,6 +36,8 @@ pub struct Answer {
     pub rcode: u8,
     /// TC.
     pub truncated: bool,
+    /// AA: the server keeps the zone.
+    pub authoritative: bool,
     /// It is the first of several IP fragments.
     pub fragmented: bool,
     /// Bytes of the message.
@@ -159,6 +161,7 @@ impl Dossier {
             Kind::Response {
                 rcode,
                 truncated,
+                authoritative,
                 fragmented,
                 bytes,
             } => push(
@@ -168,6 +171,7 @@ impl Dossier {
                     from: packet.server,
                     rcode: *rcode,
                     truncated: *truncated,
+                    authoritative: *authoritative,
                     fragmented: *fragmented,
                     bytes: *bytes,
                 },

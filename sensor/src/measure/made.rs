@@ -42,6 +42,7 @@ pub fn answer(query: &Sampled, after: Duration, rcode: u8) -> Sampled {
         kind: Kind::Response {
             rcode,
             truncated: false,
+            authoritative: false,
             fragmented: false,
             bytes: 90,
         },

@@ -60,6 +60,8 @@ pub enum Kind {
         rcode: u8,
         /// TC.
         truncated: bool,
+        /// AA.
+        authoritative: bool,
         /// It is the first of several IP fragments.
         fragmented: bool,
         /// Bytes of the message.
@@ -130,6 +132,7 @@ impl Sink for Collector<'_> {
         let kind = Kind::Response {
             rcode: flags.rcode() as u8,
             truncated: flags.is_truncated(),
+            authoritative: flags.is_authoritative(),
             fragmented: response.message.carriage.more_fragments != 0,
             bytes: response.message.length,
         };

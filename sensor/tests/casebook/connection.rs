@@ -68,7 +68,11 @@ impl World<'_> {
         };
         let query = message(copy.question.query());
         let size = answer.size.max(600);
-        let reply = message(copy.question.answer(answer.rcode.0, size, false));
+        let reply =
+            message(
+                copy.question
+                    .answer(answer.rcode.0, size, false, self.keeps(&copy.way)),
+            );
         let (asked, told) = (1 + query.len() as u32, 1 + reply.len().min(1_400) as u32);
         let steps = [
             (half, false, frames::SYN_ACK, [1, 2], &[][..]),

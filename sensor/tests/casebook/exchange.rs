@@ -54,7 +54,7 @@ impl World<'_> {
                 destination: copy.way.source,
             };
             let ports = [copy.port, copy.client_port];
-            (way, ports, answer_message(copy, answer), answered)
+            (way, ports, self.answer_message(copy, answer), answered)
         } else {
             let ports = [copy.client_port, copy.port];
             (copy.way, ports, copy.question.query(), asked)
@@ -149,7 +149,7 @@ impl World<'_> {
 
     /// An answer over UDP, and what the client makes of it.
     pub fn answer(&mut self, at: Duration, number: usize, copy: &Copy, answer: &Answer) {
-        let message = answer_message(copy, answer);
+        let message = self.answer_message(copy, answer);
         let is_truncated = message[2] & 2 != 0;
         let mut way = copy.way.back();
         if let Some(other) = answer.from.0.first() {
@@ -196,10 +196,16 @@ impl World<'_> {
         }
         self.push(at, Event::Answered(number, answer.rcode.0));
     }
-}
 
-/// The message, truncated where the client takes no more.
-fn answer_message(copy: &Copy, answer: &Answer) -> Vec<u8> {
-    let tc = answer.tc || answer.size > copy.question.limit();
-    copy.question.answer(answer.rcode.0, answer.size, tc)
+    /// The message, truncated where the client takes no more.
+    fn answer_message(&self, copy: &Copy, answer: &Answer) -> Vec<u8> {
+        let tc = answer.tc || answer.size > copy.question.limit();
+        let keeps = self.keeps(&copy.way);
+        copy.question.answer(answer.rcode.0, answer.size, tc, keeps)
+    }
+
+    /// Whether the server that is asked keeps the zone.
+    pub fn keeps(&self, way: &Way) -> bool {
+        self.situation.authorities.contains(way.destination)
+    }
 }

@@ -16,6 +16,7 @@ const RESPONSE: u16 = 0x8000;
 const TRUNCATED: u16 = 0x0200;
 const RECURSION: u16 = 0x0100;
 const RECURSION_AVAILABLE: u16 = 0x0080;
+const AUTHORITATIVE: u16 = 0x0400;
 const OPT: usize = 11;
 
 impl Question {
@@ -57,9 +58,14 @@ impl Question {
         message
     }
 
-    /// As the server answers: with an address, or with text up to `size` bytes of the message.
-    pub fn answer(&self, rcode: u8, size: usize, truncated: bool) -> Vec<u8> {
-        let mut flags = RESPONSE | RECURSION | RECURSION_AVAILABLE | u16::from(rcode);
+    /// As the server answers: with an address, or with text up to `size` bytes of the message; `keeps` the zone.
+    pub fn answer(&self, rcode: u8, size: usize, truncated: bool, keeps: bool) -> Vec<u8> {
+        let mut flags = RESPONSE | RECURSION | u16::from(rcode);
+        flags |= match (keeps, rcode) {
+            (true, 0 | 3) => AUTHORITATIVE,
+            (true, _) => 0,
+            (false, _) => RECURSION_AVAILABLE,
+        };
         if truncated {
             flags |= TRUNCATED;
         }

@@ -43,7 +43,7 @@ fn build(world: &mut World<'_>, packets: &Packets, way: Way) -> Vec<u8> {
     let other = packets.from_port.unwrap_or_else(|| world.port());
     match packets.kind {
         Kind::Response => {
-            let message = question(world).answer(packets.rcode.0, packets.bytes, false);
+            let message = question(world).answer(packets.rcode.0, packets.bytes, false, false);
             let segment = frames::udp(way, [packets.port, other], &message);
             // Later fragments are the same to a sensor that joins none.
             frames::packets(way, UDP, &segment, id).swap_remove(0)
@@ -84,7 +84,7 @@ fn build(world: &mut World<'_>, packets: &Packets, way: Way) -> Vec<u8> {
                 (
                     query.back(),
                     [packets.port, other],
-                    question.answer(0, packets.bytes, false),
+                    question.answer(0, packets.bytes, false, false),
                 )
             } else {
                 (query, [other, packets.port], question.query())

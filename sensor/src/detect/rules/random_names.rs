@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::detect::facts::{Facts, LONG, SHORT};
 use crate::detect::history::{float, share};
+use crate::detect::interval;
 use crate::detect::rcode::{NOERROR, NXDOMAIN};
 use crate::detect::reading::{Reading, Unit, percent};
 use crate::detect::rule::Rule;
@@ -56,6 +57,10 @@ pub struct Zone {
     pub different: f64,
     /// What is usual of those; `None` where that is not known.
     pub usual: Option<f64>,
+    /// The share that usually fails, or is denied.
+    pub usually_fails: f64,
+    /// The lower end of the share that does.
+    pub surely_fails: f64,
     /// Its share of the server's queries.
     pub share: f64,
     /// Different clients that asked.
@@ -77,9 +82,12 @@ impl Zone {
     fn is_more(&self) -> bool {
         match self.usual {
             Some(usual) => {
-                let more = self.rate - usual;
+                // More that is asked as ever, and denied as ever, is no attack.
+                let more = (1.0 - self.usually_fails) * (self.rate - usual);
+                let failing = self.failing - self.usually_fails * self.rate;
                 self.rate >= RISE * usual + MORE.min(usual.max(1.0))
-                    && self.failing >= ANSWERED_SO_FAR * more
+                    && failing >= ANSWERED_SO_FAR * more
+                    && self.surely_fails > self.usually_fails
             }
             None => {
                 self.share > 0.5
@@ -194,14 +202,14 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
             below.total += weight;
             below.dossiers += 1;
             below.clients.insert(dossier.client);
-            below.listed += u64::from(is_listed(
-                &question.name[..question.name.len() - zone.len()],
-            ));
             if let Some(fails) = fails(facts, dossier) {
                 below.decided += weight;
                 if fails {
                     below.fails += weight;
                     below.failing += 1;
+                    below.listed += u64::from(is_listed(
+                        &question.name[..question.name.len() - zone.len()],
+                    ));
                     below.denied += u64::from(is_denied(facts, dossier));
                     below.known += u64::from(facts.state.names.is_known(question));
                     below.names.insert(&question.name);
@@ -224,7 +232,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
             && share(below.names.len() as u64, below.failing) >= DIFFERENT
             && share(repeated, below.stems.len() as u64) < 0.5
             && share(below.known, below.failing) < 0.5
-            && share(below.listed, below.dossiers) < 0.5
+            && share(below.listed, below.failing) < 0.5
     };
     let found = zones.iter().filter(|(_, below)| is_random(below));
     // The deepest of those that hold about as much.
@@ -243,6 +251,8 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
         different: share(below.names.len() as u64, below.failing),
         rate: float(below.asked) / seconds,
         usual: known.then(|| usual.unwrap_or(0.0)),
+        usually_fails: facts.state.usual.fails_below(name),
+        surely_fails: interval::lower(float(below.failing), float(below.dossiers)),
         share: share(below.total, all),
         is_tried: share(below.failing - below.denied, below.failing) <= NEARLY_NONE
             && share(below.total, all) < MOSTLY

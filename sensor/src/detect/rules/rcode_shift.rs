@@ -292,15 +292,18 @@ fn denied(facts: &Facts<'_>) -> Option<Shift> {
         facts.limits.rcode_share.warning
     };
     let warning = facts.alarm_share(least, usual);
+    let lower = interval::lower(float(some), float(counted));
+    // One that was removed on purpose is not what most ask for.
+    let is_most = clients.len() >= CLIENTS && lower > MOST;
     let enough = counted >= facts.limits.rcode_answers
-        && (of_many || names.len() >= NAMES)
+        && (of_many || is_most || names.len() >= NAMES)
         && !others_have_gone(facts, some, all, LONG, usual);
     (counted != 0).then(|| Shift {
         rcode: NXDOMAIN,
         share: share(some, counted),
         usual: usual.mean(),
         warning,
-        fires: enough && interval::lower(float(some), float(counted)) > warning,
+        fires: enough && lower > warning,
         answers: all,
     })
 }

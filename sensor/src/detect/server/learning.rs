@@ -10,7 +10,7 @@ use crate::detect::baseline::{ADAPTS, Baseline, SLOW};
 use crate::detect::cohort::{Asked, Clock};
 use crate::detect::history::{self, Span};
 use crate::detect::lost::{self, LOST};
-use crate::detect::rcode::NOERROR;
+use crate::detect::rcode::{NOERROR, NXDOMAIN};
 use crate::detect::reading::Reading;
 use crate::detect::rule::Rule;
 use crate::detect::thresholds::Thresholds;
@@ -238,7 +238,7 @@ impl ServerState {
                 .may_rise(lately.lost, lately.answered, LOST / 2.0);
         let learns_again = adapts || !again::may_rise(recent, now, &usual.asked_again);
         let mut bytes: BTreeMap<Prefix, u64> = BTreeMap::new();
-        let mut zones: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut zones: BTreeMap<&str, [u64; 2]> = BTreeMap::new();
         let clients: BTreeSet<_> = recent.iter().map(|dossier| dossier.client).collect();
         let is_of = |dossier: &&&Dossier| dossier.begun > from && dossier.begun <= to;
         for dossier in recent.iter().filter(is_of) {
@@ -259,13 +259,25 @@ impl ServerState {
                     usual.large_asked_again.learn(u64::from(again), 1);
                 }
             }
+            if let Some(answer) = dossier.answer()
+                && matches!(usize::from(answer.rcode), NOERROR | NXDOMAIN)
+            {
+                usual
+                    .authoritative
+                    .learn(u64::from(answer.authoritative), 1);
+            }
             let weight = u64::from(dossier.weight);
             let answered: u64 = dossier.answers.iter().map(|a| u64::from(a.bytes)).sum();
             *bytes.entry(Prefix::network(dossier.client)).or_default() += weight * answered;
             if let Some(question) = &dossier.question {
+                let is_fine = dossier
+                    .answer()
+                    .is_some_and(|answer| usize::from(answer.rcode) == NOERROR);
                 for labels in 1..=ZONE_DEPTH {
                     if let Some(zone) = question.zone(labels) {
-                        *zones.entry(zone).or_default() += weight;
+                        let [asked, failing] = zones.entry(zone).or_default();
+                        *asked += weight;
+                        *failing += if is_fine { 0 } else { weight };
                     }
                 }
             }

@@ -29,6 +29,10 @@ const ENOUGH: u64 = 8;
 const DEPTH: usize = 4;
 /// Client networks that one property may hold.
 const NETWORKS: usize = 3;
+/// More servers than are behind an address, mostly, or ways to it.
+const WAYS: usize = 6;
+/// Queries of each of several clients that all fail, where no other's do.
+const SEVERAL: u64 = 3;
 
 /// What dossiers may have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -151,7 +155,13 @@ pub fn find(
     }
     // A few clients of a network, where that is not it: each by more than a query or two.
     let many = NETWORKS.max(networks.len() / 3);
-    for (groups, most, least) in [(&networks, many, 0), (&clients, NETWORKS, ENOUGH)] {
+    // One of several servers behind an address, or of several ways, has a larger part of them.
+    let some = clients.len() / WAYS;
+    for (groups, most, least) in [
+        (&networks, many, 0),
+        (&clients, NETWORKS, ENOUGH),
+        (&clients, some, SEVERAL),
+    ] {
         if let Some((value, side)) = together(groups, most, least) {
             values.insert((Property::ClientNetwork, value), side);
         }

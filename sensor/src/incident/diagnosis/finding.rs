@@ -329,6 +329,8 @@ pub enum Finding {
         /// Queries a second before.
         before: f64,
     },
+    /// It keeps the zones that it answers from, and asks nobody: its answers are authoritative.
+    Authoritative,
     /// Hardly a query arrives any more.
     QueriesStayAway,
     /// Nothing listens on the DNS port of this host.

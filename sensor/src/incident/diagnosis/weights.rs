@@ -27,7 +27,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::PartFailsHere, &[(C::FirewallRejects, -30), (C::ServiceHung, -8), (C::Overload, 16), (C::FirewallDrops, 14), (C::ConnectionTracking, 9), (C::NetworkPathDown, -30), (C::PacketLoss, -20), (C::ServiceDown, -20), (C::HostDown, -50)]),
     (Kind::FastAsEver, &[(C::Overload, -12), (C::ServiceHung, -10), (C::UpstreamFailure, -10), (C::PacketLoss, 3), (C::ConnectionTracking, 3), (C::FirewallDrops, 2)]),
     (Kind::SecondCopiesAnswered, &[(C::PacketLoss, 14), (C::ConnectionTracking, 8), (C::Overload, -25), (C::ServiceHung, -20), (C::ServiceDown, -20)]),
-    (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, 2)]),
+    (Kind::CopiesFailToo, &[(C::ServiceHung, 30), (C::HostDown, 44), (C::ServiceDown, 30), (C::PacketLoss, -30), (C::Overload, -10), (C::ConnectionTracking, -12), (C::FirewallDrops, -8)]),
     (Kind::AnsweredLate, &[(C::Overload, 14), (C::ServiceHung, 12), (C::UpstreamFailure, 6), (C::FirewallDrops, -20), (C::NetworkPathDown, -15), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -10)]),
     (Kind::WaitedAndAnswered, &[(C::ServiceHung, 26), (C::Overload, 8), (C::UpstreamFailure, 6), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -20)]),
     (Kind::EndedByItself, &[(C::Misconfiguration, -24), (C::UpstreamFailure, 10), (C::ServiceDown, 6), (C::ZoneFailure, -10)]),
@@ -85,6 +85,7 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::UpstreamFails, &[(C::UpstreamFailure, 40), (C::ServiceDown, -20), (C::ServiceHung, -20), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::Overload, -15), (C::ZoneFailure, -6)]),
     (Kind::UpstreamsAnswer, &[(C::UpstreamFailure, -25)]),
     (Kind::AsksNobody, &[(C::UpstreamFailure, -25), (C::ZoneFailure, -12), (C::Overload, 10), (C::Misconfiguration, 6)]),
+    (Kind::Authoritative, &[(C::UpstreamFailure, -25), (C::ZoneFailure, 8), (C::Misconfiguration, 6)]),
     (Kind::QueriesStayAway, &[(C::NetworkPathDown, 15), (C::FirewallDrops, 14)]),
     // What this host's kernel says, and the sensor's own probe.
     (Kind::NothingListens, &[(C::ServiceDown, 30), (C::ServiceHung, -40), (C::Overload, -20), (C::FirewallDrops, -10)]),

@@ -11,7 +11,7 @@ use crate::detect::history::float;
 use crate::detect::rules::one_source::{self, Source};
 use crate::detect::rules::rcode_shift::{self, Shift};
 use crate::detect::rules::{answers_lost, fragments, partial_rejection};
-use crate::detect::{Facts, ServerState, interval};
+use crate::detect::{Facts, ServerState, interval, lost};
 use crate::measure::address::prefix;
 use crate::measure::dossier::{Dossier, End};
 
@@ -92,19 +92,13 @@ impl Worst {
         let (now, timeout) = (facts.now(), facts.clock.timeout);
         let goes_on = copies::goes_on(&since, slowest, now, timeout);
         let copies = since.iter().filter(|dossier| {
-            let own = dossier
-                .latency()
-                .map_or(f64::MAX, |time| time.as_secs_f64());
-            let wait = dossier.wait().map_or(0.0, |time| time.as_secs_f64());
+            let fast = Duration::from_secs_f64(3.0 * usual.max(0.02));
             let is_during = || {
                 let answer = dossier.answer();
                 let latency = dossier.latency().unwrap_or_default();
                 answer.is_some_and(|answer| answer.at.saturating_sub(latency) <= goes_on)
             };
-            dossier.copies.len() > 1
-                && own <= 3.0 * usual.max(0.02)
-                && wait >= own + 0.5
-                && is_during()
+            lost::is_lost(dossier, fast, now, timeout) == Some(true) && is_during()
         });
         let copies: u64 = copies.map(|dossier| u64::from(dossier.weight)).sum();
         self.copies_answered = self.copies_answered.max(copies);

@@ -17,6 +17,8 @@ use crate::measure::dossier::{Dossier, End};
 use crate::measure::question::Question;
 use crate::measure::sketch::Prefix;
 
+/// A forwarder passes the AA bit of some answers on, and that of a cache is none.
+const AUTHORITATIVE: f64 = 0.8;
 /// What is over so soon was not mended by anybody.
 const BRIEF: Duration = Duration::from_secs(20);
 
@@ -43,6 +45,11 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
                 rcode: name(),
             },
         });
+    }
+    if shift.is_some_and(|shift| shift.rcode == SERVFAIL)
+        && facts.state.usual.authoritative.lower() >= AUTHORITATIVE
+    {
+        found.push(Finding::Authoritative);
     }
     let dossiers = since_onset(case, facts, detector);
     // Where names are denied that were answered before, those that never were say nothing.

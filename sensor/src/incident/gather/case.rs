@@ -1,5 +1,6 @@
 //! What is known of an incident beside what the detector knows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -38,6 +39,8 @@ pub struct Case<'a> {
     pub evidence: &'a Evidence,
     /// What its failures were found to have in common.
     pub told: Option<&'a Contrast>,
+    /// Addresses of servers that it asks itself and that failed it, since it began.
+    pub upstreams: &'a BTreeSet<String>,
     /// What the sensor's own probe said.
     pub verified: Option<&'a Verified>,
 }

@@ -12,7 +12,7 @@ use super::upstreams::others;
 use crate::detect::askers::Asker;
 use crate::detect::rules::{path_failing, reflection};
 use crate::detect::{Detector, Facts, Rule, Subject};
-use crate::measure::address::ip;
+use crate::measure::address::{ip, prefix};
 
 /// See the module.
 #[must_use]
@@ -50,7 +50,7 @@ fn of_network(case: &Case<'_>, detector: &Detector, found: &mut Vec<Finding>) {
             && let Some(unasked) = reflection::worst(facts)
         {
             found.push(Finding::UnaskedAnswers {
-                victim: ip(&unasked.victim).to_string(),
+                victim: prefix(&unasked.victim),
                 servers: unasked.servers as u64,
             });
         }

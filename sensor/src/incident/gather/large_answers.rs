@@ -48,7 +48,8 @@ pub fn large_answers(
     if case.has(Rule::AnswersLost) {
         asked_again(case, facts, detector, found);
     }
-    if case.has(Rule::TcpFails) {
+    // Where UDP fails as well it is no matter of TCP.
+    if case.has(Rule::TcpFails) && !case.most_fail() {
         let minute = facts.state.history.over(MINUTE);
         let [syns, accepted, _] = minute.connections();
         found.push(Finding::TcpNotAccepted { syns, accepted });

@@ -1,6 +1,6 @@
 //! Others that fail in the same moment, and those that the server itself asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::server::ServerKey;
@@ -11,7 +11,7 @@ use super::case::Case;
 use crate::detect::history::share;
 use crate::detect::rcode::{REFUSED, SERVFAIL};
 use crate::detect::{Detector, Facts, Rule};
-use crate::measure::address::ip;
+use crate::measure::address::{ip, key};
 use crate::measure::dossier::End;
 
 /// Others that fail in the same moment, and those that the server itself asks.
@@ -22,21 +22,38 @@ pub fn others(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &m
         });
     }
     if case.fails() || case.has(Rule::Slow) || case.has(Rule::RcodeShift) {
-        let upstreams = failing_upstreams(&facts.server, detector, case.now);
+        let shift = case.evidence.worst.shift_of_rcodes;
+        let is_servfail =
+            case.has(Rule::RcodeShift) && shift.is_some_and(|shift| shift.rcode == SERVFAIL);
+        let mut upstreams: Vec<String> = failing_upstreams(&facts.server, detector, case.now)
+            .iter()
+            .map(|key| ip(key).to_string())
+            .collect();
+        if upstreams.is_empty() && is_servfail {
+            upstreams = given_up(case.upstreams, detector);
+        }
         if !upstreams.is_empty() {
-            found.push(Finding::UpstreamFails {
-                upstreams: upstreams.iter().map(|key| ip(key).to_string()).collect(),
-            });
-        } else if case.has(Rule::RcodeShift)
-            && case
-                .evidence
-                .worst
-                .shift_of_rcodes
-                .is_some_and(|shift| shift.rcode == SERVFAIL)
-        {
+            found.push(Finding::UpstreamFails { upstreams });
+        } else if is_servfail {
             found.extend(asks::finding(facts, detector, case.onset));
         }
     }
+}
+
+/// Of those that failed it, the ones that it asks hardly any more: it takes them for dead, whatever they would answer.
+fn given_up(upstreams: &BTreeSet<String>, detector: &Detector) -> Vec<String> {
+    const LATELY: Duration = Duration::from_secs(10);
+    const HARDLY: f64 = 0.3;
+    let is_given_up = |upstream: &&String| {
+        let key = upstream.parse().ok().map(key);
+        let state = key.and_then(|key| detector.server(&key));
+        state.is_some_and(|state| {
+            let lately = state.history.over(LATELY);
+            lately.rate(lately.counters.queries) <= HARDLY * state.usual.rate.mean()
+        })
+    };
+    let given_up = upstreams.iter().filter(is_given_up);
+    given_up.cloned().collect()
 }
 
 /// Servers that a server asks itself, and that mostly fail it now. Where the sensor stands on its host, every address

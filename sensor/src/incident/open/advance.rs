@@ -194,7 +194,9 @@ impl Incident {
             .iter()
             .map(|symptom| symptom.rule)
             .filter(|rule| self.symptoms.is_of_it(*rule, self.phases.failure))
+            .filter(|rule| !self.symptoms.is_past(*rule, self.phases.failure))
             .collect();
+        let fails = rules.iter().any(|rule| rule.is_failure());
         let flood_came = self
             .phases
             .flood_came(&self.symptoms, &self.evidence.during);
@@ -208,11 +210,13 @@ impl Incident {
             last: self
                 .phases
                 .failure
+                .filter(|_| fails)
                 .map_or(self.last_symptom, |failure| failure.until),
             is_over: self.symptoms.level().is_none(),
             also: &self.also,
             evidence: &self.evidence,
             told: self.verdict.contrast(),
+            upstreams: &self.upstreams,
             verified: self.verified.as_ref(),
         };
         let findings = collect::findings(&case, detector);

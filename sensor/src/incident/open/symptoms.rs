@@ -7,6 +7,8 @@ use super::super::chronology::Span;
 use super::super::symptom::Symptom;
 use crate::detect::{Level, Reading, Rule};
 
+/// A failure that is over for so long, and for as long as it lasted, is.
+const PAST: Duration = Duration::from_secs(5);
 /// Times that a symptom may come, of which each is told; further ones go on with the last.
 const SPELLS: usize = 8;
 
@@ -118,6 +120,22 @@ impl Symptoms {
             .min(failure.until)
             .saturating_sub(symptom.since.max(failure.since));
         lasted >= failed || together * 2 > lasted
+    }
+
+    /// Whether a failure is long over while answers go on to say no: what it was is not why they do.
+    #[must_use]
+    pub fn is_past(&self, rule: Rule, failure: Option<Span>) -> bool {
+        let Some(failure) = failure.filter(|_| rule.is_failure()) else {
+            return false;
+        };
+        let shift = self
+            .all
+            .iter()
+            .rfind(|symptom| symptom.rule == Rule::RcodeShift);
+        shift.is_some_and(|shift| {
+            let failed = failure.until.saturating_sub(failure.since).max(PAST);
+            shift.last >= failure.until + failed
+        })
     }
 
     /// Whether there is one, since that time at the latest, of a flood that is made up. Random names came when

@@ -110,6 +110,7 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
             failed: _,
         }
         | Finding::AsksNobody { before: _ }
+        | Finding::Authoritative
         | Finding::QueriesStayAway
         | Finding::NothingListens
         | Finding::ListensAndReads

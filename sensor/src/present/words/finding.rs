@@ -260,6 +260,9 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             "{server} sent {} to others, who answered, and sends hardly any now: the errors are its own.",
             rate(*before)
         ),
+        Finding::Authoritative => format!(
+            "{server} is authoritative: its answers have the AA bit, and it needs no other server for them."
+        ),
         Finding::QueriesStayAway => {
             "Query volume collapsed: clients stopped asking, or their queries no longer arrive.".into()
         }

@@ -56,16 +56,19 @@ fn messages() -> Result<()> {
             .is_some_and(|edns| edns.flags().dnssec_ok)
     );
     for size in [0, 200, 1_400, 3_000] {
-        let bytes = question().answer(0, size, false);
+        let bytes = question().answer(0, size, false, false);
         ensure!(size < 200 || bytes.len() == size, "{size}: {}", bytes.len());
         let answer = Message::from_vec(&bytes)?;
         ensure!(answer.answers().len() == 1 && answer.id() == 7);
         ensure!(answer.queries()[0].name().to_string() == "www1.example.net.");
     }
-    let truncated = Message::from_vec(&question().answer(0, 3_000, true))?;
+    let truncated = Message::from_vec(&question().answer(0, 3_000, true, false))?;
     ensure!(truncated.truncated() && truncated.answers().is_empty());
-    let refused = Message::from_vec(&question().answer(5, 0, false))?;
+    let refused = Message::from_vec(&question().answer(5, 0, false, false))?;
     ensure!(u16::from(refused.response_code()) == 5);
+    ensure!(refused.recursion_available() && !refused.authoritative());
+    let kept = Message::from_vec(&question().answer(3, 0, false, true))?;
+    ensure!(kept.authoritative() && !kept.recursion_available());
     Ok(())
 }
 
@@ -105,7 +108,7 @@ fn checksums() -> Result<()> {
 fn fragments() -> Result<()> {
     for (is_ipv4, header) in [(true, 20), (false, 48)] {
         let way = way(is_ipv4)?;
-        let segment = frames::udp(way, [53, 40_000], &question().answer(0, 3_500, false));
+        let segment = frames::udp(way, [53, 40_000], &question().answer(0, 3_500, false, false));
         let parts = frames::packets(way, UDP, &segment, 9);
         ensure!(parts.len() == 3, "{} fragments", parts.len());
         let mut whole = Vec::new();

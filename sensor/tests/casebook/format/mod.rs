@@ -30,6 +30,9 @@ pub struct Situation {
     /// Addresses of the host that the sensor runs on; none: on the path.
     #[serde(default)]
     pub host: Addresses,
+    /// Servers that keep the zones they are asked for: their answers have AA, and not RA.
+    #[serde(default)]
+    pub authorities: Addresses,
     /// DNS ports that are watched.
     #[serde(default = "dns_ports")]
     pub ports: Vec<u16>,
