@@ -25,6 +25,7 @@ use super::rules;
 use super::server::{self, ServerState};
 use super::standing::Standing;
 use super::thresholds::Thresholds;
+use super::visibility;
 
 /// Servers that are followed in detail.
 const SERVERS: usize = 256;
@@ -223,6 +224,7 @@ impl Detector {
             let recent = by_server.get(key).unwrap_or(&none);
             let vantage = vantage(&self.place, key, state);
             state.look_for_pause(recent, now, self.timeout);
+            state.was_rejected |= visibility::is_rejected(recent, state.begun);
             let facts = Facts::new(&around, *key, state, recent, vantage);
             let readings = rules::of_server(&facts);
             let (clock, failing) = (facts.clock, facts.failing);

@@ -71,6 +71,7 @@ impl Failures<'_> {
             clients: &self.state.known,
             begun: self.state.begun,
             was_well: self.was_well(),
+            was_rejected: self.state.was_rejected,
             elsewhere: &|dossier| self.askers.was_answered(&dossier.client),
             now: self.clock.now,
             timeout: self.clock.timeout,

@@ -94,6 +94,8 @@ pub struct ServerState {
     pub has_answered: bool,
     /// Whether its failure was nobody's once, while it had never answered.
     pub was_minor: Option<usize>,
+    /// Some of its first queries brought errors.
+    pub was_rejected: bool,
     /// Whether an address of this host ever asked it.
     pub asked_from_here: bool,
     /// ICMP errors about its queries since it was last well.
@@ -136,6 +138,7 @@ impl ServerState {
             known: BTreeMap::new(),
             has_answered: false,
             was_minor: None,
+            was_rejected: false,
             asked_from_here: false,
             errors: Errors::default(),
             failing_since: None,

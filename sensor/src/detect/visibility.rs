@@ -23,6 +23,8 @@ const FEW: usize = 5;
 /// Share of unanswered queries that are sent again where their clients miss the answers: stubs send two copies
 /// or more, within 2 to 10 s.
 const AGAIN: f64 = 0.2;
+/// Errors about queries to a server that are no stray ones.
+const ERRORS: usize = 3;
 /// A server that answers nobody for so long is down.
 const LATELY: Duration = Duration::from_secs(4);
 /// So many queries whose clients have waited that long tell something, where others before them were no different.
@@ -114,6 +116,15 @@ impl ByNetwork {
     }
 }
 
+/// Whether some of the first queries to a server, which is known since `begun`, brought errors: they come back the way that
+/// its answers would take. Later ones anybody may have made up who has seen that its answers are not missed.
+#[must_use]
+pub fn is_rejected(recent: &[&Dossier], begun: Duration) -> bool {
+    let errors = recent.iter().flat_map(|dossier| &dossier.errors);
+    let first = errors.filter(|error| !error.about_answer && error.at <= begun + PATIENCE);
+    first.count() >= ERRORS
+}
+
 /// Whether clients miss the answers that are not seen: they send their queries again.
 #[must_use]
 pub fn ask_again(recent: &[&Dossier], now: Duration, timeout: Duration) -> bool {
@@ -150,6 +161,8 @@ pub struct Seen<'a> {
     pub begun: Duration,
     /// It was once well: nearly all that was asked of it was seen to be answered.
     pub was_well: bool,
+    /// See [`is_rejected`].
+    pub was_rejected: bool,
     /// Whether anybody was seen to answer a client's network.
     pub elsewhere: &'a dyn Fn(&Dossier) -> bool,
     /// Now, and the time for an answer.
@@ -208,6 +221,9 @@ impl Seen<'_> {
     pub fn one_way_share(&self, recent: &[&Dossier]) -> f64 {
         if self.is_by_socket(recent) {
             return 1.0;
+        }
+        if self.clients.is_empty() && self.was_rejected {
+            return 0.0;
         }
         let is_open = |dossier: &&&Dossier| {
             let end = dossier.end(self.now, self.timeout);
@@ -300,6 +316,7 @@ mod tests {
                 clients: &known.into_iter().collect(),
                 begun: self.begun,
                 was_well: self.was_well,
+                was_rejected: false,
                 elsewhere: &|_| true,
                 now: NOW,
                 timeout: SECOND * 2,

@@ -16,7 +16,8 @@ const MEMORY: &str = "2048";
 const CPUS: &str = "2";
 /// With guards against speculation, though they cost an emulated processor a twelfth: without them the kernel rewrites its
 /// jump to XDP programs as it runs, and emulation of two CPUs trips over that (6.12).
-const KERNEL_COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet";
+const KERNEL_COMMAND_LINE: &str =
+    "console=ttyS0 panic=-1 quiet pti=off rcupdate.rcu_expedited=1 init_on_alloc=0";
 
 /// How the guest's CPUs are run.
 #[derive(Clone, Copy, PartialEq, Eq)]

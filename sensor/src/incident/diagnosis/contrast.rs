@@ -174,7 +174,9 @@ pub fn find(
             failed: sum.failed + side.failed,
             fine: sum.fine + side.fine,
         });
-        values.insert((told.property, told.value.clone()), side);
+        values
+            .entry((told.property, told.value.clone()))
+            .or_insert(side);
     }
     let is_told = |property: Property, value: &String| {
         told.is_some_and(|told| told.property == property && told.value == *value)

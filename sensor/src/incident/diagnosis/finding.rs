@@ -124,6 +124,11 @@ pub enum Finding {
     },
     /// Answers take far longer than usual.
     SlowAnswers,
+    /// Others that are asked for in between are answered as fast as ever.
+    SlowInPart {
+        /// Share of the answers that is slow.
+        share: f64,
+    },
     /// Answers come from another address than was asked.
     WrongSource {
         /// How many.
@@ -410,6 +415,7 @@ impl Finding {
                 | Self::NoServerAnswers { .. }
                 | Self::UpstreamFails { .. }
                 | Self::UpstreamsAnswer { .. }
+                | Self::SlowInPart { .. }
         )
     }
 }

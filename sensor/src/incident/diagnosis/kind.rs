@@ -32,6 +32,7 @@ pub enum Kind {
     WaitedAndAnswered,
     EndedByItself,
     SlowAnswers,
+    SlowInPart,
     WrongSource,
     OnlySomeClients,
     OnlySomeClientsDenied,
@@ -135,6 +136,7 @@ impl Finding {
             Self::WaitedAndAnswered { .. } => Kind::WaitedAndAnswered,
             Self::EndedByItself { .. } => Kind::EndedByItself,
             Self::SlowAnswers => Kind::SlowAnswers,
+            Self::SlowInPart { .. } => Kind::SlowInPart,
             Self::WrongSource { .. } => Kind::WrongSource,
             Self::Contrast(contrast) => match contrast.property {
                 Property::ClientNetwork if contrast.denied => Kind::OnlySomeClientsDenied,

@@ -32,6 +32,8 @@ pub const WEIGHTS: &[Row] = &[
     (Kind::WaitedAndAnswered, &[(C::ServiceHung, 26), (C::Overload, 8), (C::UpstreamFailure, 6), (C::FirewallDrops, -25), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::PacketLoss, -20)]),
     (Kind::EndedByItself, &[(C::Misconfiguration, -24), (C::UpstreamFailure, 10), (C::ServiceDown, 6), (C::ZoneFailure, -10)]),
     (Kind::SlowAnswers, &[(C::Overload, 18), (C::UpstreamFailure, 8), (C::ServiceHung, -8), (C::FirewallDrops, -8), (C::NetworkPathDown, -10), (C::HostDown, -20)]),
+    // A server at its limit is slow to all that it is asked at the time.
+    (Kind::SlowInPart, &[(C::Overload, -22), (C::UpstreamFailure, 10), (C::ServiceHung, -10)]),
     (Kind::WrongSource, &[(C::WrongSource, 45), (C::FirewallDrops, -15), (C::NetworkPathDown, -20), (C::HostDown, -30), (C::ServiceDown, -20), (C::ServiceHung, -20)]),
     // What fails has in common.
     (Kind::OnlySomeClients, &[(C::FirewallDrops, 12), (C::FirewallRejects, 16), (C::NetworkPathDown, 12), (C::PacketLoss, -25), (C::ConnectionTracking, -25), (C::ServiceDown, -30), (C::ServiceHung, -30), (C::HostDown, -40), (C::Overload, -15), (C::Misconfiguration, 6)]),

@@ -107,10 +107,51 @@ pub fn failing(case: &Case<'_>, facts: &Facts<'_>, told: bool, found: &mut Vec<F
     }
     if case.has(Rule::Slow) {
         found.push(Finding::SlowAnswers);
+        if !is_told_apart {
+            found.extend(slow_in_part(case, facts));
+        }
     }
     if case.has(Rule::Collapse) {
         found.push(Finding::QueriesStayAway);
     }
+}
+
+/// Whether only some are slow, and those in between are as fast as ever: by how often one follows the other, which in a pause
+/// or a queue is rare (Wald and Wolfowitz, 1940).
+fn slow_in_part(case: &Case<'_>, facts: &Facts<'_>) -> Option<Finding> {
+    const ENOUGH: u64 = 12;
+    /// Changes from one to the other, as a share of those that chance makes.
+    const MIXED: f64 = 0.8;
+    const SLACK: f64 = 2.0;
+    let usual = &facts.state.usual.latency;
+    let slow_from = facts.limits.slow_from(usual.quantile(0.95));
+    let times = facts
+        .recent
+        .iter()
+        .filter(|dossier| dossier.begun >= case.onset)
+        .filter_map(|dossier| Some(dossier.latency()?.as_secs_f64()));
+    let (mut slow, mut fast) = (0_u64, Vec::new());
+    let (mut changes, mut last) = (0_u64, None);
+    for time in times {
+        let is_slow = time > slow_from;
+        changes += u64::from(last.is_some_and(|last| last != is_slow));
+        last = Some(is_slow);
+        if is_slow {
+            slow += 1;
+        } else {
+            fast.push(time);
+        }
+    }
+    let quick = fast.len() as u64;
+    if slow.min(quick) < ENOUGH {
+        return None;
+    }
+    let by_chance = 2.0 * float(slow) * share(quick, slow + quick);
+    fast.sort_by(f64::total_cmp);
+    let is_as_ever = fast[fast.len() / 2] <= SLACK * usual.quantile(0.5)?;
+    (is_as_ever && float(changes) >= MIXED * by_chance).then(|| Finding::SlowInPart {
+        share: share(slow, slow + quick),
+    })
 }
 
 /// Whether half of the answers, and nearly all, take about as long as before.

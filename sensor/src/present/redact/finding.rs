@@ -95,6 +95,7 @@ pub fn mask(finding: &mut Finding, masks: &mut Masks) {
         | Finding::LeavesUnread { queued: _ }
         | Finding::PassedFilters { datagrams: _ }
         | Finding::SlowAnswers
+        | Finding::SlowInPart { share: _ }
         | Finding::FloodFirst
         | Finding::FloodAfter
         | Finding::Crowd

@@ -113,6 +113,10 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
         ),
         Finding::FloodOver => "A flood was over before queries failed: it is not what broke them.".into(),
         Finding::SlowAnswers => slow(before, during),
+        Finding::SlowInPart { share } => format!(
+            "{} of the answers are slow; those asked in between are as fast as ever: the server waits for something.",
+            percent(*share)
+        ),
         Finding::WrongSource { answers, from } => format!(
             "At least {} came from {from} instead of {server}: clients discard such answers.",
             counted(*answers, "answer")

@@ -108,7 +108,11 @@ fn checksums() -> Result<()> {
 fn fragments() -> Result<()> {
     for (is_ipv4, header) in [(true, 20), (false, 48)] {
         let way = way(is_ipv4)?;
-        let segment = frames::udp(way, [53, 40_000], &question().answer(0, 3_500, false, false));
+        let segment = frames::udp(
+            way,
+            [53, 40_000],
+            &question().answer(0, 3_500, false, false),
+        );
         let parts = frames::packets(way, UDP, &segment, 9);
         ensure!(parts.len() == 3, "{} fragments", parts.len());
         let mut whole = Vec::new();
