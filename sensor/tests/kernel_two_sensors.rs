@@ -6,8 +6,7 @@ mod support;
 use sensor::engine::kernel::clsact::ClsactError;
 use sensor::engine::kernel::engine::{KernelEngine, KernelError, WatchOptions};
 use sensor::engine::kernel::hook::{AttachError, HookChoice, TcFlavour};
-use sensor::engine::status::LinkState;
-use support::exchange::{QUERIES, counted, detached, exchange, look};
+use support::exchange::{QUERIES, counted, detached, exchange};
 use support::lab::{Pair, SERVER_DEVICE, options, watch};
 
 /// How a sensor attaches: its ingress hook, and how TC programs are held.
@@ -49,7 +48,7 @@ fn sees_all(pair: &Pair, engine: &mut KernelEngine, what: &str) {
         (queries + QUERIES, responses + QUERIES),
         "{what}"
     );
-    look(engine, LinkState::Up);
+    engine.look_at_hooks();
     assert_eq!(detached(engine), [], "{what}");
 }
 
