@@ -259,7 +259,7 @@ impl Seen<'_> {
 mod tests {
     use super::*;
     use crate::measure::dossier::Dossiers;
-    use crate::measure::made::{address, answer, query};
+    use crate::measure::made::{address, answer, query, rejection};
 
     const SECOND: Duration = Duration::from_secs(1);
     const NOW: Duration = Duration::from_secs(20);
@@ -341,6 +341,20 @@ mod tests {
             ..flows()
         };
         assert!(!unknown.are_one_way(), "no client is known to be answered");
+    }
+
+    #[test]
+    fn the_first_queries_are_rejected_and_not_later_ones() {
+        let mut dossiers = Dossiers::default();
+        for port in 0..6 {
+            let asked = query(if port < 3 { SECOND } else { NOW }, 1, 53, port);
+            dossiers.add(&asked);
+            dossiers.add(&rejection(&asked, SECOND * 3));
+        }
+        let recent: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
+        assert!(is_rejected(&recent, Duration::ZERO));
+        assert!(!is_rejected(&recent[1..], Duration::ZERO), "two are few");
+        assert!(!is_rejected(&recent[3..], Duration::ZERO), "known for long");
     }
 
     #[test]

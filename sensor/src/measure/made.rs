@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use sensor_common::class::ErrorKind;
 use sensor_common::server::ServerKey;
 
 use super::address::key;
@@ -31,6 +32,20 @@ pub fn query(at: Duration, client: u8, server: u8, port: u16) -> Sampled {
             edns: None,
             bytes: 40,
         },
+    }
+}
+
+/// ICMP host unreachable about it.
+#[must_use]
+pub fn rejection(query: &Sampled, after: Duration) -> Sampled {
+    Sampled {
+        at: query.at + after,
+        kind: Kind::Error {
+            kind: ErrorKind::Host,
+            sender: address(1),
+            about_answer: false,
+        },
+        ..query.clone()
     }
 }
 

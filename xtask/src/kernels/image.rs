@@ -22,6 +22,13 @@ pub struct Image {
 }
 
 impl Image {
+    /// The numbers of its version, by which the newest of several is known.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<u32> {
+        let numbers = self.version.split('.').map(|part| part.parse().ok());
+        numbers.map_while(|number| number).collect()
+    }
+
     /// The newest image of a version; fetched unless it is there.
     ///
     /// # Errors

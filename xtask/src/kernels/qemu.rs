@@ -69,23 +69,26 @@ impl Accelerator {
 }
 
 /// Boots a kernel and returns what its steps printed. Falls back to emulation where KVM is there and does not work (a
-/// virtual machine in another). What a guest printed that did not get to its end lacks [`DONE`]; why is shown.
+/// virtual machine in another). One that `leaves` the processors to others gets what these do not use. What a guest printed that did not get to its end lacks [`DONE`]; why is shown.
 ///
 /// # Errors
 /// It did not come up; then with the end of its console.
 pub fn boot(
     image: &Image,
     initramfs: &Path,
+    leaves: bool,
     patience: Duration,
     mut on_line: impl FnMut(&str),
 ) -> Result<String> {
     if Accelerator::best() == Accelerator::Kvm {
-        match Machine::start(image, initramfs, Accelerator::Kvm)?.run(patience, &mut on_line) {
+        match Machine::start(image, initramfs, leaves, Accelerator::Kvm)?
+            .run(patience, &mut on_line)
+        {
             Err(NotUp(why)) => println!("KVM does not work here, so emulated: {why}"),
             other => return Ok(other?),
         }
     }
-    let machine = Machine::start(image, initramfs, Accelerator::Tcg)?;
+    let machine = Machine::start(image, initramfs, leaves, Accelerator::Tcg)?;
     Ok(machine.run(patience, &mut on_line)?)
 }
 
@@ -129,14 +132,21 @@ impl Drop for Machine {
 }
 
 impl Machine {
-    fn start(image: &Image, initramfs: &Path, accelerator: Accelerator) -> Result<Self> {
+    fn start(
+        image: &Image,
+        initramfs: &Path,
+        leaves: bool,
+        accelerator: Accelerator,
+    ) -> Result<Self> {
         let file = |of: &str| workspace::kernels().join(format!("{of}-{}.log", image.version));
         let (console, results, log) = (file("console"), file("results"), file("qemu"));
         for file in [&console, &results] {
             fs::write(file, "")?;
         }
         let output = fs::File::create(&log)?;
-        let process = Command::new("qemu-system-x86_64")
+        let niceness = if leaves { "5" } else { "0" };
+        let process = Command::new("nice")
+            .args(["-n", niceness, "qemu-system-x86_64"])
             .args([
                 "-accel",
                 accelerator.options(),

@@ -308,6 +308,33 @@ mod tests {
     }
 
     #[test]
+    fn several_clients_of_which_all_fails_are_told_apart_and_a_larger_part_is_not() {
+        let mut dossiers = Dossiers::default();
+        for port in 0..48 * 4 {
+            let client = 1 + (port % 48) as u8;
+            dossiers.add(&query(Duration::from_millis(u64::from(port)), client, 53, port));
+        }
+        let dossiers: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
+        let find = |many: u16, told: Option<&Contrast>| {
+            find(
+                &dossiers,
+                &|_| false,
+                &BTreeMap::new(),
+                &|_| false,
+                &|dossier| Some(dossier.port % 48 < many),
+                (Ill::Fails, 0.0),
+                told,
+            )
+        };
+        let found = find(6, None).expect("a contrast");
+        assert_eq!(found.property, Property::ClientNetwork);
+        assert!(found.value.ends_with(", 3 more"), "{}", found.value);
+        assert_eq!(find(6, Some(&found)), Some(found.clone()), "as it was told");
+        // One of five servers behind an address has as many.
+        assert_eq!(find(10, None), None);
+    }
+
+    #[test]
     fn what_fails_all_day_does_not_hide_what_the_rest_has_in_common() {
         // Four of five of one unit, and a tenth of the other's 50.
         let failed = |dossier: &Dossier| {
