@@ -18,6 +18,7 @@ const UNREACHABLE: &[ErrorKind] = &[
     ErrorKind::Host,
     ErrorKind::Network,
     ErrorKind::TimeExceeded,
+    ErrorKind::Protocol,
     ErrorKind::Other,
 ];
 const ALL: [&[ErrorKind]; 3] = [PORT, PROHIBITED, UNREACHABLE];
@@ -115,4 +116,18 @@ fn read(facts: &Facts<'_>, rule: Rule, kinds: Option<&'static [ErrorKind]>) -> R
                 asked.failed(),
             )
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_tells_why_queries_fail_but_for_too_big() {
+        for kind in ErrorKind::ALL {
+            let rules = ALL.iter().filter(|kinds| kinds.contains(&kind)).count();
+            let expected = usize::from(kind != ErrorKind::TooBig);
+            assert_eq!(rules, expected, "{kind:?}");
+        }
+    }
 }

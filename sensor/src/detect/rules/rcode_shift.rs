@@ -19,11 +19,12 @@ use crate::measure::counted::counted;
 use crate::measure::dossier::Dossier;
 
 /// Spans that are looked at, the shortest that has enough answers first.
-const SPANS: [Duration; 5] = [
+const SPANS: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(5),
     Duration::from_secs(10),
+    Duration::from_secs(20),
     Duration::from_mins(1),
 ];
 /// The newest answers, of which some must still say it.
@@ -154,7 +155,7 @@ pub fn worst(facts: &Facts<'_>) -> Option<Shift> {
 fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
     let count = |counters: &ServerCounters| counters.answers_by_rcode.iter().sum::<u64>();
     let history = &facts.state.history;
-    let span = history.newest(facts.now(), [SPANS[0], SPANS[4]], ALL, count);
+    let span = history.newest(facts.now(), [SPANS[0], SPANS[SPANS.len() - 1]], ALL, count);
     let all = count(&span.counters);
     let says_it = |rcode: &usize| all >= ALL && span.counters.answers_by_rcode[*rcode] == all;
     let rcode = (NOERROR + 1..16).find(says_it)?;
@@ -172,7 +173,8 @@ fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
     let usual = &facts.state.usual.rcodes[rcode];
     let is_sure = usual.count() >= float(ALL) && usual.mean().is_some_and(|mean| mean < HARDLY_ANY);
     let warning = MOST;
-    (is_sure && questions.len() >= QUESTIONS && !is_as_ever(facts, rcode)).then(|| Shift {
+    let used_to_be = is_sure && questions.len() >= QUESTIONS && !is_as_ever(facts, rcode);
+    (used_to_be || own_host_depends(facts, rcode)).then(|| Shift {
         rcode,
         share: 1.0,
         usual: usual.mean(),
@@ -180,6 +182,18 @@ fn all_of_few(facts: &Facts<'_>) -> Option<Shift> {
         fires: true,
         answers: all,
     })
+}
+
+/// Whether this host asks nobody else, and was never told anything but this: it is no stranger to itself.
+fn own_host_depends(facts: &Facts<'_>, rcode: usize) -> bool {
+    let own = &facts.place.addresses;
+    let answered_elsewhere = |client: &ServerKey| {
+        let asker = facts.askers.by_client.get(client);
+        asker.is_some_and(|asker| asker.lately_answering.iter().any(|by| *by != facts.server))
+    };
+    let mut clients = facts.asked_in(LONG).map(|dossier| dossier.client);
+    let is_all_of_it = clients.all(|client| own.contains(&client) && !answered_elsewhere(&client));
+    is_all_of_it && rcode != NXDOMAIN && facts.state.usual.rcodes[NOERROR].mean() == Some(0.0)
 }
 
 /// Whether no more are told so than ever were, of far fewer: what was answered well is not asked for any more, as a cache

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sensor_common::server::ServerCounters;
+
 use crate::detect::facts::{Facts, LONG};
 use crate::detect::history::float;
 use crate::detect::interval;
@@ -13,6 +15,7 @@ use crate::detect::server::Errors;
 use crate::detect::told::What;
 use crate::measure::counted::counted;
 use crate::measure::dossier::Dossier;
+use crate::measure::latency::Latency;
 
 /// Latency is looked at over this long, or where few are answered over the longer one.
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
@@ -50,7 +53,13 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     }
     let mut times: Vec<f64> = answers.into_iter().map(|(time, _)| time).collect();
     times.sort_by(f64::total_cmp);
+    let slow = times.iter().filter(|time| **time > warning).count() as u64;
     let p95 = times.get(times.len() * 95 / 100).copied().unwrap_or(0.0);
+    let (slow, all, p95) = if (times.len() as u64) < limits.slow_answers {
+        of_a_minute(facts, warning)
+    } else {
+        (slow, times.len() as u64, p95)
+    };
     let reading = Reading::new(
         Rule::Slow,
         Unit::Seconds,
@@ -59,14 +68,14 @@ pub fn read(facts: &Facts<'_>) -> Reading {
         Some(limits.slow.critical.max(warning)),
     )
     .against(usual);
-    if (times.len() as u64) < limits.slow_answers {
+    if all < limits.slow_answers {
         return reading.unknown("too few answers");
     }
     // What takes a second or more waits for nothing, nor does what comes with a failure or a flood.
     let at_once = p95 >= limits.slow.critical || facts.failing.is_unusual || facts.state.rises();
     let lasts = || !recovers(facts) && (at_once || lasts(facts, warning));
-    let slow = times.iter().filter(|time| **time > warning).count() as u64;
-    let (slow, all) = (float(slow), float(times.len() as u64));
+    let (slow, answers) = (float(slow), counted(all, "answer"));
+    let all = float(all);
     let most = if slow / all >= MOST {
         Level::Critical
     } else {
@@ -83,11 +92,26 @@ pub fn read(facts: &Facts<'_>) -> Reading {
             format!(
                 "{} of {} took more than {:.0} ms, the slowest twentieth {:.0} ms{usual}",
                 percent(slow / all),
-                counted(times.len() as u64, "answer"),
+                answers,
                 warning * 1e3,
                 p95 * 1e3
             )
         })
+}
+
+/// Slow answers of the newest, all of these, and their 95th percentile in seconds, where few are asked for: by the counters of
+/// a minute at most. Their buckets are wide: those that the warning divides are taken to be fast.
+fn of_a_minute(facts: &Facts<'_>, warning: f64) -> (u64, u64, f64) {
+    const BUCKET: f64 = 4.0;
+    let count = |counters: &ServerCounters| counters.latency.iter().sum::<u64>();
+    let spans = [SPANS[1], Duration::from_mins(1)];
+    let enough = facts.limits.slow_answers;
+    let history = &facts.state.history;
+    let span = history.newest(facts.now(), spans, enough, count);
+    let latency = Latency::coarse(&span.counters.latency);
+    let edge = Duration::try_from_secs_f64(BUCKET * warning).unwrap_or(Duration::MAX);
+    let p95 = latency.quantile(0.95).unwrap_or_default().as_secs_f64();
+    (latency.count() - latency.below(edge), latency.count(), p95)
 }
 
 /// The zone that nobody asked for before and in which most of the slow answers are, where it is the zone that may be

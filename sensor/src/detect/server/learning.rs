@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sensor_common::class::{ErrorKind, TcpEvent};
+use sensor_common::server::ServerCounters;
 
 use super::{SETTLED, ServerState, ZONE_DEPTH};
 use crate::detect::baseline::{ADAPTS, Baseline, SLOW};
@@ -23,6 +24,11 @@ const NOTICED: u64 = 150;
 const MOST_LAG: Duration = Duration::from_secs(20);
 /// Dossiers are learnt so often.
 const DOSSIERS_EVERY: Duration = Duration::from_secs(2);
+/// Answers that tell whether an rcode rises, over how long at least and at most, and from which share on: half of what
+/// alarms.
+const NOTICED_RCODES: u64 = 20;
+const RCODES: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1)];
+const RCODE_RISES: f64 = 0.015;
 /// A tick of so long stands for several in which nothing happened.
 const LONG_TICK: Duration = Duration::from_millis(500);
 
@@ -157,8 +163,18 @@ impl ServerState {
         let counters = &sum.counters;
         usual.learn_rate(sum.rate(counters.queries), elapsed, false);
         let answers: u64 = counters.answers_by_rcode.iter().sum();
-        for (usual, count) in usual.rcodes.iter_mut().zip(counters.answers_by_rcode) {
-            usual.learn(count, answers);
+        let told = |counters: &ServerCounters| counters.answers_by_rcode.iter().sum::<u64>();
+        let now = self.history.now();
+        let newest = self.history.newest(now, RCODES, NOTICED_RCODES, told);
+        let newest = (newest.counters.answers_by_rcode, told(&newest.counters));
+        for (rcode, usual) in usual.rcodes.iter_mut().enumerate() {
+            // A small server may say so more often without anybody having noticed it yet. That names do not exist goes up
+            // and down all day.
+            let may_rise = !matches!(rcode, NOERROR | NXDOMAIN)
+                && usual.may_rise(newest.0[rcode], newest.1, RCODE_RISES);
+            if adapts || !may_rise {
+                usual.learn(counters.answers_by_rcode[rcode], answers);
+            }
         }
         let rate = |count| sum.rate(count);
         let learn = |usual: &mut Baseline, count| {

@@ -312,7 +312,12 @@ mod tests {
         let mut dossiers = Dossiers::default();
         for port in 0..48 * 4 {
             let client = 1 + (port % 48) as u8;
-            dossiers.add(&query(Duration::from_millis(u64::from(port)), client, 53, port));
+            dossiers.add(&query(
+                Duration::from_millis(u64::from(port)),
+                client,
+                53,
+                port,
+            ));
         }
         let dossiers: Vec<&Dossier> = dossiers.since(Duration::ZERO).collect();
         let find = |many: u16, told: Option<&Contrast>| {

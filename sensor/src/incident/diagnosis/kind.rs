@@ -5,6 +5,9 @@ use super::drop_class::DropClass;
 use super::finding::Finding;
 use crate::host::events::event::Event;
 
+/// Share of the answers that is all of them, but for stray ones.
+const NEARLY_ALL: f64 = 0.95;
+
 /// A fact without its numbers: a row of the table of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(
@@ -45,6 +48,7 @@ pub enum Kind {
     OnlyWithoutEdns,
     AnswersLimited,
     Servfail,
+    ServfailToAll,
     Refused,
     NameError,
     NotUnderstood,
@@ -150,6 +154,7 @@ impl Finding {
                 Property::Edns => Kind::OnlyWithoutEdns,
             },
             Self::AnswersLimited { .. } => Kind::AnswersLimited,
+            Self::Servfail { share } if *share >= NEARLY_ALL => Kind::ServfailToAll,
             Self::Servfail { .. } => Kind::Servfail,
             Self::Refused { .. } => Kind::Refused,
             Self::NameError { .. } => Kind::NameError,

@@ -48,6 +48,8 @@ pub const WEIGHTS: &[Row] = &[
     // Answers that say no.
     (Kind::AnswersLimited, &[(C::UnwantedQueries, 32), (C::Misconfiguration, 24), (C::FirewallDrops, -25), (C::PacketLoss, -25), (C::Overload, -12), (C::ConnectionTracking, -20), (C::ServiceDown, -30), (C::ServiceHung, -25), (C::TcpBlocked, -10)]),
     (Kind::Servfail, &[(C::UpstreamFailure, 24), (C::ZoneFailure, 10), (C::Misconfiguration, 6), (C::ServiceDown, -10), (C::ServiceHung, -10), (C::FirewallDrops, -10), (C::NetworkPathDown, -10)]),
+    // No zone fails by itself where all are told so.
+    (Kind::ServfailToAll, &[(C::UpstreamFailure, 24), (C::Misconfiguration, 10), (C::ZoneFailure, 2), (C::ServiceDown, -10), (C::ServiceHung, -10), (C::FirewallDrops, -10), (C::NetworkPathDown, -10)]),
     (Kind::Refused, &[(C::Misconfiguration, 24), (C::UpstreamFailure, 8), (C::UnwantedQueries, 6)]),
     (Kind::NameError, &[(C::ZoneFailure, 18), (C::Misconfiguration, 14)]),
     (Kind::NotUnderstood, &[(C::Misconfiguration, 24)]),

@@ -46,9 +46,7 @@ pub fn answers(case: &Case<'_>, facts: &Facts<'_>, detector: &Detector, found: &
             },
         });
     }
-    if shift.is_some_and(|shift| shift.rcode == SERVFAIL)
-        && facts.state.usual.authoritative.lower() >= AUTHORITATIVE
-    {
+    if shift.is_some() && facts.state.usual.authoritative.lower() >= AUTHORITATIVE {
         found.push(Finding::Authoritative);
     }
     let dossiers = since_onset(case, facts, detector);

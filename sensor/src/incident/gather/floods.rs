@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::chronology::Came;
 use super::super::diagnosis::Finding;
 use super::case::Case;
-use crate::detect::history::float;
+use crate::detect::history::{float, share};
 use crate::detect::rules::{amplification, random_names};
 use crate::detect::{Facts, Rule, spoof};
 use crate::measure::address::{ip, prefix};
@@ -56,11 +56,15 @@ pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
             || case.has(Rule::QueryFlood)
             || case.has(Rule::PartialFailure))
     });
+    let of_addresses = own_addresses(facts, rate.worst)
+        .filter(|_| case.has(Rule::OneSource) || case.has(Rule::QueryFlood));
     if let (Some(own), true) = (own, own_is_unusual) {
         found.push(Finding::OwnHostAsks {
             share: own.share,
             rate: own.rate,
         });
+    } else if let Some(own) = of_addresses {
+        found.push(own);
     } else if case.has(Rule::OneSource)
         && let Some(source) = heaviest
     {
@@ -94,6 +98,27 @@ pub fn floods(case: &Case<'_>, facts: &Facts<'_>, found: &mut Vec<Finding>) {
             }
         }
     }
+}
+
+/// Nearly all is asked from addresses of this host, of which each asks little: its containers.
+fn own_addresses(facts: &Facts<'_>, rate: f64) -> Option<Finding> {
+    const NEARLY_ALL: f64 = 0.8;
+    let (mut own, mut all) = (0, 0);
+    for dossier in facts.recent.iter().filter(|d| !d.copies.is_empty()) {
+        let weight = u64::from(dossier.weight);
+        all += weight;
+        own += if facts.place.addresses.contains(&dossier.client) {
+            weight
+        } else {
+            0
+        };
+    }
+    let share = share(own, all);
+    let asks = share >= NEARLY_ALL && rate >= facts.limits.source_rate.warning;
+    asks.then(|| Finding::OwnHostAsks {
+        share,
+        rate: share * rate,
+    })
 }
 
 /// Times the usual rate in the seconds before the onset.

@@ -88,11 +88,12 @@ pub fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
             from: from(&[ErrorKind::TimeExceeded]),
         });
     }
-    let other = of(ErrorKind::Other);
+    const OTHERS: [ErrorKind; 2] = [ErrorKind::Protocol, ErrorKind::Other];
+    let other = OTHERS.into_iter().map(of).sum();
     if tells(other) {
         found.push(Finding::OtherUnreachable {
             errors: other,
-            from: from(&[ErrorKind::Other]),
+            from: from(&OTHERS),
         });
     }
     found.len() != before
