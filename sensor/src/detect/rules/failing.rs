@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn every_error_tells_why_queries_fail_but_for_too_big() {
         for kind in ErrorKind::ALL {
-            let rules = ALL.iter().filter(|kinds| kinds.contains(&kind)).count();
-            let expected = usize::from(kind != ErrorKind::TooBig);
+            let rules = ALL.iter().filter(|kinds| kinds.contains(kind)).count();
+            let expected = usize::from(*kind != ErrorKind::TooBig);
             assert_eq!(rules, expected, "{kind:?}");
         }
     }
