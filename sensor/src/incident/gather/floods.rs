@@ -115,7 +115,7 @@ fn own_addresses(facts: &Facts<'_>, rate: f64) -> Option<Finding> {
     }
     let share = share(own, all);
     let asks = share >= NEARLY_ALL && rate >= facts.limits.source_rate.warning;
-    asks.then(|| Finding::OwnHostAsks {
+    asks.then_some(Finding::OwnHostAsks {
         share,
         rate: share * rate,
     })

@@ -17,6 +17,8 @@ const ERRORS_SHARE: f64 = 0.05;
 const ERRORS_RATE: f64 = 0.2;
 /// A wait for an ICMP error that only an unanswered ARP or neighbour request explains.
 const ARP: Duration = Duration::from_millis(900);
+/// Neither of the host nor of the path.
+const OTHERS: [ErrorKind; 2] = [ErrorKind::Protocol, ErrorKind::Other];
 /// Share of what fails that tells of all of it.
 const MUCH: f64 = 0.3;
 
@@ -88,7 +90,6 @@ pub fn icmp_errors(case: &Case<'_>, found: &mut Vec<Finding>) -> bool {
             from: from(&[ErrorKind::TimeExceeded]),
         });
     }
-    const OTHERS: [ErrorKind; 2] = [ErrorKind::Protocol, ErrorKind::Other];
     let other = OTHERS.into_iter().map(of).sum();
     if tells(other) {
         found.push(Finding::OtherUnreachable {
