@@ -23,6 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// names of a client in ten seconds harm nobody who denies them at once, while more is asked for beside them.
 const TRIES: f64 = 4.0;
 const MOSTLY: f64 = 0.5;
+const A_PART: f64 = 0.25;
 const NEARLY_NONE: f64 = 0.05;
 /// Names of which so large a part is new do not repeat.
 const DIFFERENT: f64 = 0.8;
@@ -65,6 +66,8 @@ pub struct Zone {
     pub share: f64,
     /// Different clients that asked.
     pub clients: usize,
+    /// Most of what fails is denied: names that do not exist are asked for every day.
+    pub is_denied: bool,
     /// Programs that try a few names each, which are denied at once.
     pub is_tried: bool,
     /// Dossiers that all this is of.
@@ -90,7 +93,7 @@ impl Zone {
                     && self.surely_fails > self.usually_fails
             }
             None => {
-                self.share > 0.5
+                self.share > if self.is_denied { MOSTLY } else { A_PART }
                     && self.clients >= 10
                     && self.dossiers >= MANY
                     && self.fails >= FAILS
@@ -138,7 +141,8 @@ pub fn worst(facts: &Facts<'_>) -> Option<Zone> {
     let found = spans
         .into_iter()
         .filter_map(|(length, age)| worst_over(facts, length, age));
-    let key = |zone: &Zone| (!zone.is_tried, zone.failing);
+    // A short time may have too few to tell.
+    let key = |zone: &Zone| (zone.is_unusual(), !zone.is_tried, zone.failing);
     found.max_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal))
 }
 
@@ -254,6 +258,7 @@ fn worst_over(facts: &Facts<'_>, length: Duration, age: Duration) -> Option<Zone
         usually_fails: facts.state.usual.fails_below(name),
         surely_fails: interval::lower(float(below.failing), float(below.dossiers)),
         share: share(below.total, all),
+        is_denied: share(below.denied, below.failing) > MOSTLY,
         is_tried: share(below.failing - below.denied, below.failing) <= NEARLY_NONE
             && share(below.total, all) < MOSTLY
             && share(below.names.len() as u64, below.clients.len() as u64) <= TRIES,
