@@ -21,6 +21,8 @@ use crate::measure::latency::Latency;
 const SPANS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 /// So many of the answers have to be far slower than the slowest twentieth usually is.
 const SLOW: f64 = 0.06;
+/// Of the newest few so many at least, and half of all.
+const FEW: u64 = 3;
 /// From the first slow answer to the last.
 const LASTS: Duration = Duration::from_millis(1_600);
 /// Behind a failure: as long as slow answers of its end are among those that are looked at, and as long again.
@@ -55,10 +57,12 @@ pub fn read(facts: &Facts<'_>) -> Reading {
     times.sort_by(f64::total_cmp);
     let slow = times.iter().filter(|time| **time > warning).count() as u64;
     let p95 = times.get(times.len() * 95 / 100).copied().unwrap_or(0.0);
-    let (slow, all, p95) = if (times.len() as u64) < limits.slow_answers {
+    let all = times.len() as u64;
+    // The counters take the time of a copy that was lost for that of its answer: dossiers know better.
+    let (slow, all, p95) = if all < limits.slow_answers && slow >= FEW && slow * 2 >= all {
         of_a_minute(facts, warning)
     } else {
-        (slow, times.len() as u64, p95)
+        (slow, all, p95)
     };
     let reading = Reading::new(
         Rule::Slow,

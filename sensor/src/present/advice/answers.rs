@@ -49,6 +49,9 @@ pub fn zone(place: &Place<'_>) -> Vec<String> {
     let Some(zone) = place.zone_in_a_shell() else {
         return names(place);
     };
+    if place.is_authoritative() {
+        return own_zone(place, &zone);
+    }
     let mut steps = vec![format!(
         "`dig +trace {zone} SOA` and `dig {zone} NS`: which of its name servers answers, and with what?"
     )];
@@ -76,6 +79,29 @@ pub fn zone(place: &Place<'_>) -> Vec<String> {
         "If the fault lies with the operator of {zone}, tell them; other names are not affected."
     ));
     steps
+}
+
+/// The server keeps the zone itself: nobody else is to blame.
+fn own_zone(place: &Place<'_>, zone: &str) -> Vec<String> {
+    let there = place.there();
+    vec![
+        format!(
+            "{there}: is {zone} loaded and current (`rndc zonestatus {zone}`, `knotc zone-status {zone}`, `nsd-control zonestatus              {zone}`), or has it expired, or failed to load or to be signed? Its log from {} UTC on says so.",
+            place.since()
+        ),
+        format!(
+            "If it is a secondary: `dig @PRIMARY {zone} SOA` from it, and the serial that it has (`{}`): is the transfer refused, \
+             or late?",
+            place.dig("SOA +norecurse")
+        ),
+        format!(
+            "What was deployed, signed or transferred shortly before {} UTC? Roll it back.",
+            place.since()
+        ),
+        format!(
+            "`dig {zone} NS`, and `dig @EACH {zone} SOA +norecurse`: do its other name servers answer?"
+        ),
+    ]
 }
 
 /// Names fail, and nothing says that they are of one zone.

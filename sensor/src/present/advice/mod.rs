@@ -24,8 +24,14 @@ pub fn steps(record: &Record) -> Vec<String> {
         causes => causes.iter().map(|cause| of(*cause, &place)).collect(),
     };
     let longest = each.iter().map(Vec::len).max().unwrap_or(0);
+    let is_ours = !record
+        .first_cause
+        .iter()
+        .any(|cause| is_from_outside(*cause));
+    let back = place.looking_back().filter(|_| is_ours);
+    let mut steps: Vec<String> = back.into_iter().collect();
     // Where the kernel says what it was, that comes first.
-    let mut steps: Vec<String> = kernel::steps(record, &place);
+    steps.extend(kernel::steps(record, &place));
     for at in 0..longest {
         for step in each.iter().filter_map(|steps| steps.get(at)) {
             if steps.len() < MOST && !steps.contains(step) {
@@ -34,6 +40,23 @@ pub fn steps(record: &Record) -> Vec<String> {
         }
     }
     steps
+}
+
+/// Nothing that was changed here brought it about.
+fn is_from_outside(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::AttackOneSource
+            | Cause::AttackDistributed
+            | Cause::AttackSpoofed
+            | Cause::AttackRandomNames
+            | Cause::AttackAmplification
+            | Cause::AttackReflection
+            | Cause::AttackGarbage
+            | Cause::AttackSyn
+            | Cause::Scan
+            | Cause::UnwantedQueries
+    )
 }
 
 /// Steps for one cause.

@@ -75,25 +75,28 @@ pub fn drops(place: &Place<'_>) -> Vec<String> {
         place.since()
     );
     if place.on_server() {
-        let mut steps = Vec::new();
+        let mut steps = vec![if place.is_partial() {
+            format!(
+                "{}: `{}`: 0 means that the service is fine, and packets are dropped between the network card and its socket, \
+                 or answers on their way out.",
+                place.there(),
+                place.dig_often("")
+            )
+        } else {
+            format!(
+                "{}: `{}`: an answer means that the service is fine and a filter drops the rest.",
+                place.there(),
+                place.dig("+tries=1")
+            )
+        }];
         if !place.filter_is_named() {
-            steps.push("`nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise with the queries?".into());
+            steps.push("Twice, ten seconds apart: `nft list ruleset | grep -n drop` and `iptables-save -c | grep DROP`: does a counter rise?".into());
         }
         steps.extend([
-            if place.is_partial() {
-                format!(
-                    "{}: `{}`: 0 means that the service is fine and packets are dropped before or behind it.",
-                    place.there(),
-                    place.dig_often("")
-                )
-            } else {
-                format!(
-                    "{}: `{}`: an answer means that the service is fine and a filter drops the rest.",
-                    place.there(),
-                    place.dig("+tries=1")
-                )
-            },
-            format!("`{}`: do answers leave the server's host? If so, they are dropped further out.", place.tcpdump()),
+            format!(
+                "`{}`: do answers leave the server's host? If so, they are dropped further out.",
+                place.tcpdump()
+            ),
             changed,
         ]);
         return steps;
@@ -207,7 +210,7 @@ pub fn loss(place: &Place<'_>) -> Vec<String> {
         .map(|after| {
             format!(
                 "Nearly all copies come {after} later, as one kind of stub resolver sends them: where its A and AAAA queries share a socket, \
-                 suspect connection tracking first. On the clients' hosts and the NAT: `conntrack -S`: does `insert_failed` \
+                 connection tracking may lose one of them. On the clients' hosts and the NAT: `conntrack -S`: does `insert_failed` \
                  rise? `options single-request-reopen` in resolv.conf avoids the race."
             )
         })
@@ -275,13 +278,13 @@ pub fn path_mtu(place: &Place<'_>) -> Vec<String> {
             dig("+bufsize=1232 +tries=1")
         ),
         format!(
+            "{behind}: `{}`: does TCP carry the large answer, so that truncated ones can be fetched?",
+            dig("+tcp +tries=1")
+        ),
+        format!(
             "{}: let no answer over UDP be larger than 1232 bytes (BIND `max-udp-size 1232;`, Unbound `max-udp-size: 1232`, \
              Knot `udp-max-payload: 1232`) and reload.",
             place.there()
-        ),
-        format!(
-            "{behind}: `{}`: does TCP carry the large answer, so that truncated ones can be fetched?",
-            dig("+tcp +tries=1")
         ),
         match place.response_icmp_sender() {
             Some(router) => format!(
@@ -298,9 +301,9 @@ pub fn tcp_blocked(place: &Place<'_>) -> Vec<String> {
     let port = place.port;
     vec![
         format!(
-            "`{}`: does the connection open? `{}` over UDP should answer.",
+            "`{}`: does the connection open? `{}` over UDP should answer, be it with the flag `tc`.",
             place.dig("+tcp +tries=1"),
-            place.dig("+notcp")
+            place.dig("+ignore +tries=1")
         ),
         format!(
             "{}: `ss -ltnp 'sport = :{port}'`: does the service listen on TCP, and is its backlog full (Recv-Q)?",

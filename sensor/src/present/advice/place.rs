@@ -5,7 +5,7 @@ use crate::detect::Vantage;
 use crate::incident::diagnosis::Finding;
 use crate::incident::diagnosis::contrast::Property;
 use crate::incident::diagnosis::kind::Kind;
-use crate::incident::record::{Placed, Record};
+use crate::incident::record::{Placed, Record, Stage};
 
 /// Queries that show whether a part fails: of 12 % none is lost in fifty once in 600 times.
 const OFTEN: u32 = 50;
@@ -132,6 +132,12 @@ impl<'a> Place<'a> {
             _ => None,
         });
         told.or(self.record.failing.zone.as_deref())
+    }
+
+    /// The server keeps the zones that it answers from.
+    #[must_use]
+    pub fn is_authoritative(&self) -> bool {
+        self.has(&[Kind::Authoritative])
     }
 
     /// The error answer that the incident is about.
@@ -331,6 +337,20 @@ impl<'a> Place<'a> {
     #[must_use]
     pub fn since(&self) -> String {
         calendar::date(self.record.onset_ms)
+    }
+
+    /// Where to look when it is over.
+    #[must_use]
+    pub fn looking_back(&self) -> Option<String> {
+        let record = self.record;
+        matches!(record.stage, Stage::Closed | Stage::EndNotSeen).then(|| {
+            format!(
+                "It is over: tests show only whether it is well now. Why it was not, logs and deployments between {} and {} UTC \
+                 may say.",
+                self.since(),
+                calendar::until(record.onset_ms, record.last_symptom_ms)
+            )
+        })
     }
 
     /// A capture of the server's DNS and of ICMP.

@@ -265,7 +265,7 @@ pub fn sentence(finding: &Finding, record: &Record) -> String {
             rate(*before)
         ),
         Finding::Authoritative => format!(
-            "{server} is authoritative: its answers have the AA bit, and it needs no other server for them."
+            "{server} is authoritative: its answers have the AA bit, and it asks no resolver or forwarder for them."
         ),
         Finding::QueriesStayAway => {
             "Query volume collapsed: clients stopped asking, or their queries no longer arrive.".into()

@@ -40,7 +40,9 @@ pub fn stands(record: &Record) -> String {
         Placed::Live => format!("the sensor runs {vantage}"),
         Placed::Given => format!("captured {vantage}"),
         Placed::Assumed => {
-            format!("captured {vantage}: assumed, else repeat with `--host ADDRESS`")
+            format!(
+                "assuming that it was captured {vantage}; if on a host, repeat with `--host` and its address"
+            )
         }
     }
 }

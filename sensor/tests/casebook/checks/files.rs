@@ -58,6 +58,7 @@ pub fn keep_the_rules(folder: &Path) -> Result<()> {
             ensure!(known, "{name}: {address} may be somebody's");
         }
         for zone in zones(situation) {
+            let zone = zone.to_lowercase();
             let below = |known: &&str| zone == **known || zone.ends_with(&format!(".{known}"));
             let known = zone.is_empty() || ZONES.iter().any(below);
             ensure!(known, "{name}: {zone} may be somebody's");
