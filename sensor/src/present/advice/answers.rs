@@ -86,13 +86,14 @@ fn own_zone(place: &Place<'_>, zone: &str) -> Vec<String> {
     let there = place.there();
     vec![
         format!(
-            "{there}: is {zone} loaded and current (`rndc zonestatus {zone}`, `knotc zone-status {zone}`, `nsd-control zonestatus              {zone}`), or has it expired, or failed to load or to be signed? Its log from {} UTC on says so.",
+            "{there}: is {zone} loaded and current (`rndc zonestatus {zone}`, `knotc zone-status {zone}`, `nsd-control zonestatus \
+             {zone}`), or has it expired, or failed to load or to be signed? Its log from {} UTC on says so.",
             place.since()
         ),
         format!(
-            "If it is a secondary: `dig @PRIMARY {zone} SOA` from it, and the serial that it has (`{}`): is the transfer refused, \
-             or late?",
-            place.dig("SOA +norecurse")
+            "If it is a secondary: `dig @PRIMARY {zone} SOA` from it, and the serial that it has (`dig @{} {zone} SOA \
+             +norecurse`): is the transfer refused, or late?",
+            place.server
         ),
         format!(
             "What was deployed, signed or transferred shortly before {} UTC? Roll it back.",
